@@ -1,0 +1,104 @@
+# aicert -- see README.md. The two commands of a newcomer: `make demo`, `make test`.
+#
+#   make            build/aicert, the libraries
+#   make demo       install what is missing, build, run the main job, verify its proof
+#   make test       install what is missing, lint, every test but the long ones
+#   make test-long  kills, sanitizers, fuzz corpora
+#   make bench      figures as ratios to a peer in the same run
+#   make install    PREFIX=/usr/local DESTDIR=
+# SAN=address,undefined builds everything into a folder of its own with sanitizers.
+
+PREFIX ?= /usr/local
+LIBDIR ?= $(PREFIX)/lib
+LIBEXECDIR ?= $(PREFIX)/libexec/aicert
+VERSION := 0.1.0
+PYTHON := /usr/bin/python3
+CC := cc
+
+SAN ?=
+comma := ,
+B := build$(if $(SAN),-$(subst $(comma),-,$(SAN)))
+
+WARN := -Wall -Wextra -Wshadow -Wconversion -Wmissing-prototypes -Wstrict-prototypes -Wvla -Wformat=2 -Wundef
+WERROR ?= $(if $(CI),-Werror)
+OPT := $(if $(SAN),-O1 -fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all,-O2)
+CFLAGS ?= -g
+ALL_CFLAGS := -std=c11 -D_GNU_SOURCE $(WARN) $(WERROR) $(OPT) -fPIC -fvisibility=hidden -fstack-protector-strong \
+	-Iaicert -I. -DAICERT_VERSION='"$(VERSION)"' -DAICERT_LIBEXECDIR='"$(LIBEXECDIR)"' $(CFLAGS)
+ALL_LDFLAGS := $(if $(SAN),-fsanitize=$(SAN)) -Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS)
+
+# --- what goes where ------------------------------------------------------
+# The verifying half: libcrypto, jansson and plain POSIX, nothing else.
+VERIFY_SRC := $(wildcard aicert/base/*.c aicert/proof/*.c) \
+	$(addprefix aicert/model/,ref.c tree.c node.c recipe.c) \
+	$(addprefix aicert/attest/,quote.c chain.c runlog.c ownkeys.c)
+# Planning: adds libyaml and Lua; still starts fast.
+PLAN_SRC := $(filter-out $(VERIFY_SRC),$(wildcard aicert/model/*.c)) $(wildcard aicert/rule/*.c) aicert/run/plan.c
+# The engine: everything that fetches, stores, runs and attests.
+ENGINE_SRC := $(filter-out $(VERIFY_SRC) $(PLAN_SRC),$(wildcard aicert/fetch/*.c aicert/attest/*.c aicert/run/*.c cache/*.c))
+API_VERIFY_SRC := aicert/api_verify.c
+API_SRC := aicert/api.c
+CLI_SRC := $(wildcard aicert/cli/*.c)
+
+obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
+EMBED := $(B)/obj/embed.o
+
+VERIFY_LIBS := -lcrypto -ljansson
+PLAN_LIBS := -llua5.4 -lyaml -lm
+ENGINE_LIBS := $(PLAN_LIBS) -lgit2 -lcurl -larchive -lsqlite3 -lseccomp -ltss2-esys -ltss2-mu -ltss2-tctildr -ltss2-rc -ltpms -lpthread
+ALL_CFLAGS += -I/usr/include/lua5.4
+
+.PHONY: all test test-long bench lint fuzz install demo deps clean check-unit
+all: $(B)/aicert $(B)/aicert-engine $(B)/libaicert-verify.so $(B)/libaicert-verify.a $(B)/libaicert.so $(B)/libaicert.a
+
+$(B)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
+
+# Lua and rule files become part of the program: name, bytes, length.
+EMBEDDED := $(sort $(wildcard lua/*.lua rules/*.lua))
+$(B)/obj/embed.c: $(EMBEDDED) Makefile
+	@mkdir -p $(@D)
+	@{ echo '#include "rule/embed.h"'; i=0; \
+	  for f in $(EMBEDDED); do \
+	    echo "static const unsigned char f$$i[] = {"; od -An -v -tx1 $$f | sed 's/ \([0-9a-f][0-9a-f]\)/0x\1,/g'; echo "0};"; i=$$((i+1)); done; \
+	  echo 'const struct ai_embedded ai_embedded[] = {'; i=0; \
+	  for f in $(EMBEDDED); do echo "{ \"$$f\", (const char *)f$$i, sizeof f$$i - 1 },"; i=$$((i+1)); done; \
+	  echo '{ 0, 0, 0 } };'; } > $@.tmp && mv $@.tmp $@
+$(EMBED): $(B)/obj/embed.c
+	$(CC) $(ALL_CFLAGS) -c $< -o $@
+
+$(B)/libaicert-verify.a: $(call obj,$(VERIFY_SRC) $(API_VERIFY_SRC))
+	@rm -f $@
+	ar rcsD $@ $^
+$(B)/libaicert.a: $(call obj,$(VERIFY_SRC) $(API_VERIFY_SRC) $(PLAN_SRC) $(ENGINE_SRC) $(API_SRC)) $(EMBED)
+	@rm -f $@
+	ar rcsD $@ $^
+$(B)/libaicert-verify.so: $(call obj,$(VERIFY_SRC) $(API_VERIFY_SRC))
+	$(CC) $(ALL_LDFLAGS) -shared -Wl,-soname,libaicert-verify.so.0 -o $@ $^ $(VERIFY_LIBS)
+	@ln -sf $(@F) $@.0
+$(B)/libaicert.so: $(call obj,$(VERIFY_SRC) $(API_VERIFY_SRC) $(PLAN_SRC) $(ENGINE_SRC) $(API_SRC)) $(EMBED)
+	$(CC) $(ALL_LDFLAGS) -shared -Wl,-soname,libaicert.so.0 -o $@ $^ $(VERIFY_LIBS) $(ENGINE_LIBS)
+	@ln -sf $(@F) $@.0
+
+# Two programs with one main: `aicert` starts without curl, git2, tss2 and SQLite, and hands what needs them to aicert-engine.
+LIGHT_CLI := $(addprefix aicert/cli/,main.c options.c print.c light.c verify.c show.c trust.c)
+$(B)/aicert: $(call obj,$(LIGHT_CLI) $(PLAN_SRC) aicert/api_replan.c) $(EMBED) $(B)/libaicert-verify.a
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(VERIFY_LIBS) $(PLAN_LIBS)
+$(B)/aicert-engine: $(call obj,$(filter-out aicert/cli/light.c,$(CLI_SRC)) aicert/api_replan.c) $(B)/libaicert.a
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(VERIFY_LIBS) $(ENGINE_LIBS)
+
+# --- tests ----------------------------------------------------------------
+UNIT := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/test_*.c))
+$(B)/unit/%: tests/unit/%.c $(B)/libaicert.a
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -Wno-missing-prototypes -Itests/unit $(ALL_LDFLAGS) -o $@ $< $(B)/libaicert.a $(VERIFY_LIBS) $(ENGINE_LIBS) -lcmocka
+unit: $(UNIT)
+
+deps:
+	@.ci/install build test
+
+clean:
+	rm -rf build build-*
+
+-include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

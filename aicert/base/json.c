@@ -1,0 +1,247 @@
+/* json.c -- see json.h.  SPDX-License-Identifier: Apache-2.0 */
+#include "base/json.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+
+enum { MAX_DEPTH = 64 };
+static const json_int_t max_int = 9007199254740991; /* 2^53 - 1: what every JSON reader holds exactly */
+
+static int check(const json_t *j, int depth, struct ai_err *err);
+
+static int
+check_string(const char *s, size_t n, struct ai_err *err)
+{
+	if (memchr(s, 0, n) || memchr(s, 0x7f, n))
+		return ai_fail(err, AI_EINPUT, "a string holds NUL or U+007F, which canonical JSON here does not allow");
+	return 0;
+}
+
+static int
+check_object(const json_t *j, int depth, struct ai_err *err)
+{
+	const char *key;
+	json_t *v;
+	json_object_foreach((json_t *)j, key, v) {
+		for (const char *p = key; *p; p++)
+			if (*p < 0x20 || *p > 0x7e)
+				return ai_fail(err, AI_EINPUT, "a key is not printable ASCII");
+		if (check(v, depth + 1, err) < 0)
+			return err->code;
+	}
+	return 0;
+}
+
+static int
+check(const json_t *j, int depth, struct ai_err *err)
+{
+	if (depth > MAX_DEPTH)
+		return ai_fail(err, AI_EINPUT, "nested deeper than %d", MAX_DEPTH);
+	switch (json_typeof(j)) {
+	case JSON_OBJECT:
+		return check_object(j, depth, err);
+	case JSON_ARRAY:
+		for (size_t i = 0; i < json_array_size(j); i++)
+			if (check(json_array_get(j, i), depth + 1, err) < 0)
+				return err->code;
+		return 0;
+	case JSON_STRING:
+		return check_string(json_string_value(j), json_string_length(j), err);
+	case JSON_INTEGER:
+		if (json_integer_value(j) > max_int || json_integer_value(j) < -max_int)
+			return ai_fail(err, AI_EINPUT, "an integer is outside +-(2^53-1)");
+		return 0;
+	case JSON_TRUE:
+	case JSON_FALSE:
+		return 0;
+	case JSON_REAL:
+		return ai_fail(err, AI_EINPUT, "a number is not an integer");
+	case JSON_NULL:
+		return ai_fail(err, AI_EINPUT, "null is not allowed");
+	}
+	return ai_fail(err, AI_EINPUT, "unknown JSON type");
+}
+
+int
+ai_json_parse(const char *text, size_t len, const char *what, json_t **out, struct ai_err *err)
+{
+	json_error_t e;
+	json_t *j = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &e);
+	if (!j)
+		return ai_fail(err, AI_EINPUT, "%s:%d:%d: not JSON: %s", what, e.line, e.column, e.text);
+	if (check(j, 0, err) < 0) {
+		json_decref(j);
+		return ai_in(err, "%s", what);
+	}
+	*out = j;
+	return 0;
+}
+
+/* RFC 8785 section 3.2.2.2: the short escapes, \u00xx for other controls, everything else as it is. */
+static void
+canon_string(const char *s, size_t n, struct ai_buf *b)
+{
+	ai_buf_putc(b, '"');
+	size_t from = 0;
+	for (size_t i = 0; i < n; i++) {
+		unsigned char c = (unsigned char)s[i];
+		if (c >= 0x20 && c != '"' && c != '\\')
+			continue;
+		ai_buf_put(b, s + from, i - from);
+		from = i + 1;
+		switch (c) {
+		case '"': ai_buf_puts(b, "\\\""); break;
+		case '\\': ai_buf_puts(b, "\\\\"); break;
+		case '\b': ai_buf_puts(b, "\\b"); break;
+		case '\t': ai_buf_puts(b, "\\t"); break;
+		case '\n': ai_buf_puts(b, "\\n"); break;
+		case '\f': ai_buf_puts(b, "\\f"); break;
+		case '\r': ai_buf_puts(b, "\\r"); break;
+		default: ai_buf_printf(b, "\\u%04x", c);
+		}
+	}
+	ai_buf_put(b, s + from, n - from);
+	ai_buf_putc(b, '"');
+}
+
+static int
+by_bytes(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static int canon(const json_t *j, struct ai_buf *b, struct ai_err *err);
+
+/* Keys are ASCII, so the order of bytes is the order of UTF-16 units that RFC 8785 asks for. */
+static int
+canon_object(const json_t *j, struct ai_buf *b, struct ai_err *err)
+{
+	size_t n = json_object_size(j), i = 0;
+	const char *few[16];
+	const char **keys = n <= 16 ? few : ai_calloc(n, sizeof *keys);
+	if (!keys)
+		return ai_nomem(err);
+	const char *key;
+	json_t *v;
+	json_object_foreach((json_t *)j, key, v)
+		keys[i++] = key;
+	if (n > 1)
+		qsort(keys, n, sizeof *keys, by_bytes);
+	int r = 0;
+	ai_buf_putc(b, '{');
+	for (i = 0; i < n && r == 0; i++) {
+		if (i)
+			ai_buf_putc(b, ',');
+		canon_string(keys[i], strlen(keys[i]), b);
+		ai_buf_putc(b, ':');
+		r = canon(json_object_get(j, keys[i]), b, err);
+	}
+	ai_buf_putc(b, '}');
+	if (keys != few)
+		free(keys);
+	return r;
+}
+
+static int
+canon(const json_t *j, struct ai_buf *b, struct ai_err *err)
+{
+	switch (json_typeof(j)) {
+	case JSON_OBJECT:
+		return canon_object(j, b, err);
+	case JSON_ARRAY:
+		ai_buf_putc(b, '[');
+		for (size_t i = 0; i < json_array_size(j); i++) {
+			if (i)
+				ai_buf_putc(b, ',');
+			if (canon(json_array_get(j, i), b, err) < 0)
+				return err->code;
+		}
+		ai_buf_putc(b, ']');
+		return 0;
+	case JSON_STRING:
+		canon_string(json_string_value(j), json_string_length(j), b);
+		return 0;
+	case JSON_INTEGER:
+		ai_buf_printf(b, "%" JSON_INTEGER_FORMAT, json_integer_value(j));
+		return 0;
+	case JSON_TRUE:
+		ai_buf_puts(b, "true");
+		return 0;
+	case JSON_FALSE:
+		ai_buf_puts(b, "false");
+		return 0;
+	case JSON_REAL:
+	case JSON_NULL:
+		break;
+	}
+	return ai_fail(err, AI_EINPUT, "a value is outside canonical JSON");
+}
+
+int
+ai_canon(const json_t *j, struct ai_buf *b, struct ai_err *err)
+{
+	if (!j)
+		return ai_nomem(err);
+	if (check(j, 0, err) < 0 || canon(j, b, err) < 0)
+		return err->code;
+	return ai_buf_ok(b, "canonical JSON", err);
+}
+
+int
+ai_json_id(const json_t *j, struct ai_digest *out, struct ai_err *err)
+{
+	AI_BUF_AUTO b = AI_BUF(AI_MAX_NODE);
+	if (ai_canon(j, &b, err) < 0)
+		return err->code;
+	ai_sha256(b.data, b.len, out);
+	return 0;
+}
+
+int
+ai_json_pretty(const json_t *j, struct ai_buf *b, struct ai_err *err)
+{
+	char *s = json_dumps(j, JSON_INDENT(2) | JSON_ENCODE_ANY);
+	if (!s)
+		return ai_nomem(err);
+	ai_buf_puts(b, s);
+	ai_buf_putc(b, '\n');
+	free(s);
+	return ai_buf_ok(b, "JSON text", err);
+}
+
+const char *
+ai_json_str(const json_t *obj, const char *key)
+{
+	return json_string_value(json_object_get(obj, key));
+}
+
+json_t *
+ai_json_arr(const json_t *obj, const char *key)
+{
+	json_t *v = json_object_get(obj, key);
+	return json_is_array(v) ? v : NULL;
+}
+
+json_t *
+ai_json_obj(const json_t *obj, const char *key)
+{
+	json_t *v = json_object_get(obj, key);
+	return json_is_object(v) ? v : NULL;
+}
+
+bool
+ai_json_digest(const json_t *obj, const char *key, struct ai_digest *out)
+{
+	const char *s = ai_json_str(obj, key);
+	return s && ai_unhex(s, out);
+}
+
+json_t *
+ai_json_hex(const struct ai_digest *d)
+{
+	char hex[AI_HEX];
+	ai_hex(d, hex);
+	return json_string(hex);
+}

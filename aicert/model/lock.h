@@ -1,0 +1,40 @@
+/*
+ * lock.h -- aicert.lock: the pins of everything that a name could change.
+ *
+ *   {"format": 1, "inputs": {"code": {"type": "git", "uri": "https://…", "ref": "main", "revision": "<commit>"},
+ *                            "data": {"type": "url", "uri": "https://…", "sha256": "<hex>", "size": 123}}}
+ *
+ * Written with sorted keys, so that two users write the same bytes. Holds no
+ * secret and no absolute path: uri is ai_source_uri() of what was written.
+ *
+ * Depends on: base.  Threads: a lock belongs to one.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef AI_LOCK_H
+#define AI_LOCK_H
+
+#include <stdbool.h>
+
+#include "base/json.h"
+
+struct ai_buf;
+struct ai_input;
+
+/* text may be NULL (no lock yet): an empty lock. AI_EINPUT when malformed or of a newer format. */
+int ai_lock_parse(const char *text, size_t len, json_t **out, struct ai_err *err) AI_CHECKED;
+/* The lock's bytes as they stand in the file and in the plan's blob. */
+int ai_lock_format(const json_t *lock, struct ai_buf *out, struct ai_err *err) AI_CHECKED;
+
+/* The pin of an input, or NULL: absent, or made for another uri or ref than the input now has. Borrowed. */
+json_t *ai_lock_pin(const json_t *lock, const struct ai_input *input);
+/* Adds or replaces a pin (steals nothing; pin is copied by reference). */
+int ai_lock_set(json_t *lock, const char *name, json_t *pin, struct ai_err *err) AI_CHECKED;
+
+/*
+ * ai_source_uri -- what may be written of where an input comes from.
+ * Without user info and signed query; a path or file:// URL that is absolute or leads out of the project is "local".
+ * Caller frees; NULL when memory is out.
+ */
+char *ai_source_uri(const struct ai_input *input);
+
+#endif

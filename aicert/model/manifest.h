@@ -1,0 +1,71 @@
+/*
+ * manifest.h -- what an Aicertfile says, whichever of its forms it was written in.
+ *
+ * The short form (one step: `kind:` and attributes) is rewritten into the long
+ * form here, so that everything behind this header knows one form only, and both
+ * give the same step for the same meaning. Attributes of steps stay YAML: the rule
+ * that the step uses declares and checks them (rule/).
+ *
+ * Depends on: base, yaml.  Threads: a manifest belongs to one.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef AI_MANIFEST_H
+#define AI_MANIFEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/err.h"
+#include "model/yaml.h"
+
+typedef enum ai_input_type { AI_INPUT_GIT, AI_INPUT_URL, AI_INPUT_PATH } ai_input_type;
+
+struct ai_input {
+	char *name;
+	ai_input_type type;
+	char *where;            /* the URL, or the path, as written (may hold secrets: never stored) */
+	char *ref;              /* git: branch, tag or commit as written; NULL = the remote's HEAD */
+	char *sha256;           /* url, path (a file): expected digest, 64 hex; else NULL */
+	long long size;         /* url: expected bytes, or -1 */
+	char **exclude;         /* path: globs */
+	size_t n_exclude;
+	bool follow;            /* path: links are replaced by what they point to */
+	bool submodules;        /* git: default true */
+	int line, column;
+};
+
+struct ai_limits {
+	double time_s;                 /* 0 = none */
+	unsigned long long memory;     /* bytes; 0 = none */
+	unsigned cpus, pids, gpus;     /* 0 = none */
+};
+
+struct ai_step_spec {
+	char *name;
+	char *use;                     /* the rule */
+	const struct ai_yaml *attrs;   /* MAP without use, environment and limits: what the rule checks; borrowed from the manifest */
+	struct ai_limits limits;
+	int line, column;
+};
+
+struct ai_output_spec {
+	char *name, *step, *output;
+	int line, column;
+};
+
+struct ai_manifest {
+	char *file;                    /* as named in errors */
+	char *name;                    /* of the run; "aicert" when not given */
+	struct ai_yaml *yaml;          /* owns what attrs borrow */
+	struct ai_input *inputs;       size_t n_inputs;
+	struct ai_step_spec *steps;    size_t n_steps;
+	struct ai_output_spec *outputs; size_t n_outputs; /* empty: every output of every step that no other step takes */
+	bool host_said;                /* `environment: host` was written */
+};
+
+/* AI_EUSAGE with `file:line:column:` on unknown keys (with the nearest known one), wrong types, bad references, cycles. */
+int ai_manifest_parse(const char *text, size_t len, const char *file, struct ai_manifest **out, struct ai_err *err) AI_CHECKED;
+void ai_manifest_free(struct ai_manifest *m);
+const struct ai_input *ai_manifest_input(const struct ai_manifest *m, const char *name);
+
+#endif

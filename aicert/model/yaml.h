@@ -1,0 +1,42 @@
+/*
+ * yaml.h -- YAML 1.2 core as a tree of the text that was written.
+ *
+ * Every scalar stays text (so 3.10 is not 3.1) and keeps its line and column.
+ * Anchors, aliases, tags and several documents are refused; so are duplicate keys
+ * and nesting over 64. Wraps libyaml: the only file that includes yaml.h.
+ *
+ * Depends on: base.  Threads: a document belongs to one.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef AI_YAML_H
+#define AI_YAML_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/err.h"
+
+typedef enum ai_yaml_type { AI_YAML_SCALAR, AI_YAML_LIST, AI_YAML_MAP } ai_yaml_type;
+
+struct ai_yaml {
+	ai_yaml_type type;
+	int line, column;             /* from 1 */
+	char *text;                   /* SCALAR: NUL-terminated, UTF-8, as written */
+	bool plain;                   /* SCALAR: written without quotes (an empty plain scalar is YAML's null) */
+	struct ai_yaml_pair *pairs;   /* MAP, in the order written */
+	struct ai_yaml **items;       /* LIST */
+	size_t n;                     /* pairs or items */
+};
+
+struct ai_yaml_pair {
+	struct ai_yaml *key;          /* always a SCALAR */
+	struct ai_yaml *value;
+};
+
+/* file names the text in errors (`Aicertfile:12:8: …`). AI_EUSAGE on anything that is not as above. */
+int ai_yaml_parse(const char *text, size_t len, const char *file, struct ai_yaml **out, struct ai_err *err) AI_CHECKED;
+void ai_yaml_free(struct ai_yaml *y);
+/* The value of a key in a map, or NULL. */
+struct ai_yaml *ai_yaml_get(const struct ai_yaml *map, const char *key);
+
+#endif

@@ -1,0 +1,38 @@
+/*
+ * plan.h -- the plan node: a pure function of Aicertfile, lock, rules, parameters and sources.
+ *
+ * `aicert run` plans before anything executes; `aicert verify` plans again from
+ * what the proof carries and compares ids. So nothing here may look at the
+ * machine, the clock or the store.
+ *
+ * Depends on: base, model, rule.  Threads: pure.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef AI_PLAN_H
+#define AI_PLAN_H
+
+#include "base/json.h"
+#include "model/manifest.h"
+#include "rule/rule.h"
+
+struct ai_plan_source {
+	const char *name;
+	json_t *node;          /* the source node; borrowed */
+};
+
+struct ai_plan_in {
+	const char *aicertfile; size_t aicertfile_len;
+	const char *file;                 /* its name in errors */
+	const char *lock; size_t lock_len;
+	const struct ai_rule_text *rules; size_t n_rules; /* the texts to use; those the Aicertfile needs must be here */
+	const struct ai_plan_source *sources; size_t n_sources;
+	const char *platform;             /* "linux/amd64" */
+};
+
+/*
+ * ai_plan_make -- *plan is a new reference, a node that ai_node_check accepts; steps are listed in an order in which each
+ * comes after what it needs, ties by name. *environment (may be NULL) is the environment node that the recipes name.
+ */
+int ai_plan_make(const struct ai_plan_in *in, json_t **plan, json_t **environment, struct ai_err *err) AI_CHECKED;
+
+#endif

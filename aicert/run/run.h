@@ -1,0 +1,36 @@
+/*
+ * run.h -- load, lock, fetch, plan, execute, seal, attest, emit.
+ *
+ * Depends on: all below.  Threads: one.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef AI_RUN_H
+#define AI_RUN_H
+
+#include <stdbool.h>
+
+#include "base/json.h"
+#include "base/talk.h"
+
+struct ai_run_options {
+	const char *file;          /* Aicertfile; NULL = Aicertfile or aicert.yaml in the present folder */
+	const char *proof;         /* --output-bom; NULL = "proof.json" */
+	const char *output_dir;    /* NULL = "outputs" */
+	const char *tpm, *ak;      /* see attest/tpm.h */
+	const char *nonce;
+	const char *home;          /* NULL = as environment says */
+	bool locked, force, with_trees;
+	const struct ai_talk *talk;
+};
+
+struct ai_run_report {
+	char *proof;               /* absolute path */
+	char root[65];
+	unsigned executed, reused, fetched;
+};
+
+/* *report (may be NULL) is filled in on success; ai_run_report_done frees. */
+int ai_run(const struct ai_run_options *options, struct ai_run_report *report, struct ai_err *err) AI_CHECKED;
+void ai_run_report_done(struct ai_run_report *r);
+
+#endif
