@@ -48,7 +48,7 @@ PLAN_LIBS := -llua5.4 -lyaml -lm
 ENGINE_LIBS := $(PLAN_LIBS) -lgit2 -lcurl -larchive -lsqlite3 -lseccomp -ltss2-esys -ltss2-mu -ltss2-tctildr -ltss2-rc -ltpms -lpthread
 ALL_CFLAGS += -I/usr/include/lua5.4
 
-.PHONY: all test test-long bench lint fuzz install demo deps clean check-unit
+.PHONY: all test test-long bench lint fuzz install demo deps clean unit replay
 all: $(B)/aicert $(B)/aicert-engine $(B)/libaicert-verify.so $(B)/libaicert-verify.a $(B)/libaicert.so $(B)/libaicert.a
 
 $(B)/obj/%.o: %.c
@@ -95,8 +95,57 @@ $(B)/unit/%: tests/unit/%.c $(B)/libaicert.a
 	$(CC) $(ALL_CFLAGS) -Wno-missing-prototypes -Itests/unit $(ALL_LDFLAGS) -o $@ $< $(B)/libaicert.a $(VERIFY_LIBS) $(ENGINE_LIBS) -lcmocka
 unit: $(UNIT)
 
+# Each fuzz target with the standalone driver: replays its corpus and some mutations of it.
+FUZZ_SRC := $(filter-out %/driver.c,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(FUZZ_SRC))
+$(B)/fuzz/%: tests/fuzz/%.c tests/fuzz/driver.c $(B)/libaicert.a
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< tests/fuzz/driver.c $(B)/libaicert.a $(VERIFY_LIBS) $(ENGINE_LIBS)
+replay: $(FUZZ)
+
+# What must be installed first is known only after it was: each of these builds in a make of its own.
+JOBS = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
+AGAIN = +@$(MAKE) --no-print-directory $(JOBS)
+
 deps:
 	@.ci/install build test
+
+test:
+	@.ci/install build test
+	$(AGAIN) all unit replay
+	$(AGAIN) lint
+	@tests/run.py --build $(B)
+
+test-long:
+	@.ci/install build test
+	$(AGAIN) all replay
+	$(AGAIN) SAN=address,undefined all unit replay
+	@tests/run.py --build $(B) --long --san build-address-undefined --counts $(B)/test-long-counts.json
+
+lint:
+	@tests/lint/lint.py
+
+# make fuzz T=quote TIME=60: libFuzzer over one target; what it finds new stays in build-fuzz/corpus.
+TIME ?= 60
+fuzz:
+	@.ci/install build fuzz
+	@test -n "$(T)" || { echo "make fuzz: which target? T=one of: $(FUZZ_SRC:tests/fuzz/fuzz_%.c=%)" >&2; exit 2; }
+	$(AGAIN) B=build-fuzz CC=clang SAN=address,undefined,fuzzer-no-link build-fuzz/libfuzz/$(T)
+	@mkdir -p build-fuzz/corpus/$(T)
+	build-fuzz/libfuzz/$(T) -max_total_time=$(TIME) -artifact_prefix=build-fuzz/ build-fuzz/corpus/$(T) $(wildcard tests/fuzz/corpus/$(T))
+$(B)/libfuzz/%: tests/fuzz/fuzz_%.c $(B)/libaicert.a
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $< $(B)/libaicert.a $(VERIFY_LIBS) $(ENGINE_LIBS)
+
+bench:
+	@.ci/install build bench
+	$(AGAIN) all
+	@tests/bench/bench.py --build $(B)
+
+demo:
+	@.ci/install build demo
+	$(AGAIN) all
+	@examples/demo.sh $(B)
 
 clean:
 	rm -rf build build-*
