@@ -18,6 +18,8 @@
 #include "base/err.h"
 #include "model/yaml.h"
 
+struct ai_buf;
+
 typedef enum ai_input_type { AI_INPUT_GIT, AI_INPUT_URL, AI_INPUT_PATH } ai_input_type;
 
 struct ai_input {
@@ -27,6 +29,7 @@ struct ai_input {
 	char *ref;              /* git: branch, tag or commit as written; NULL = the remote's HEAD */
 	char *sha256;           /* url, path (a file): expected digest, 64 hex; else NULL */
 	long long size;         /* url: expected bytes, or -1 */
+	char *to;               /* path in the workspace where steps find it, relative to /workspace; NULL = as the rule says */
 	char **exclude;         /* path: globs */
 	size_t n_exclude;
 	bool follow;            /* path: links are replaced by what they point to */
@@ -45,6 +48,7 @@ struct ai_step_spec {
 	char *use;                     /* the rule */
 	const struct ai_yaml *attrs;   /* MAP without use, environment and limits: what the rule checks; borrowed from the manifest */
 	struct ai_limits limits;
+	bool short_form;               /* attrs are the top level of the file: for near names only */
 	int line, column;
 };
 
@@ -67,5 +71,12 @@ struct ai_manifest {
 int ai_manifest_parse(const char *text, size_t len, const char *file, struct ai_manifest **out, struct ai_err *err) AI_CHECKED;
 void ai_manifest_free(struct ai_manifest *m);
 const struct ai_input *ai_manifest_input(const struct ai_manifest *m, const char *name);
+
+/*
+ * ai_manifest_public -- the Aicertfile's bytes as they may be published, appended to out.
+ * URLs lose user info and signed queries wherever they stand, everything else stays byte for byte, so planning from
+ * the result gives the same steps. *changed (may be NULL) says whether there was anything to take out.
+ */
+int ai_manifest_public(const struct ai_manifest *m, const char *text, size_t len, struct ai_buf *out, bool *changed, struct ai_err *err) AI_CHECKED;
 
 #endif

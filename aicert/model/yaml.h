@@ -39,4 +39,12 @@ void ai_yaml_free(struct ai_yaml *y);
 /* The value of a key in a map, or NULL. */
 struct ai_yaml *ai_yaml_get(const struct ai_yaml *map, const char *key);
 
+/* Editing, for the rewriting of the short form. A new node stands where `at` stands in the file; NULL when memory is out. */
+struct ai_yaml *ai_yaml_new(ai_yaml_type type, const char *text, const struct ai_yaml *at);
+/* Takes a key and its value out of a map; NULL when it is not there. The key is freed, the value is the caller's. */
+struct ai_yaml *ai_yaml_take(struct ai_yaml *map, const char *key);
+/* Appends to a list or map; child (and key) are freed on failure. */
+int ai_yaml_append(struct ai_yaml *list, struct ai_yaml *child, struct ai_err *err) AI_CHECKED;
+int ai_yaml_set(struct ai_yaml *map, struct ai_yaml *key, struct ai_yaml *child, struct ai_err *err) AI_CHECKED;
+
 #endif

@@ -1,0 +1,201 @@
+/* lock.c -- see lock.h.  SPDX-License-Identifier: Apache-2.0 */
+#include "model/lock.h"
+
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/path.h"
+#include "model/manifest.h"
+
+static const char *const type_words[] = { [AI_INPUT_GIT] = "git", [AI_INPUT_URL] = "url", [AI_INPUT_PATH] = "path" };
+
+static bool
+is_commit(const char *s)
+{
+	size_t n = s ? strspn(s, "0123456789abcdef") : 0;
+	return s && s[n] == '\0' && (n == 40 || n == 64);
+}
+
+/* Every key of obj is among the NULL-terminated words. */
+static int
+only(const json_t *obj, const char *const *words, const char *what, struct ai_err *err)
+{
+	const char *key;
+	json_t *v;
+	json_object_foreach((json_t *)obj, key, v) {
+		const char *const *w = words;
+		while (*w && strcmp(*w, key) != 0)
+			w++;
+		if (!*w)
+			return ai_fail(err, AI_EINPUT, "%s: unknown field '%s'", what, key);
+	}
+	return 0;
+}
+
+static int
+check_pin(const char *name, const json_t *pin, struct ai_err *err)
+{
+	static const char *const git[] = { "type", "uri", "ref", "revision", NULL }, *const url[] = { "type", "uri", "sha256", "size", NULL };
+	const char *type = ai_json_str(pin, "type"), *uri = ai_json_str(pin, "uri");
+	bool is_git = type && strcmp(type, "git") == 0;
+	struct ai_digest d;
+	AI_FREE char *what = ai_format("aicert.lock: input '%s'", name);
+	if (!what)
+		return ai_nomem(err);
+	if (!is_git && !(type && strcmp(type, "url") == 0))
+		return ai_fail(err, AI_EINPUT, "%s: type: got '%s', expected git or url", what, type ? type : "nothing");
+	if (!uri || !*uri || ai_url_has_secret(uri))
+		return ai_fail(err, AI_EINPUT, "%s: 'uri' is missing or holds a secret", what);
+	if (only(pin, is_git ? git : url, what, err) < 0)
+		return err->code;
+	if (is_git && !is_commit(ai_json_str(pin, "revision")))
+		return ai_fail(err, AI_EINPUT, "%s: 'revision': expected 40 or 64 lower-case hex digits", what);
+	if (is_git && json_object_get(pin, "ref") && !ai_json_str(pin, "ref"))
+		return ai_fail(err, AI_EINPUT, "%s: 'ref': expected a text", what);
+	if (!is_git && !ai_json_digest(pin, "sha256", &d))
+		return ai_fail(err, AI_EINPUT, "%s: 'sha256': expected 64 lower-case hex digits", what);
+	const json_t *size = json_object_get(pin, "size");
+	if (!is_git && (!json_is_integer(size) || json_integer_value(size) < 0))
+		return ai_fail(err, AI_EINPUT, "%s: 'size': expected a number of bytes", what);
+	return 0;
+}
+
+static int
+check_lock(const json_t *lock, struct ai_err *err)
+{
+	static const char *const fields[] = { "format", "inputs", NULL };
+	const json_t *format = json_object_get(lock, "format"), *inputs = ai_json_obj(lock, "inputs");
+	if (!json_is_object(lock) || !json_is_integer(format) || json_integer_value(format) < 1)
+		return ai_fail(err, AI_EINPUT, "aicert.lock: 'format' is missing: this is not a lock");
+	if (json_integer_value(format) > 1) {
+		ai_fail(err, AI_EINPUT, "aicert.lock: got format %" JSON_INTEGER_FORMAT ", expected 1: it was written by a newer aicert", json_integer_value(format));
+		return ai_hint(err, "use that aicert, or remove aicert.lock to pin everything anew");
+	}
+	if (!inputs)
+		return ai_fail(err, AI_EINPUT, "aicert.lock: 'inputs' is missing or not an object");
+	if (only(lock, fields, "aicert.lock", err) < 0)
+		return err->code;
+	const char *name;
+	json_t *pin;
+	json_object_foreach((json_t *)inputs, name, pin)
+		if (check_pin(name, pin, err) < 0)
+			return err->code;
+	return 0;
+}
+
+int
+ai_lock_parse(const char *text, size_t len, json_t **out, struct ai_err *err)
+{
+	if (text && len > AI_MAX_LOCK)
+		return ai_fail(err, AI_EINPUT, "aicert.lock: too large: got %zu bytes, expected at most %u", len, AI_MAX_LOCK);
+	AI_JSON *lock = NULL;
+	if (!text && !(lock = json_pack("{s:i,s:{}}", "format", 1, "inputs")))
+		return ai_nomem(err);
+	if (text && ai_json_parse(text, len, "aicert.lock", &lock, err) < 0)
+		return err->code;
+	if (check_lock(lock, err) < 0)
+		return err->code;
+	*out = json_incref(lock);
+	return 0;
+}
+
+static int
+by_bytes(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* The same value with the keys of its objects in byte order; NULL when memory is out. A lock is three objects deep. */
+static json_t *
+with_sorted_keys(const json_t *j)
+{
+	if (!json_is_object(j))
+		return json_deep_copy(j);
+	size_t n = 0;
+	AI_FREE const char **keys = ai_calloc(json_object_size(j), sizeof *keys);
+	AI_JSON *out = json_object();
+	if (!keys || !out)
+		return NULL;
+	const char *key;
+	json_t *v;
+	json_object_foreach((json_t *)j, key, v)
+		keys[n++] = key;
+	if (n)
+		qsort(keys, n, sizeof *keys, by_bytes);
+	for (size_t i = 0; i < n; i++)
+		if (json_object_set_new(out, keys[i], with_sorted_keys(json_object_get(j, keys[i]))) < 0)
+			return NULL;
+	return json_incref(out);
+}
+
+int
+ai_lock_format(const json_t *lock, struct ai_buf *out, struct ai_err *err)
+{
+	if (check_lock(lock, err) < 0)
+		return err->code;
+	AI_JSON *sorted = with_sorted_keys(lock);
+	return sorted ? ai_json_pretty(sorted, out, err) : ai_nomem(err);
+}
+
+static bool
+same_text(const char *a, const char *b)
+{
+	return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+json_t *
+ai_lock_pin(const json_t *lock, const struct ai_input *input)
+{
+	json_t *pin = json_object_get(ai_json_obj(lock, "inputs"), input->name);
+	AI_FREE char *uri = ai_source_uri(input);
+	bool same = uri && same_text(ai_json_str(pin, "type"), type_words[input->type]) && same_text(ai_json_str(pin, "uri"), uri)
+		&& same_text(ai_json_str(pin, "ref"), input->ref);
+	return same ? pin : NULL;
+}
+
+int
+ai_lock_set(json_t *lock, const char *name, json_t *pin, struct ai_err *err)
+{
+	if (check_pin(name, pin, err) < 0)
+		return err->code;
+	return json_object_set(ai_json_obj(lock, "inputs"), name, pin) == 0 ? 0 : ai_nomem(err);
+}
+
+/* A place on this disk that says something about the machine: absolute, a home, or above the project. */
+static bool
+leaves_project(const char *path)
+{
+	if (path[0] == '/' || path[0] == '~')
+		return true;
+	long depth = 0;
+	for (const char *p = path; *p;) {
+		size_t n = strcspn(p, "/");
+		if (n == 2 && p[0] == '.' && p[1] == '.')
+			depth--;
+		else if (n > 0 && !(n == 1 && p[0] == '.'))
+			depth++;
+		if (depth < 0)
+			return true;
+		p += n;
+		p += strspn(p, "/");
+	}
+	return false;
+}
+
+/* "https://…", "ssh://…", and ssh's short "git@host:path". */
+static bool
+is_remote(const char *where)
+{
+	if (strncasecmp(where, "file:", 5) == 0)
+		return false;
+	return strstr(where, "://") || where[strcspn(where, ":/")] == ':';
+}
+
+char *
+ai_source_uri(const struct ai_input *input)
+{
+	if (input->type != AI_INPUT_PATH && is_remote(input->where))
+		return ai_url_public(input->where);
+	bool local = strncasecmp(input->where, "file:", 5) == 0 || leaves_project(input->where);
+	return ai_strdup(local ? "local" : input->where);
+}
