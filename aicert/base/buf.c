@@ -68,7 +68,11 @@ ai_buf_printf(struct ai_buf *b, const char *fmt, ...)
 	va_copy(again, ap);
 	int n = vsnprintf(NULL, 0, fmt, ap);
 	va_end(ap);
-	if (n >= 0 && reserve(b, (size_t)n)) {
+	if (n < 0) {
+		/* Longer than an int can say: over any ceiling that printf is used under. */
+		if (b->state == AI_BUF_GOOD)
+			b->state = AI_BUF_FULL;
+	} else if (reserve(b, (size_t)n)) {
 		vsnprintf(b->data + b->len, (size_t)n + 1, fmt, again);
 		b->len += (size_t)n;
 	}
@@ -121,7 +125,9 @@ ai_grow(void *p, size_t *cap, size_t n, size_t size, struct ai_err *err)
 			return ai_nomem(err);
 		want *= 2;
 	}
-	void *q = reallocarray(*(void **)p, want, size);
+	if (size && want > SIZE_MAX / size)
+		return ai_nomem(err);
+	void *q = realloc(*(void **)p, want * size);
 	if (!q)
 		return ai_nomem(err);
 	*(void **)p = q;

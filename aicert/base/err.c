@@ -2,16 +2,37 @@
 #include "base/err.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
-/* Foreign text reaches errors (names, server replies): no byte of it may drive a terminal. */
+/* How many bytes the UTF-8 character at p has; 0 when there is none (a stray byte, or one that was cut). */
+static size_t
+character(const unsigned char *p)
+{
+	size_t n = *p < 0x80 ? 1 : *p >= 0xc2 && *p <= 0xdf ? 2 : *p >= 0xe0 && *p <= 0xef ? 3 : *p >= 0xf0 && *p <= 0xf4 ? 4 : 0;
+	if ((*p == 0xe0 && p[1] < 0xa0) || (*p == 0xf0 && p[1] < 0x90))
+		return 0;
+	for (size_t i = 1; i < n; i++)
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+	return n;
+}
+
+/* Foreign text reaches errors (names, server replies): no byte of it may drive a terminal. U+0080..U+009F do, like ESC. */
 static void
 harmless(char *s)
 {
-	for (; *s; s++)
-		if (((unsigned char)*s < 0x20 && *s != '\n') || *s == 0x7f)
-			*s = '?';
+	for (unsigned char *p = (unsigned char *)s; *p;) {
+		size_t n = character(p);
+		bool control = (n == 1 && ((*p < 0x20 && *p != '\n') || *p == 0x7f)) || (n == 2 && *p == 0xc2 && p[1] < 0xa0);
+		if (n && !control) {
+			p += n;
+			continue;
+		}
+		for (n = n ? n : 1; n > 0; n--)
+			*p++ = '?';
+	}
 }
 
 int

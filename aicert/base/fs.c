@@ -115,6 +115,8 @@ fail:
 int
 ai_mkdirs(const char *path, mode_t mode, struct ai_err *err)
 {
+	if (!*path)
+		return ai_fail(err, AI_EENV, "'': an empty path is no folder");
 	AI_FREE char *p = ai_strdup(path);
 	if (!p)
 		return ai_nomem(err);
@@ -140,15 +142,19 @@ remove_at(int dirfd, const char *name, int depth, struct ai_err *err)
 {
 	if (unlinkat(dirfd, name, 0) == 0 || errno == ENOENT)
 		return 0;
-	if (errno != EISDIR && errno != EPERM && errno != EACCES)
+	int why = errno;
+	if (why != EISDIR && why != EPERM && why != EACCES)
 		return ai_fail_errno(err, AI_EENV, "%s: cannot remove", name);
 	if (depth > 1024)
 		return ai_fail(err, AI_EENV, "%s: folders nested deeper than 1024", name);
 	int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0 && errno == EACCES && fchmodat(dirfd, name, 0700, 0) == 0)
 		fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
+	if (fd < 0) {
+		if (errno == ENOTDIR || errno == ELOOP)
+			errno = why;
 		return ai_fail_errno(err, AI_EENV, "%s: cannot remove", name);
+	}
 	(void)fchmod(fd, 0700);
 	DIR *d = fdopendir(fd);
 	if (!d) {
@@ -171,6 +177,14 @@ ai_remove_tree(int dirfd, const char *path, struct ai_err *err)
 	return remove_at(dirfd, path, 0, err);
 }
 
+void
+ai_discard_tree(const char *path)
+{
+	struct ai_err ignored = { 0 };
+	if (ai_remove_tree(AT_FDCWD, path, &ignored) < 0)
+		return;
+}
+
 int
 ai_mkdtemp(const char *prefix, char **out, struct ai_err *err)
 {
@@ -189,7 +203,8 @@ ai_mkdtemp(const char *prefix, char **out, struct ai_err *err)
 int
 ai_copy_fd(int in, int out, const char *what, struct ai_err *err)
 {
-	if (ioctl(out, FICLONE, in) == 0)
+	/* A clone is of the whole file, so it serves only from start to start. */
+	if (lseek(in, 0, SEEK_CUR) == 0 && lseek(out, 0, SEEK_CUR) == 0 && ioctl(out, FICLONE, in) == 0)
 		return 0;
 	bool in_kernel = true;
 	char chunk[1 << 16];
@@ -197,7 +212,8 @@ ai_copy_fd(int in, int out, const char *what, struct ai_err *err)
 		ssize_t n = in_kernel ? copy_file_range(in, NULL, out, NULL, 1 << 30, 0) : read(in, chunk, sizeof chunk);
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n < 0 && in_kernel && (errno == EXDEV || errno == EINVAL || errno == EOPNOTSUPP || errno == ENOSYS || errno == EBADF)) {
+		/* Some file systems refuse it, some (/proc) say 0 for files that have bytes: read() has the last word. */
+		if (n <= 0 && in_kernel) {
 			in_kernel = false;
 			continue;
 		}

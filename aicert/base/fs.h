@@ -34,6 +34,8 @@ int ai_fsync_dir(int dirfd, const char *path, struct ai_err *err) AI_CHECKED;
 int ai_mkdirs(const char *path, mode_t mode, struct ai_err *err) AI_CHECKED;
 /* rm -rf without following links; absent is fine. Makes unwritable folders writable on its way. */
 int ai_remove_tree(int dirfd, const char *path, struct ai_err *err) AI_CHECKED;
+/* As ai_remove_tree, for what is thrown away on the way out: a failure leaves something behind and changes nothing else. */
+void ai_discard_tree(const char *path);
 /* A fresh folder `prefix.XXXXXX`; *out is its path; caller frees and removes. */
 int ai_mkdtemp(const char *prefix, char **out, struct ai_err *err) AI_CHECKED;
 

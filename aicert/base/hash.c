@@ -198,25 +198,41 @@ b64_value(char c)
 	return c == '+' ? 62 : c == '/' ? 63 : -1;
 }
 
+/* The 24 bits of the four characters at s, of which the last pad are '='. */
+static int
+b64_group(const char *s, size_t pad, size_t at, uint32_t *v, struct ai_err *err)
+{
+	*v = 0;
+	for (size_t k = 0; k < 4; k++) {
+		int d = k < 4 - pad ? b64_value(s[k]) : 0;
+		if (d < 0)
+			return ai_fail(err, AI_EINPUT, "base64: character %zu is not in the alphabet", at + k + 1);
+		*v = *v << 6 | (uint32_t)d;
+	}
+	/* Bits that the padding throws away must be zero, or two texts would mean the same bytes. */
+	if (*v & ((1u << (8 * pad)) - 1u))
+		return ai_fail(err, AI_EINPUT, "base64: the last character has bits that nothing uses");
+	return 0;
+}
+
 int
 ai_b64_get(const char *s, size_t n, struct ai_buf *out, struct ai_err *err)
 {
 	if (n % 4)
 		return ai_fail(err, AI_EINPUT, "base64: got %zu characters, expected a multiple of 4", n);
+	size_t before = out->len;
+	ai_buf_put(out, "", 0);
 	for (size_t i = 0; i < n; i += 4) {
 		size_t pad = 0;
 		if (i + 4 == n)
 			pad = s[i + 3] != '=' ? 0 : s[i + 2] != '=' ? 1 : 2;
-		uint32_t v = 0;
-		for (size_t k = 0; k < 4; k++) {
-			int d = k < 4 - pad ? b64_value(s[i + k]) : 0;
-			if (d < 0)
-				return ai_fail(err, AI_EINPUT, "base64: character %zu is not in the alphabet", i + k + 1);
-			v = v << 6 | (uint32_t)d;
+		uint32_t v;
+		if (b64_group(s + i, pad, i, &v, err) < 0) {
+			out->len = before;
+			if (out->data)
+				out->data[before] = '\0';
+			return err->code;
 		}
-		/* Bits that the padding throws away must be zero, or two texts would mean the same bytes. */
-		if (v & ((1u << (8 * pad)) - 1u))
-			return ai_fail(err, AI_EINPUT, "base64: the last character has bits that nothing uses");
 		char t[3] = { (char)(v >> 16), (char)(v >> 8), (char)v };
 		ai_buf_put(out, t, 3 - pad);
 	}

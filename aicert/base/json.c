@@ -64,6 +64,22 @@ check(const json_t *j, int depth, struct ai_err *err)
 	return ai_fail(err, AI_EINPUT, "unknown JSON type");
 }
 
+/* jansson reads -0 as 0: a second spelling of one number. Outside strings a '-' stands only before digits. */
+static bool
+has_minus_zero(const char *text, size_t len)
+{
+	bool in_string = false;
+	for (size_t i = 0; i + 1 < len; i++) {
+		if (in_string && text[i] == '\\')
+			i++;
+		else if (text[i] == '"')
+			in_string = !in_string;
+		else if (!in_string && text[i] == '-' && text[i + 1] == '0')
+			return true;
+	}
+	return false;
+}
+
 int
 ai_json_parse(const char *text, size_t len, const char *what, json_t **out, struct ai_err *err)
 {
@@ -71,7 +87,8 @@ ai_json_parse(const char *text, size_t len, const char *what, json_t **out, stru
 	json_t *j = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &e);
 	if (!j)
 		return ai_fail(err, AI_EINPUT, "%s:%d:%d: not JSON: %s", what, e.line, e.column, e.text);
-	if (check(j, 0, err) < 0) {
+	int r = has_minus_zero(text, len) ? ai_fail(err, AI_EINPUT, "a number is written -0") : check(j, 0, err);
+	if (r < 0) {
 		json_decref(j);
 		return ai_in(err, "%s", what);
 	}

@@ -106,13 +106,15 @@ ai_link_inside(const char *path, const char *target)
 	long depth = 0;
 	for (const char *p = path; *p; p++)
 		depth += *p == '/';
+	bool named = false;
 	for (const char *p = target; *p;) {
 		size_t n = strcspn(p, "/");
 		if (n == 2 && p[0] == '.' && p[1] == '.') {
-			if (--depth < 0)
+			/* Behind a name, which may be a link to a folder less deep, ".." could lead out: "deep/link/../..". */
+			if (named || --depth < 0)
 				return false;
 		} else if (n > 0 && !(n == 1 && p[0] == '.')) {
-			depth++;
+			named = true;
 		}
 		p += n;
 		p += strspn(p, "/");
@@ -146,19 +148,43 @@ glob_set(const char *p, char c, const char **end)
 
 /*
  * A row of states, one per pattern position, moved along the path byte by byte: no backtracking, so no pattern
- * can make it slow. row[i] says: the pattern's first i bytes match what was read so far.
+ * can make it slow. row[i] says: the pattern's first i bytes match what was read so far. boundary: a name may begin here.
  */
 static void
-glob_close(const char *pat, size_t m, bool *row)
+glob_close(const char *pat, size_t m, bool boundary, bool *row)
 {
 	for (size_t i = 0; i < m; i++)
 		if (row[i] && pat[i] == '*') {
 			size_t stars = strspn(pat + i, "*");
 			row[i + stars] = true;
 			/* A leading or whole "**" + '/' part also matches no folder at all. */
-			if (stars == 2 && pat[i + 2] == '/' && (i == 0 || pat[i - 1] == '/'))
+			if (boundary && stars == 2 && pat[i + 2] == '/' && (i == 0 || pat[i - 1] == '/'))
 				row[i + 3] = true;
 		}
+}
+
+/* Where row leads to by the byte c of the path. */
+static void
+glob_step(const char *pat, size_t m, char c, const bool *row, bool *next)
+{
+	/* '?' takes a character: its first byte by moving on, the further ones by staying behind it. */
+	bool further = ((unsigned char)c & 0xc0) == 0x80;
+	for (size_t i = 0; i <= m; i++) {
+		if (!row[i])
+			continue;
+		if (further && i > 0 && pat[i - 1] == '?')
+			next[i] = true;
+		const char *end = pat + i + 1;
+		if (i == m)
+			break;
+		if (pat[i] == '*') {
+			bool deep = pat[i + 1] == '*' || (i > 0 && pat[i - 1] == '*');
+			if (c != '/' || deep)
+				next[i] = true;
+		} else if (pat[i] == '?' ? c != '/' && !further : pat[i] == '[' ? glob_set(pat + i, c, &end) : pat[i] == c) {
+			next[end - pat] = true;
+		}
+	}
 }
 
 static bool
@@ -170,25 +196,14 @@ glob_whole(const char *pat, const char *path)
 	if (!row || !next)
 		return false;
 	row[0] = true;
-	glob_close(pat, m, row);
+	glob_close(pat, m, true, row);
 	for (; *path; path++) {
-		memset(next, 0, m + 2);
 		/* What has matched up to a '/' matches everything in that folder. */
 		if (*path == '/' && row[m])
 			return true;
-		for (size_t i = 0; i < m; i++) {
-			if (!row[i])
-				continue;
-			const char *end = pat + i + 1;
-			if (pat[i] == '*') {
-				bool deep = pat[i + 1] == '*' || (i > 0 && pat[i - 1] == '*');
-				if (*path != '/' || deep)
-					next[i] = true;
-			} else if (pat[i] == '?' ? *path != '/' : pat[i] == '[' ? glob_set(pat + i, *path, &end) : pat[i] == *path) {
-				next[end - pat] = true;
-			}
-		}
-		glob_close(pat, m, next);
+		memset(next, 0, m + 2);
+		glob_step(pat, m, *path, row, next);
+		glob_close(pat, m, *path == '/', next);
 		memcpy(row, next, m + 2);
 	}
 	return row[m];
@@ -214,7 +229,10 @@ ai_glob(const char *pattern, const char *path)
 	return glob_whole(p, path);
 }
 
-/* The bounds of user info ("user:pw@") in a URL with a scheme; false when there is none. */
+/*
+ * The bounds of user info ("user:pw@") in a URL with a scheme; false when there is none, or none that is secret:
+ * "ssh://git@host" (like "git@host:path") names a login, and does not work without it.
+ */
 static bool
 user_info(const char *url, const char **from, const char **to)
 {
@@ -224,7 +242,7 @@ user_info(const char *url, const char **from, const char **to)
 	host += 3;
 	size_t n = strcspn(host, "/?#");
 	const char *at = memrchr(host, '@', n);
-	if (!at)
+	if (!at || (strncasecmp(url, "ssh://", 6) == 0 && !memchr(host, ':', (size_t)(at - host))))
 		return false;
 	*from = host;
 	*to = at + 1;
@@ -235,13 +253,9 @@ char *
 ai_url_public(const char *url)
 {
 	const char *from, *to;
-	/* "git@host:path" and "ssh://git@host" name a login, not a secret, and do not work without it. */
 	if (user_info(url, &from, &to)) {
-		bool plain_ssh = strncmp(url, "ssh://", 6) == 0 && !memchr(from, ':', (size_t)(to - from));
-		if (!plain_ssh) {
-			AI_FREE char *bare = ai_format("%.*s%s", (int)(from - url), url, to);
-			return bare ? ai_url_public(bare) : NULL;
-		}
+		AI_FREE char *bare = ai_format("%.*s%s", (int)(from - url), url, to);
+		return bare ? ai_url_public(bare) : NULL;
 	}
 	size_t n = strstr(url, "://") ? strcspn(url, "?#") : strlen(url);
 	/* A query that only selects (?rev=1) stays: without it the URL names something else. */
@@ -255,11 +269,8 @@ ai_url_has_secret(const char *url)
 {
 	static const char *const words[] = { "token", "sig", "secret", "password", "passwd", "key", "auth", "credential", "x-amz-", "x-goog-", "se=", "sv=", "jwt", "session" };
 	const char *from, *to;
-	if (user_info(url, &from, &to)) {
-		bool plain_ssh = strncmp(url, "ssh://", 6) == 0 && !memchr(from, ':', (size_t)(to - from));
-		if (!plain_ssh)
-			return true;
-	}
+	if (user_info(url, &from, &to))
+		return true;
 	const char *q = strstr(url, "://") ? strchr(url, '?') : NULL;
 	for (size_t i = 0; q && i < sizeof words / sizeof *words; i++)
 		if (strcasestr(q, words[i]))
@@ -274,7 +285,8 @@ ai_env_is_secret(const char *name)
 	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
 		if (strcasestr(name, words[i]))
 			return true;
-	return false;
+	size_t n = strlen(name);
+	return n >= 4 && strcasecmp(name + n - 4, "_KEY") == 0;
 }
 
 static size_t

@@ -24,12 +24,15 @@ int ai_name_check(const char *s, struct ai_err *err) AI_CHECKED;
 /* Is s a relative path of names, without "." or ".." or empty parts? */
 int ai_relpath_check(const char *s, struct ai_err *err) AI_CHECKED;
 
-/* Does a link at path (relative to its tree's root) with this target stay inside the tree? Absolute targets do not. */
+/*
+ * Does a link at path (relative to its tree's root) with this target stay inside the tree, whatever links are on the target's
+ * way? Absolute targets do not, nor those with ".." behind a name.
+ */
 bool ai_link_inside(const char *path, const char *target);
 
 /*
  * ai_glob -- does the whole of path match pattern?
- * '*' and '?' stay within a name, "**" crosses '/', "[a-z]" is a set. A pattern without '/' matches the last name at any
+ * '*' and '?' (one character) stay within a name, "**" crosses '/', "[a-z]" is a set of bytes. A pattern without '/' matches the last name at any
  * depth; a pattern that matches a folder matches what is in it. Cost is bounded by |pattern| * |path|.
  */
 bool ai_glob(const char *pattern, const char *path);
