@@ -31,14 +31,13 @@ ALL_LDFLAGS := $(if $(SAN),-fsanitize=$(SAN)) -Wl,-z,relro,-z,now -Wl,--as-neede
 # The verifying half: libcrypto, jansson and plain POSIX, nothing else.
 VERIFY_SRC := $(wildcard aicert/base/*.c aicert/proof/*.c) \
 	$(addprefix aicert/model/,ref.c tree.c node.c recipe.c) \
-	$(addprefix aicert/attest/,quote.c chain.c runlog.c ownkeys.c)
+	$(addprefix aicert/attest/,quote.c chain.c runlog.c ownkeys.c) \
+	aicert/fetch/path.c cache/hashsink.c aicert/api_verify.c
 # Planning: adds libyaml and Lua; still starts fast.
 PLAN_SRC := $(filter-out $(VERIFY_SRC),$(wildcard aicert/model/*.c)) $(wildcard aicert/rule/*.c) aicert/run/plan.c
 # The engine: everything that fetches, stores, runs and attests.
 ENGINE_SRC := $(filter-out $(VERIFY_SRC) $(PLAN_SRC),$(wildcard aicert/fetch/*.c aicert/attest/*.c aicert/run/*.c cache/*.c))
-API_VERIFY_SRC := aicert/api_verify.c
-API_SRC := aicert/api.c
-CLI_SRC := $(wildcard aicert/cli/*.c)
+API_SRC := aicert/api.c aicert/api_replan.c aicert/api_hooks_full.c
 
 obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
 EMBED := $(B)/obj/embed.o
@@ -56,7 +55,7 @@ $(B)/obj/%.o: %.c
 	$(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
 
 # Lua and rule files become part of the program: name, bytes, length.
-EMBEDDED := $(sort $(wildcard lua/*.lua rules/*.lua))
+EMBEDDED := $(sort $(wildcard lua/*.lua rules/*.lua) aicert/run/check_requirements.py)
 $(B)/obj/embed.c: $(EMBEDDED) Makefile
 	@mkdir -p $(@D)
 	@{ echo '#include "rule/embed.h"'; i=0; \
@@ -68,24 +67,25 @@ $(B)/obj/embed.c: $(EMBEDDED) Makefile
 $(EMBED): $(B)/obj/embed.c
 	$(CC) $(ALL_CFLAGS) -c $< -o $@
 
-$(B)/libaicert-verify.a: $(call obj,$(VERIFY_SRC) $(API_VERIFY_SRC))
+$(B)/libaicert-verify.a: $(call obj,$(VERIFY_SRC) aicert/api_hooks_verify.c)
 	@rm -f $@
 	ar rcsD $@ $^
-$(B)/libaicert.a: $(call obj,$(VERIFY_SRC) $(API_VERIFY_SRC) $(PLAN_SRC) $(ENGINE_SRC) $(API_SRC)) $(EMBED)
+$(B)/libaicert.a: $(call obj,$(VERIFY_SRC) $(PLAN_SRC) $(ENGINE_SRC) $(API_SRC)) $(EMBED)
 	@rm -f $@
 	ar rcsD $@ $^
-$(B)/libaicert-verify.so: $(call obj,$(VERIFY_SRC) $(API_VERIFY_SRC))
+$(B)/libaicert-verify.so: $(call obj,$(VERIFY_SRC) aicert/api_hooks_verify.c)
 	$(CC) $(ALL_LDFLAGS) -shared -Wl,-soname,libaicert-verify.so.0 -o $@ $^ $(VERIFY_LIBS)
 	@ln -sf $(@F) $@.0
-$(B)/libaicert.so: $(call obj,$(VERIFY_SRC) $(API_VERIFY_SRC) $(PLAN_SRC) $(ENGINE_SRC) $(API_SRC)) $(EMBED)
+$(B)/libaicert.so: $(call obj,$(VERIFY_SRC) $(PLAN_SRC) $(ENGINE_SRC) $(API_SRC)) $(EMBED)
 	$(CC) $(ALL_LDFLAGS) -shared -Wl,-soname,libaicert.so.0 -o $@ $^ $(VERIFY_LIBS) $(ENGINE_LIBS)
 	@ln -sf $(@F) $@.0
 
 # Two programs with one main: `aicert` starts without curl, git2, tss2 and SQLite, and hands what needs them to aicert-engine.
-LIGHT_CLI := $(addprefix aicert/cli/,main.c options.c print.c light.c verify.c show.c trust.c)
-$(B)/aicert: $(call obj,$(LIGHT_CLI) $(PLAN_SRC) aicert/api_replan.c) $(EMBED) $(B)/libaicert-verify.a
+LIGHT_CLI := $(addprefix aicert/cli/,main.c options.c print.c commands_light.c verify.c show.c hash.c trust.c)
+FULL_CLI := $(filter-out aicert/cli/commands_light.c,$(wildcard aicert/cli/*.c))
+$(B)/aicert: $(call obj,$(LIGHT_CLI) $(VERIFY_SRC) $(PLAN_SRC) aicert/api_replan.c aicert/api_hooks_plan.c) $(EMBED)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(VERIFY_LIBS) $(PLAN_LIBS)
-$(B)/aicert-engine: $(call obj,$(filter-out aicert/cli/light.c,$(CLI_SRC)) aicert/api_replan.c) $(B)/libaicert.a
+$(B)/aicert-engine: $(call obj,$(FULL_CLI)) $(B)/libaicert.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(VERIFY_LIBS) $(ENGINE_LIBS)
 
 # --- tests ----------------------------------------------------------------

@@ -20,7 +20,14 @@ struct ai_observer;
 struct ai_observer *ai_observer_new(void);
 void ai_observer_free(struct ai_observer *o);
 
-/* Used by the sandbox: answers what waits on the notification descriptor until it closes. */
+/*
+ * Used by the sandbox. A path of the machine that is mounted inside at its own place: it and what is under it is recorded;
+ * what is elsewhere (workspace, /proc, made-up files) is not. root_fd is the sandbox's root, borrowed, for links that
+ * lead out of the workspace.
+ */
+int ai_observer_host(struct ai_observer *o, const char *path, struct ai_err *err) AI_CHECKED;
+void ai_observer_root(struct ai_observer *o, int root_fd);
+/* Answers one call that waits on the notification descriptor (poll said readable). AI_EENV when a bound is hit. */
 int ai_observer_serve(struct ai_observer *o, int notify_fd, struct ai_err *err) AI_CHECKED;
 
 /*

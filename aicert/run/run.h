@@ -24,7 +24,7 @@ struct ai_run_options {
 };
 
 struct ai_run_report {
-	char *proof;               /* absolute path */
+	char *proof, *output_dir;  /* absolute paths */
 	char root[65];
 	unsigned executed, reused, fetched;
 };
@@ -32,5 +32,11 @@ struct ai_run_report {
 /* *report (may be NULL) is filled in on success; ai_run_report_done frees. */
 int ai_run(const struct ai_run_options *options, struct ai_run_report *report, struct ai_err *err) AI_CHECKED;
 void ai_run_report_done(struct ai_run_report *r);
+
+/* `aicert lock`: pins what is missing; update: resolves name (NULL = everything) again. Fetches, runs nothing. */
+int ai_lock(const struct ai_run_options *options, const char *name, bool update, struct ai_err *err) AI_CHECKED;
+
+/* Path of the log that the last execution of a step left (step NULL: the last step's); caller frees. AI_EUSAGE when there is none. */
+int ai_last_log(const struct ai_run_options *options, const char *step, char **path, struct ai_err *err) AI_CHECKED;
 
 #endif

@@ -41,6 +41,7 @@ struct ai_sandbox {
 	unsigned long long memory;      /* bytes; 0 = no limit */
 	unsigned pids;                  /* 0 = default */
 	struct ai_observer *observer;   /* gets every path looked at outside the workspace */
+	const char *const *extra_host;  /* NULL-terminated further folders of the machine, read-only at their own path and observed; may be NULL */
 };
 
 typedef enum ai_end_kind { AI_END_EXIT, AI_END_SIGNAL, AI_END_TIME, AI_END_MEMORY } ai_end_kind;

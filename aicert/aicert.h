@@ -1,0 +1,123 @@
+/*
+ * aicert.h -- the public C API: run an Aicertfile into a proof, and judge a proof.
+ *
+ * libaicert-verify (libcrypto, jansson, plain POSIX) holds what is under
+ * "verifying"; libaicert holds everything. Text results are JSON, the same as the
+ * command's --json prints, so that nobody needs our structures.
+ *
+ * Ownership: every char * given out is the caller's, to be freed with aicert_free.
+ * Errors: functions return 0 or a negative code that is an exit code with its sign
+ * turned (aicert_code); *error, if not NULL, holds text and hint.
+ *
+ * Threads: functions may be called from several threads with separate arguments.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef AICERT_H
+#define AICERT_H
+
+#include <stddef.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define AICERT_API __attribute__((visibility("default")))
+
+enum aicert_code {
+	AICERT_OK = 0,
+	AICERT_NO = -1,           /* the answer is no: not verified, altered, differs */
+	AICERT_USAGE = -2,        /* usage or Aicertfile error */
+	AICERT_INPUT = -3,        /* input unreadable, malformed, or not what was pinned */
+	AICERT_STEP = -4,         /* a step failed */
+	AICERT_ENVIRONMENT = -5,  /* unreachable, no space, no memory, no TPM */
+	AICERT_INTERRUPTED = -130,
+};
+
+typedef struct aicert_error {
+	int code;
+	char text[1024];
+	char hint[512];           /* "" or one line */
+} aicert_error;
+
+AICERT_API const char *aicert_version(void);
+AICERT_API void aicert_free(void *p);
+
+/* --- verifying (libaicert-verify) ---------------------------------------- */
+
+typedef struct aicert_named_path { const char *name, *path; } aicert_named_path;
+
+typedef struct aicert_verify_options {
+	size_t size;              /* sizeof (aicert_verify_options) */
+	const char *require;      /* "unsigned", "software", "genuine-tpm", "measured-platform"; NULL = measured-platform */
+	const char *const *keys;  /* accepted AK fingerprints, 64 hex digits each */
+	size_t n_keys;
+	const char *nonce;        /* NULL or what the claims must hold */
+	const char *home;         /* NULL = $AICERT_HOME or the user's folders: own and trusted keys */
+	int ignore_home;          /* 1: accept only `keys` */
+	int allow_withheld;
+	const aicert_named_path *inputs;  size_t n_inputs;
+	const aicert_named_path *outputs; size_t n_outputs;
+} aicert_verify_options;
+
+/*
+ * aicert_verify -- judges the bytes of a proof.
+ *   report   the JSON report; given out also when the answer is AICERT_NO
+ * AICERT_INPUT when the bytes are no proof (no report then).
+ * libaicert-verify cannot plan again (that needs Lua) and says so in the check "plan"; libaicert can.
+ */
+AICERT_API int aicert_verify(const char *proof, size_t length, const aicert_verify_options *options, char **report, aicert_error *error);
+
+/* The same for a file. */
+AICERT_API int aicert_verify_file(const char *path, const aicert_verify_options *options, char **report, aicert_error *error);
+
+/* {"blob"|"tree": id} of a file or folder of this disk (`.git` is left out), as JSON. */
+AICERT_API int aicert_hash(const char *path, char **reference, aicert_error *error);
+
+/*
+ * The keys that this user's verifier accepts (beside the machine's own). list: [{"fingerprint","name","added"}].
+ * remove takes a name, or a prefix of at least 8 digits that fits one key. home as in aicert_verify_options.
+ */
+AICERT_API int aicert_trust_list(const char *home, char **list, aicert_error *error);
+AICERT_API int aicert_trust_add(const char *home, const char *fingerprint, const char *name, aicert_error *error);
+AICERT_API int aicert_trust_remove(const char *home, const char *word, aicert_error *error);
+
+/* --- running (libaicert) -------------------------------------------------- */
+
+typedef struct aicert_run_options {
+	size_t size;              /* sizeof (aicert_run_options) */
+	const char *file;         /* NULL = Aicertfile or aicert.yaml in the present folder */
+	const char *proof;        /* NULL = "proof.json" */
+	const char *output_dir;   /* NULL = "outputs" */
+	const char *tpm;          /* TCTI, "embedded", or NULL = found */
+	const char *ak;           /* "ecc" (NULL) or "rsa" */
+	const char *nonce;
+	const char *home;
+	int locked, force, with_trees;
+	/* What happens, line by line; may be NULL. kind: 0 stage, 1 note, 2 detail, 3 progress (done of total bytes), 4 log (done bytes at text). */
+	void (*say)(void *ctx, int kind, const char *text, unsigned long long done, unsigned long long total);
+	void *ctx;
+} aicert_run_options;
+
+/* Runs to a proof. report: {"proof","outputs","root","executed","reused","fetched"}. */
+AICERT_API int aicert_run(const aicert_run_options *options, char **report, aicert_error *error);
+
+/* Why would each step (or one) run? [{"step","would","why"}]. */
+AICERT_API int aicert_why(const aicert_run_options *options, const char *step, char **report, aicert_error *error);
+
+/* Pins what is missing in aicert.lock; update: resolves name (NULL = all) again. */
+AICERT_API int aicert_lock(const aicert_run_options *options, const char *name, int update, aicert_error *error);
+
+/* Path of the last log of a step (NULL: of the last one). */
+AICERT_API int aicert_log(const aicert_run_options *options, const char *step, char **path, aicert_error *error);
+
+/* Asks whatever runs in this process to stop (AICERT_INTERRUPTED); may be called from a signal handler. */
+AICERT_API void aicert_interrupt(void);
+
+/* Tree id (64 hex) of a commit of a local git clone, as a git input would have it. */
+AICERT_API int aicert_hash_commit(const char *clone, const char *commit, char **id, aicert_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

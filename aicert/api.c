@@ -1,0 +1,128 @@
+/* api.c -- the running half of aicert.h.  SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+#include <string.h>
+
+#include "aicert.h"
+#include "api_hooks.h"
+#include "base/buf.h"
+#include "fetch/fetch.h"
+#include "run/run.h"
+#include "run/why.h"
+
+struct listener {
+	void (*say)(void *ctx, int kind, const char *text, unsigned long long done, unsigned long long total);
+	void *ctx;
+};
+
+static void
+pass_on(void *ctx, ai_talk_kind kind, const char *text, uint64_t done, uint64_t total)
+{
+	const struct listener *l = ctx;
+	l->say(l->ctx, (int)kind, text, done, total);
+}
+
+/* What of the public options the engine needs, with the listener that they name. */
+struct engine {
+	struct listener listener;
+	struct ai_talk talk;
+	struct ai_run_options run;
+};
+
+static int
+take_options(const aicert_run_options *in, struct engine *e, struct ai_err *err)
+{
+	aicert_run_options o = { .size = sizeof o };
+	if (in && (in->size < sizeof in->size || in->size > sizeof o))
+		return ai_fail(err, AI_EUSAGE, "aicert_run_options: got size %zu, expected at most %zu", in->size, sizeof o);
+	if (in)
+		memcpy(&o, in, in->size);
+	e->listener = (struct listener){ o.say, o.ctx };
+	e->talk = (struct ai_talk){ pass_on, &e->listener };
+	e->run = (struct ai_run_options){
+		.file = o.file, .proof = o.proof, .output_dir = o.output_dir, .tpm = o.tpm, .ak = o.ak, .nonce = o.nonce,
+		.home = o.home, .locked = o.locked != 0, .force = o.force != 0, .with_trees = o.with_trees != 0,
+		.talk = o.say ? &e->talk : NULL,
+	};
+	return 0;
+}
+
+static int
+run(const aicert_run_options *options, char **report, struct ai_err *err)
+{
+	struct engine e;
+	struct ai_run_report done = { 0 };
+	if (take_options(options, &e, err) < 0 || ai_run(&e.run, &done, err) < 0)
+		return err->code;
+	AI_JSON *j = json_pack("{s:s, s:s, s:s, s:i, s:i, s:i}", "proof", done.proof, "outputs", done.output_dir, "root", done.root,
+		"executed", (int)done.executed, "reused", (int)done.reused, "fetched", (int)done.fetched);
+	ai_run_report_done(&done);
+	if (!j)
+		return ai_nomem(err);
+	return report ? ai_api_text(j, report, err) : 0;
+}
+
+int
+aicert_run(const aicert_run_options *options, char **report, aicert_error *error)
+{
+	struct ai_err err = { 0 };
+	return ai_api_error(&err, run(options, report, &err), error);
+}
+
+int
+aicert_why(const aicert_run_options *options, const char *step, char **report, aicert_error *error)
+{
+	struct ai_err err = { 0 };
+	struct engine e;
+	AI_JSON *lines = NULL;
+	int r = take_options(options, &e, &err);
+	if (r == 0)
+		r = ai_why(&e.run, step, &lines, &err);
+	if (r == 0)
+		r = ai_api_text(lines, report, &err);
+	return ai_api_error(&err, r, error);
+}
+
+int
+aicert_lock(const aicert_run_options *options, const char *name, int update, aicert_error *error)
+{
+	struct ai_err err = { 0 };
+	struct engine e;
+	int r = take_options(options, &e, &err);
+	if (r == 0)
+		r = ai_lock(&e.run, name, update != 0, &err);
+	return ai_api_error(&err, r, error);
+}
+
+int
+aicert_log(const aicert_run_options *options, const char *step, char **path, aicert_error *error)
+{
+	struct ai_err err = { 0 };
+	struct engine e;
+	int r = take_options(options, &e, &err);
+	if (r == 0)
+		r = ai_last_log(&e.run, step, path, &err);
+	return ai_api_error(&err, r, error);
+}
+
+void
+aicert_interrupt(void)
+{
+	ai_interrupted = 1;
+}
+
+int
+aicert_hash_commit(const char *clone, const char *commit, char **id, aicert_error *error)
+{
+	struct ai_err err = { 0 };
+	struct ai_digest tree;
+	int r = ai_fetch_init(&err);
+	if (r == 0)
+		r = ai_git_commit_tree(clone, commit, &tree, &err);
+	if (r == 0) {
+		char hex[AI_HEX];
+		ai_hex(&tree, hex);
+		*id = ai_strdup(hex);
+		r = *id ? 0 : ai_nomem(&err);
+	}
+	return ai_api_error(&err, r, error);
+}

@@ -1,0 +1,76 @@
+/* api_replan.c -- the plan made again from what a proof carries (api_hooks.h).  SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+#include <string.h>
+
+#include "api_hooks.h"
+#include "base/buf.h"
+#include "run/plan.h"
+
+static int
+carried(const struct ai_dag *dag, const json_t *obj, const char *key, const struct ai_buf **out, struct ai_err *err)
+{
+	struct ai_digest id;
+	*out = ai_json_digest(obj, key, &id) ? ai_dag_blob(dag, &id) : NULL;
+	return *out ? 0 : ai_fail(err, AI_ENO, "plan: the proof does not carry its %s", key);
+}
+
+static int
+carried_rules(const struct ai_dag *dag, const json_t *rules, struct ai_rule_text *out, struct ai_err *err)
+{
+	for (size_t i = 0; i < json_array_size(rules); i++) {
+		const json_t *r = json_array_get(rules, i);
+		const struct ai_buf *text;
+		if (carried(dag, r, "blob", &text, err) < 0)
+			return ai_in(err, "rule '%s'", ai_json_str(r, "name"));
+		out[i] = (struct ai_rule_text){ .name = (char *)ai_json_str(r, "name"), .text = text->data, .len = text->len };
+	}
+	return 0;
+}
+
+static int
+carried_sources(const struct ai_dag *dag, const json_t *sources, struct ai_plan_source *out, struct ai_err *err)
+{
+	for (size_t i = 0; i < json_array_size(sources); i++) {
+		const json_t *s = json_array_get(sources, i);
+		struct ai_digest id;
+		const json_t *node = ai_json_digest(s, "id", &id) ? ai_dag_node(dag, AI_KIND_SOURCE, &id) : NULL;
+		if (!node)
+			return ai_fail(err, AI_ENO, "plan: source '%s' is not in the proof", ai_json_str(s, "name"));
+		out[i] = (struct ai_plan_source){ ai_json_str(s, "name"), (json_t *)node };
+	}
+	return 0;
+}
+
+/* The platform is a fact about the machine that ran: it is read off the environment that the plan's steps name. */
+static const char *
+platform_of(const struct ai_dag *dag, const json_t *plan)
+{
+	const json_t *step = json_array_get(ai_json_arr(plan, "steps"), 0);
+	struct ai_digest id;
+	if (!ai_json_digest(ai_json_obj(step, "recipe"), "environment", &id))
+		return NULL;
+	return ai_json_str(ai_dag_node(dag, AI_KIND_ENVIRONMENT, &id), "platform");
+}
+
+int
+ai_replan(void *ctx, const json_t *plan, const struct ai_dag *dag, json_t **out, struct ai_err *err)
+{
+	(void)ctx;
+	const json_t *rules = ai_json_arr(plan, "rules"), *sources = ai_json_arr(plan, "sources");
+	AI_FREE struct ai_rule_text *r = ai_calloc(json_array_size(rules), sizeof *r);
+	AI_FREE struct ai_plan_source *s = ai_calloc(json_array_size(sources), sizeof *s);
+	const struct ai_buf *file, *lock;
+	if (!r || !s)
+		return ai_nomem(err);
+	if (carried(dag, plan, "aicertfile", &file, err) < 0 || carried(dag, plan, "lock", &lock, err) < 0 ||
+		carried_rules(dag, rules, r, err) < 0 || carried_sources(dag, sources, s, err) < 0)
+		return err->code;
+	struct ai_plan_in in = {
+		.aicertfile = file->data, .aicertfile_len = file->len, .file = "Aicertfile (in the proof)",
+		.lock = lock->data, .lock_len = lock->len, .rules = r, .n_rules = json_array_size(rules),
+		.sources = s, .n_sources = json_array_size(sources), .platform = platform_of(dag, plan),
+	};
+	if (!in.platform)
+		return ai_fail(err, AI_ENO, "plan: no environment to plan for");
+	return ai_plan_make(&in, out, NULL, err);
+}

@@ -1,0 +1,45 @@
+/*
+ * commands.h -- the commands: one function and one file each.
+ *
+ * `aicert` and `aicert-engine` are one main with two tables: the light one holds
+ * what needs neither curl, git2, SQLite nor tss2, so that `aicert verify` starts at
+ * once; a command that is not in it is handed to aicert-engine by exec.
+ *
+ * Depends on: api.  Threads: main only.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef AI_COMMANDS_H
+#define AI_COMMANDS_H
+
+#include <stdbool.h>
+
+struct ai_command {
+	const char *name;
+	int (*main)(int argc, char **argv);  /* arguments after the command's name; NULL: aicert-engine has it */
+	const char *line;                    /* for the list */
+};
+
+/* Ends with a NULL name. */
+extern const struct ai_command ai_commands[];
+
+int ai_cmd_run(int argc, char **argv);
+int ai_cmd_lock(int argc, char **argv);
+int ai_cmd_why(int argc, char **argv);
+int ai_cmd_log(int argc, char **argv);
+int ai_cmd_verify(int argc, char **argv);
+int ai_cmd_show(int argc, char **argv);
+int ai_cmd_hash(int argc, char **argv);
+int ai_cmd_trust(int argc, char **argv);
+
+/* What both tables list, so that help is the same in both. X(name, function suffix, light, line) */
+#define AI_COMMANDS(X) \
+	X("run", run, 0, "run the Aicertfile and write its proof (what `aicert` alone does)") \
+	X("lock", lock, 0, "pin every input in aicert.lock, or move pins with --update") \
+	X("why", why, 0, "say for each step whether it would run, and why") \
+	X("log", log, 0, "print what a step printed when it last ran") \
+	X("verify", verify, 1, "judge a proof: the level it reaches and what was checked") \
+	X("show", show, 1, "print a proof's inputs, steps and outputs for people") \
+	X("hash", hash, 1, "print the id of a file or folder") \
+	X("trust", trust, 1, "list, add or remove the keys that this verifier accepts")
+
+#endif

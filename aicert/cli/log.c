@@ -1,0 +1,66 @@
+/* log.c -- `aicert log`.  SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/json.h"
+#include "cli/commands.h"
+#include "cli/engine.h"
+
+/* The log's bytes with control characters made harmless, as they would have been shown live. */
+static int
+print_log(const char *path)
+{
+	AI_FD fd = open(path, O_RDONLY | O_CLOEXEC);
+	char chunk[1 << 14];
+	ssize_t n = fd < 0 ? -1 : 0;
+	while (fd >= 0 && (n = read(fd, chunk, sizeof chunk)) > 0)
+		for (ssize_t i = 0; i < n; i++) {
+			unsigned char c = (unsigned char)chunk[i];
+			putchar((c < 0x20 && c != '\n' && c != '\t' && c != '\r') || c == 0x7f ? '?' : c);
+		}
+	if (n == 0)
+		return 0;
+	struct ai_err err = { 0 };
+	ai_fail_errno(&err, AI_EINPUT, "%s: cannot read", path);
+	return ai_print_err(&err);
+}
+
+int
+ai_cmd_log(int argc, char **argv)
+{
+	struct ai_engine_cli e = { 0 };
+	struct ai_option table[AI_ENGINE_OPTIONS];
+	ai_engine_options(&e, table);
+	struct ai_text_list words = { 0 };
+	struct ai_err err = { 0 };
+	int r = ai_options_parse(table, AI_ENGINE_OPTIONS, argc, argv, &words, &err);
+	const char *step = words.n ? words.items[0] : NULL;
+	if (r == 0 && words.n > 1)
+		r = ai_fail(&err, AI_EUSAGE, "usage: aicert log [STEP]: got '%s' too", words.items[1]);
+	ai_text_list_done(&words);
+	if (r < 0)
+		return ai_print_err(&err);
+	if (e.help) {
+		puts("usage: aicert log [STEP] [OPTION…]\n\nPrints what a step (default: the last one) printed when it last ran. --json prints where the log lies.\n");
+		ai_options_help(table, AI_ENGINE_OPTIONS);
+		puts("\nexample: aicert log python");
+		return 0;
+	}
+	ai_engine_listen(&e);
+	aicert_error error;
+	char *path = NULL;
+	if (aicert_log(&e.run, step, &path, &error) < 0)
+		return ai_print_error(&error);
+	if (e.printer.json) {
+		AI_JSON *j = json_pack("{s:s}", "log", path);
+		char *text = json_dumps(j, JSON_COMPACT);
+		puts(text ? text : "{}");
+		free(text);
+	} else {
+		r = print_log(path);
+	}
+	aicert_free(path);
+	return r;
+}

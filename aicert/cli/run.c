@@ -1,0 +1,90 @@
+/* run.c -- `aicert [run]`.  SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/json.h"
+#include "cli/commands.h"
+#include "cli/engine.h"
+
+static void
+help(const struct ai_option *table, size_t n)
+{
+	puts("usage: aicert [run] [OPTION…]\n"
+	     "\n"
+	     "Pins and fetches every input by hash, runs each step with no network and nothing but its declared inputs,\n"
+	     "reuses what it knows, binds the DAG's root into a TPM quote, and writes the proof.\n");
+	ai_options_help(table, n);
+	puts("\n"
+	     "example: aicert --output-bom falcon-finetuned-proof.json\n"
+	     "         aicert verify falcon-finetuned-proof.json --require software");
+}
+
+/* The proof as the user would name it: relative when it lies below here. */
+static const char *
+shown(const char *path)
+{
+	static char cwd[4096];
+	size_t n = getcwd(cwd, sizeof cwd) ? strlen(cwd) : 0;
+	return n && strncmp(path, cwd, n) == 0 && path[n] == '/' ? path + n + 1 : path;
+}
+
+static void
+print_report(const char *text)
+{
+	struct ai_err err = { 0 };
+	AI_JSON *j = NULL;
+	if (ai_json_parse(text, strlen(text), "report", &j, &err) < 0) {
+		fputs(text, stdout);
+		return;
+	}
+	printf("proof    ");
+	ai_put_safe(shown(ai_json_str(j, "proof")));
+	printf("\noutputs  ");
+	ai_put_safe(shown(ai_json_str(j, "outputs")));
+	printf("\nroot     %s\n", ai_json_str(j, "root"));
+	printf("steps    %d executed, %d reused\n", (int)json_integer_value(json_object_get(j, "executed")),
+		(int)json_integer_value(json_object_get(j, "reused")));
+}
+
+int
+ai_cmd_run(int argc, char **argv)
+{
+	struct ai_engine_cli e = { 0 };
+	enum { OWN = 6 };
+	struct ai_option table[AI_ENGINE_OPTIONS + OWN] = {
+		[AI_ENGINE_OPTIONS] =
+		{ "output-bom", 'o', AI_OPTION_TEXT, (void *)&e.run.proof, "PROOF", "where the proof goes (default: proof.json)" },
+		{ "output-dir", 0, AI_OPTION_TEXT, (void *)&e.run.output_dir, "DIR", "where the outputs go (default: ./outputs)" },
+		{ "force", 0, AI_OPTION_FLAG, &e.run.force, NULL, "replace a proof or outputs that the last run did not write" },
+		{ "nonce", 0, AI_OPTION_TEXT, (void *)&e.run.nonce, "TEXT", "a verifier's nonce, to go into the claims" },
+		{ "ak", 0, AI_OPTION_TEXT, (void *)&e.run.ak, "ALG", "attestation key: ecc (P-256, default) or rsa (2048)" },
+		{ "with-trees", 0, AI_OPTION_FLAG, &e.run.with_trees, NULL, "carry every tree node in the proof" },
+	};
+	ai_engine_options(&e, table);
+	struct ai_text_list words = { 0 };
+	struct ai_err err = { 0 };
+	int r = ai_options_parse(table, AI_ENGINE_OPTIONS + OWN, argc, argv, &words, &err);
+	if (r == 0 && words.n)
+		r = ai_fail(&err, AI_EUSAGE, "usage: aicert run takes no argument: got '%s'", words.items[0]);
+	ai_text_list_done(&words);
+	if (r < 0)
+		return ai_print_err(&err);
+	if (e.help) {
+		help(table, AI_ENGINE_OPTIONS + OWN);
+		return 0;
+	}
+	ai_engine_listen(&e);
+	char *report = NULL;
+	aicert_error error;
+	r = aicert_run(&e.run, &report, &error);
+	ai_print_settle(&e.printer);
+	if (r < 0)
+		return ai_print_error(&error);
+	if (e.printer.json)
+		fputs(report, stdout);
+	else if (!e.printer.quiet)
+		print_report(report);
+	aicert_free(report);
+	return 0;
+}

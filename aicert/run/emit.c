@@ -1,0 +1,273 @@
+/*
+ * emit.c -- proof and outputs put where the user wants them, over nothing that is not ours (job.h).
+ *
+ * Ours is what is absent, what already holds the very bytes, and what the last run of this project wrote and nobody changed since;
+ * the record of that run says what it wrote. Everything else is kept unless --force was said.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/fs.h"
+#include "base/path.h"
+#include "fetch/fetch.h"
+#include "proof/proof.h"
+#include "run/job.h"
+
+/* One output of the run and its place under the output folder. */
+struct target {
+	const char *name;       /* of the run's output */
+	char *path;             /* absolute */
+	struct ai_ref content;  /* valid once the step has a result */
+	bool folder;            /* its content goes into the output folder itself, among other things */
+};
+
+static void
+targets_free(struct target *t, size_t n)
+{
+	for (size_t i = 0; t && i < n; i++)
+		free(t[i].path);
+	free(t);
+}
+
+static const json_t *
+output_spec(const struct ai_job *job, const char *step, const char *output)
+{
+	size_t i, k;
+	json_t *s, *o;
+	json_array_foreach(ai_json_arr(job->plan, "steps"), i, s)
+		if (strcmp(ai_json_str(s, "name"), step) == 0)
+			json_array_foreach(ai_json_arr(ai_json_obj(s, "recipe"), "outputs"), k, o)
+				if (strcmp(ai_json_str(o, "name"), output) == 0)
+					return o;
+	return NULL;
+}
+
+/*
+ * Where an output goes: as it lay under /workspace/outputs (the guide's users look for their file there), or by its name when it
+ * lay elsewhere. With several steps, which may all write "model.bin", by name.
+ */
+static char *
+place(const struct ai_job *job, const json_t *plan_output, const json_t *spec)
+{
+	static const char base[] = "/workspace/outputs";
+	const char *path = ai_json_str(spec, "path"), *name = ai_json_str(plan_output, "name");
+	bool inside = strncmp(path, base, sizeof base - 1) == 0 && (path[sizeof base - 1] == '/' || path[sizeof base - 1] == '\0');
+	if (job->n_steps > 1 || !inside)
+		return ai_join(job->output_dir, name);
+	return path[sizeof base - 1] ? ai_join(job->output_dir, path + sizeof base) : ai_strdup(job->output_dir);
+}
+
+static int
+make_targets(struct ai_job *job, struct target **out, size_t *n_out, struct ai_err *err)
+{
+	const json_t *outputs = ai_json_arr(job->plan, "outputs");
+	size_t n = json_array_size(outputs);
+	struct target *t = ai_calloc(n, sizeof *t);
+	if (!t)
+		return ai_nomem(err);
+	for (size_t i = 0; i < n; i++) {
+		const json_t *o = json_array_get(outputs, i);
+		const json_t *spec = output_spec(job, ai_json_str(o, "step"), ai_json_str(o, "output"));
+		t[i].name = ai_json_str(o, "name");
+		t[i].path = spec ? place(job, o, spec) : NULL;
+		if (!t[i].path) {
+			targets_free(t, n);
+			return ai_nomem(err);
+		}
+		t[i].folder = strcmp(t[i].path, job->output_dir) == 0;
+	}
+	*out = t;
+	*n_out = n;
+	return 0;
+}
+
+/* What the last run wrote at a path, or NULL. */
+static const char *
+written_before(const struct ai_job *job, const char *path)
+{
+	size_t i;
+	json_t *w;
+	json_array_foreach(ai_json_arr(job->previous, "written"), i, w) {
+		const char *p = ai_json_str(w, "path");
+		if (p && strcmp(p, path) == 0)
+			return ai_json_str(w, "id");
+	}
+	return NULL;
+}
+
+/* Id of what lies at path now: 1, 0 absent. A folder's is its tree's. */
+static int
+present(struct ai_job *job, const char *path, struct ai_ref *out, struct ai_err *err)
+{
+	struct stat st;
+	if (lstat(path, &st) < 0)
+		return 0;
+	*out = (struct ai_ref){ .type = AI_REF_BLOB };
+	if (S_ISREG(st.st_mode))
+		return ai_store_hash_file(job->store, AT_FDCWD, path, &out->id, err) < 0 ? err->code : 1;
+	if (!S_ISDIR(st.st_mode))
+		return ai_fail(err, AI_EUSAGE, "%s: is there and neither file nor folder", path);
+	/* Into the store rather than only hashed: the store's stat cache makes the next look free. */
+	struct ai_path_options none = { 0 };
+	return ai_path_import(ai_store_sink(job->store), path, &none, out, err) < 0 ? err->code : 1;
+}
+
+static bool
+folder_is_empty(const char *path)
+{
+	return rmdir(path) == 0;
+}
+
+/* May path be replaced? wanted may be NULL (not known yet). 1 yes, 2 it holds the very bytes, negative no. */
+static int
+may_replace(struct ai_job *job, const char *path, const struct ai_ref *wanted, struct ai_err *err)
+{
+	struct ai_ref now;
+	if (job->opt->force && !wanted)
+		return 1;
+	int r = present(job, path, &now, err);
+	if (r < 0)
+		return job->opt->force ? 1 : r;
+	if (r == 0)
+		return 1;
+	if (wanted && ai_ref_eq(&now, wanted))
+		return 2;
+	char hex[AI_HEX];
+	ai_hex(&now.id, hex);
+	const char *ours = written_before(job, path);
+	if (job->opt->force || (ours && strcmp(ours, hex) == 0) || (now.type == AI_REF_TREE && folder_is_empty(path)))
+		return 1;
+	ai_fail(err, AI_EUSAGE, "%s: is there, and not as the last run left it", path);
+	return ai_hint(err, "move it away, choose another place with --output-dir or --output-bom, or say --force");
+}
+
+int
+ai_job_emit_check(struct ai_job *job, struct ai_err *err)
+{
+	struct target *t = NULL;
+	size_t n = 0;
+	if (make_targets(job, &t, &n, err) < 0)
+		return err->code;
+	int r = 1;
+	for (size_t i = 0; i < n && r > 0; i++)
+		r = may_replace(job, t[i].path, NULL, err);
+	if (r > 0)
+		r = may_replace(job, job->proof, NULL, err);
+	targets_free(t, n);
+	return r < 0 ? r : 0;
+}
+
+static int
+note_written(json_t *written, const char *path, const struct ai_digest *id, struct ai_err *err)
+{
+	char hex[AI_HEX];
+	ai_hex(id, hex);
+	return json_array_append_new(written, json_pack("{s:s, s:s}", "path", path, "id", hex)) < 0 ? ai_nomem(err) : 0;
+}
+
+static int
+export_target(struct ai_job *job, const struct target *t, json_t *written, struct ai_err *err)
+{
+	int r = may_replace(job, t->path, &t->content, err);
+	if (r < 0)
+		return r;
+	if (r == 1) {
+		AI_FREE char *up = ai_strndup(t->path, (size_t)(ai_basename(t->path) - t->path));
+		if (!up)
+			return ai_nomem(err);
+		if (ai_mkdirs(up, 0755, err) < 0 || ai_remove_tree(AT_FDCWD, t->path, err) < 0 ||
+			ai_store_export(job->store, &t->content, t->path, err) < 0)
+			return err->code;
+	}
+	return note_written(written, t->path, &t->content.id, err);
+}
+
+static int
+export_outputs(struct ai_job *job, json_t *written, struct ai_err *err)
+{
+	struct target *t = NULL;
+	size_t n = 0;
+	if (make_targets(job, &t, &n, err) < 0)
+		return err->code;
+	int r = 0;
+	for (size_t i = 0; i < n && r == 0; i++) {
+		r = ai_ref_get(json_array_get(ai_json_arr(job->run_node, "outputs"), i), &t[i].content, err);
+		if (r == 0)
+			r = export_target(job, &t[i], written, err);
+	}
+	targets_free(t, n);
+	return r;
+}
+
+/* Reused results were found by their attestation, so it is looked up by one of the results it executed. */
+static int
+source_attestation(void *ctx, const struct ai_digest *id, json_t **out, struct ai_err *err)
+{
+	struct ai_job *job = ctx;
+	for (size_t i = 0; i < job->n_steps; i++) {
+		struct ai_job_step *s = &job->steps[i];
+		if (s->state != AI_STEP_REUSED || !ai_digest_eq(&s->attestation, id))
+			continue;
+		AI_JSON *found = NULL;
+		struct ai_digest found_id;
+		int r = ai_store_attestation_of(job->store, &s->result_id, &found_id, &found, err);
+		if (r < 0)
+			return r;
+		if (r == 1 && ai_digest_eq(&found_id, id)) {
+			*out = json_incref(found);
+			return 0;
+		}
+	}
+	return ai_fail(err, AI_EENV, "attestations: one that a reused result rests on is gone");
+}
+
+static int
+source_node(void *ctx, const struct ai_digest *id, json_t **out, struct ai_err *err)
+{
+	struct ai_job *job = ctx;
+	int r = ai_store_get_node(job->store, id, out, err);
+	char hex[AI_HEX];
+	ai_hex(id, hex);
+	return r == 1 ? 0 : r < 0 ? r : ai_fail(err, AI_EENV, "cache: node %s is gone", hex);
+}
+
+static int
+source_blob(void *ctx, const struct ai_digest *id, struct ai_buf *out, struct ai_err *err)
+{
+	struct ai_job *job = ctx;
+	return ai_store_get_bytes(job->store, id, out, err);
+}
+
+static int
+write_proof(struct ai_job *job, const json_t *attestation, json_t *written, struct ai_err *err)
+{
+	struct ai_proof_source src = { source_node, source_blob, source_attestation, job, job->opt->with_trees };
+	AI_JSON *proof = NULL;
+	AI_BUF_AUTO text = AI_BUF(AI_MAX_PROOF);
+	if (ai_proof_make(&job->root_id, attestation, &src, &proof, err) < 0 || ai_json_pretty(proof, &text, err) < 0)
+		return err->code;
+	if (may_replace(job, job->proof, NULL, err) < 0)
+		return err->code;
+	AI_FREE char *up = ai_strndup(job->proof, (size_t)(ai_basename(job->proof) - job->proof));
+	struct ai_digest id;
+	if (!up)
+		return ai_nomem(err);
+	if (ai_mkdirs(up, 0755, err) < 0 || ai_write_file(AT_FDCWD, job->proof, text.data, text.len, 0644, err) < 0)
+		return err->code;
+	ai_sha256(text.data, text.len, &id);
+	return note_written(written, job->proof, &id, err);
+}
+
+int
+ai_job_emit(struct ai_job *job, const json_t *attestation, struct ai_err *err)
+{
+	AI_JSON *written = json_array();
+	if (!written)
+		return ai_nomem(err);
+	if (export_outputs(job, written, err) < 0 || write_proof(job, attestation, written, err) < 0)
+		return err->code;
+	return ai_job_record(job, written, err);
+}

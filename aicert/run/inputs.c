@@ -1,0 +1,179 @@
+/* inputs.c -- lock and fetch: every input pinned and in the store (job.h).  SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fs.h"
+#include "base/path.h"
+#include "fetch/fetch.h"
+#include "model/lock.h"
+#include "run/job.h"
+
+/* What path inputs never take in: what this very run writes. */
+struct left_out { const char *paths[3]; };
+
+static struct ai_fetch
+fetch_of(struct ai_job *job, struct left_out *leave)
+{
+	*leave = (struct left_out){ { job->output_dir, job->proof, job->lock_file } };
+	return (struct ai_fetch){
+		.sink = ai_store_sink(job->store), .talk = job->opt->talk, .project = job->project, .cache = job->home.cache,
+		.leave_out = leave->paths, .n_leave_out = 3,
+	};
+}
+
+/*
+ * The store's key for what a pin was found to hold, or NULL where there is none. A commit id and a SHA-256 name their
+ * content wherever it comes from, so the key holds no place.
+ */
+static char *
+pin_key(const struct ai_input *in, const json_t *pin)
+{
+	if (in->type == AI_INPUT_GIT)
+		return ai_format("git %s%s", ai_json_str(pin, "revision"), in->submodules ? " submodules" : "");
+	if (in->type == AI_INPUT_URL)
+		return ai_format("sha256 %s", ai_json_str(pin, "sha256"));
+	return NULL;
+}
+
+static const char *
+how_word(const char *how)
+{
+	return strcmp(how, "git") == 0 ? "git" : strcmp(how, "sha256") == 0 ? "sha256" : "none";
+}
+
+/* The pin of an input: from the lock, or resolved now and put there. */
+static int
+pin_input(struct ai_job *job, const struct ai_fetch *f, const struct ai_input *in, json_t **pin, struct ai_err *err)
+{
+	*pin = in->type == AI_INPUT_PATH ? NULL : ai_lock_pin(job->lock, in);
+	if (*pin || in->type == AI_INPUT_PATH)
+		return 0;
+	if (job->opt->locked) {
+		ai_fail(err, AI_EINPUT, "aicert.lock: input '%s' has no pin for what the Aicertfile says now, and --locked adds none", in->name);
+		return ai_hint(err, "run 'aicert lock' and commit aicert.lock");
+	}
+	ai_say(job->opt->talk, AI_TALK_STAGE, "lock    %s", in->name);
+	if (ai_fetch_resolve(f, in, pin, err) < 0)
+		return ai_in(err, "input '%s'", in->name);
+	int r = ai_lock_set(job->lock, in->name, *pin, err);
+	json_decref(*pin);
+	*pin = ai_lock_pin(job->lock, in);
+	if (r == 0 && !*pin)
+		return ai_fail(err, AI_EINPUT, "internal: the pin of input '%s' does not fit its own input", in->name);
+	return r;
+}
+
+static int
+source_node(struct ai_job *job, struct ai_job_source *s, const json_t *pin, struct ai_err *err)
+{
+	static const char *const words[] = { [AI_INPUT_GIT] = "git", [AI_INPUT_URL] = "url", [AI_INPUT_PATH] = "path" };
+	const struct ai_input *in = s->input;
+	AI_FREE char *uri = ai_source_uri(in);
+	AI_JSON *content = json_object();
+	if (!uri || !content || ai_ref_set(content, &s->content, err) < 0)
+		return ai_nomem(err);
+	s->node = json_pack("{s:s, s:s, s:s, s:O}", "kind", "source", "type", words[in->type], "uri", uri, "content", content);
+	if (!s->node)
+		return ai_fail(err, AI_EINPUT, "input '%s': its uri is not UTF-8", in->name);
+	const char *revision = ai_json_str(pin, "revision"), *ref = ai_json_str(pin, "ref");
+	if (revision && json_object_set_new(s->node, "revision", json_string(revision)) < 0)
+		return ai_nomem(err);
+	if (ref && json_object_set_new(s->node, "ref", json_string(ref)) < 0)
+		return ai_nomem(err);
+	return ai_store_put_node(job->store, s->node, &s->id, err);
+}
+
+static int
+bring(struct ai_job *job, const struct ai_fetch *f, struct ai_job_source *s, struct ai_err *err)
+{
+	const struct ai_input *in = s->input;
+	json_t *pin;
+	if (pin_input(job, f, in, &pin, err) < 0)
+		return err->code;
+	AI_FREE char *key = pin ? pin_key(in, pin) : NULL;
+	char how[16] = "";
+	if (key) {
+		int r = ai_store_get_pin(job->store, key, &s->content, how, err);
+		if (r < 0)
+			return r;
+		if (r == 1) {
+			s->how = how_word(how);
+			return source_node(job, s, pin, err);
+		}
+	}
+	if (pin)
+		ai_say(job->opt->talk, AI_TALK_STAGE, "fetch   %s", in->name);
+	if (ai_fetch_content(f, in, pin, &s->content, &s->how, err) < 0)
+		return ai_in(err, "input '%s'", in->name);
+	if (key) {
+		job->fetched++;
+		if (ai_store_put_pin(job->store, key, &s->content, s->how, err) < 0)
+			return err->code;
+	}
+	return source_node(job, s, pin, err);
+}
+
+/* The lock's bytes as the plan names them; the file is written only when it would change. */
+static int
+settle_lock(struct ai_job *job, struct ai_err *err)
+{
+	ai_buf_clear(&job->lock_text);
+	if (ai_lock_format(job->lock, &job->lock_text, err) < 0)
+		return err->code;
+	AI_BUF_AUTO old = AI_BUF(AI_MAX_LOCK);
+	int r = ai_read_file_if(AT_FDCWD, job->lock_file, &old, err);
+	if (r < 0)
+		return r;
+	bool empty = json_object_size(ai_json_obj(job->lock, "inputs")) == 0;
+	if ((r == 0 && empty) || (r == 1 && old.len == job->lock_text.len && memcmp(old.data, job->lock_text.data, old.len) == 0))
+		return 0;
+	if (job->opt->locked) {
+		/* Same pins, other spelling: the plan names the bytes of the canonical spelling, so nothing needs to be written. */
+		return 0;
+	}
+	return ai_write_file(AT_FDCWD, job->lock_file, job->lock_text.data, job->lock_text.len, 0644, err);
+}
+
+int
+ai_job_fetch(struct ai_job *job, struct ai_err *err)
+{
+	if (ai_fetch_init(err) < 0)
+		return err->code;
+	struct left_out leave;
+	struct ai_fetch f = fetch_of(job, &leave);
+	job->n_sources = 0;
+	job->sources = ai_calloc(job->manifest->n_inputs, sizeof *job->sources);
+	if (!job->sources)
+		return ai_nomem(err);
+	for (size_t i = 0; i < job->manifest->n_inputs; i++) {
+		struct ai_job_source *s = &job->sources[job->n_sources++];
+		*s = (struct ai_job_source){ .input = &job->manifest->inputs[i] };
+		if (ai_check_interrupt(err) < 0 || bring(job, &f, s, err) < 0)
+			return err->code;
+	}
+	return settle_lock(job, err);
+}
+
+int
+ai_job_update_lock(struct ai_job *job, const char *name, struct ai_err *err)
+{
+	if (name && !ai_manifest_input(job->manifest, name))
+		return ai_fail(err, AI_EUSAGE, "%s: no input '%s'", job->shown, name);
+	if (ai_fetch_init(err) < 0)
+		return err->code;
+	struct left_out leave;
+	struct ai_fetch f = fetch_of(job, &leave);
+	for (size_t i = 0; i < job->manifest->n_inputs; i++) {
+		const struct ai_input *in = &job->manifest->inputs[i];
+		if (in->type == AI_INPUT_PATH || (name && strcmp(name, in->name) != 0))
+			continue;
+		AI_JSON *pin = NULL;
+		ai_say(job->opt->talk, AI_TALK_STAGE, "lock    %s", in->name);
+		if (ai_fetch_resolve(&f, in, &pin, err) < 0)
+			return ai_in(err, "input '%s'", in->name);
+		if (ai_lock_set(job->lock, in->name, pin, err) < 0)
+			return err->code;
+	}
+	return settle_lock(job, err);
+}

@@ -1,0 +1,126 @@
+/*
+ * job.h -- one run in progress: what its stages hand to each other.
+ *
+ * load -> lock -> fetch -> plan -> execute -> seal -> emit; each stage is a file of
+ * this folder and fills in its part. A job is made by ai_job_open and freed whole.
+ *
+ * Depends on: all below.  Threads: one.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef AI_JOB_H
+#define AI_JOB_H
+
+#include "attest/tpm.h"
+#include "base/buf.h"
+#include "base/home.h"
+#include "base/talk.h"
+#include "cache/store.h"
+#include "model/manifest.h"
+#include "rule/rule.h"
+#include "run/observe.h"
+#include "run/run.h"
+
+/* An input once it is in the store. */
+struct ai_job_source {
+	const struct ai_input *input;
+	struct ai_ref content;
+	struct ai_digest id;      /* of node */
+	json_t *node;             /* kind source */
+	const char *how;          /* "git", "sha256" or "none" */
+};
+
+typedef enum ai_step_state { AI_STEP_WAITING, AI_STEP_EXECUTED, AI_STEP_REUSED, AI_STEP_FAILED } ai_step_state;
+
+struct ai_job_step {
+	const char *name;               /* borrowed from the plan */
+	const struct ai_step_spec *spec;
+	const json_t *recipe;           /* borrowed from the plan */
+	json_t *step;                   /* the step node, once its inputs are known */
+	struct ai_digest id, result_id;
+	json_t *result;                 /* the result node */
+	struct ai_digest attestation;   /* REUSED: the one that lists it as executed */
+	ai_step_state state;
+	char *why;                      /* why it ran */
+	char *log;                      /* path of its log */
+	char *failure;                  /* FAILED: how, as the claims say it */
+};
+
+struct ai_job {
+	const struct ai_run_options *opt;
+	struct ai_home home;
+	struct ai_store *store;
+	char *file;                     /* the Aicertfile, absolute */
+	const char *shown;              /* its name in errors: part of file */
+	char *project;                  /* its folder, absolute */
+	char *proof, *output_dir;       /* absolute */
+	char *lock_file;
+	struct ai_buf text, lock_text;  /* bytes of Aicertfile and lock, as the plan names them */
+	bool lock_there;                /* a lock file stood there when the run began */
+	struct ai_manifest *manifest;
+	json_t *lock;
+	struct ai_rule_text *rules; size_t n_rules;
+	struct ai_job_source *sources; size_t n_sources;
+	json_t *plan, *environment;
+	struct ai_digest plan_id, root_id;
+	struct ai_job_step *steps; size_t n_steps;
+	struct ai_tpm *tpm;
+	json_t *run_node;
+	json_t *previous;               /* record of the last run of this project; NULL if none */
+	json_t *accepted;               /* array of hex: keys whose attestations count for reuse */
+	unsigned fetched;
+	char started[24];
+};
+
+/* Finds the files, opens the store, reads Aicertfile, lock and rules. */
+int ai_job_open(const struct ai_run_options *options, struct ai_job *job, struct ai_err *err) AI_CHECKED;
+void ai_job_done(struct ai_job *job);
+
+/* Pins what is missing (AI_EINPUT under --locked), brings every input into the store, writes the lock. */
+int ai_job_fetch(struct ai_job *job, struct ai_err *err) AI_CHECKED;
+/* Resolves again what names (an input's name, or NULL for all) would give now and writes the lock. */
+int ai_job_update_lock(struct ai_job *job, const char *name, struct ai_err *err) AI_CHECKED;
+
+/* Makes plan, environment and steps, and stores every node and blob that they name. */
+int ai_job_plan(struct ai_job *job, struct ai_err *err) AI_CHECKED;
+/* The step node of steps[i] from the results of the steps before it. */
+int ai_job_step_node(struct ai_job *job, struct ai_job_step *s, struct ai_err *err) AI_CHECKED;
+/*
+ * ai_job_find_result -- a result of s->id that may be reused now: its used holds, its outputs are in the store, an accepted
+ * attestation lists it as executed. 1 found (s is filled in), 0 not: s->why says why the step must run.
+ */
+int ai_job_find_result(struct ai_job *job, struct ai_job_step *s, struct ai_err *err) AI_CHECKED;
+
+/* Runs or reuses every step. AI_ESTEP when one failed (its failure is in the step). */
+int ai_job_execute(struct ai_job *job, struct ai_err *err) AI_CHECKED;
+/* Runs one step in the sandbox and collects its outputs into s->result. AI_ESTEP: s->failure says how. */
+int ai_exec_step(struct ai_job *job, struct ai_job_step *s, struct ai_err *err) AI_CHECKED;
+/*
+ * Can the host run this step? Its command must be there, and what its source's requirements.txt asks for must be installed.
+ * AI_EENV with a hint when not; 0 when nothing is asked for.
+ */
+int ai_check_requirements(struct ai_job *job, const struct ai_job_step *s, struct ai_err *err) AI_CHECKED;
+/* How run/observe.h reaches the store. */
+struct ai_used_io ai_job_used_io(struct ai_job *job);
+
+/* Run node, claims, quote; the attestation is durable in the store when it returns. failed: no root. New reference. */
+int ai_job_seal(struct ai_job *job, bool failed, json_t **attestation, struct ai_err *err) AI_CHECKED;
+/* Proof and outputs where the user wants them. check_only: would it overwrite what is not ours? (before anything runs) */
+int ai_job_emit_check(struct ai_job *job, struct ai_err *err) AI_CHECKED;
+int ai_job_emit(struct ai_job *job, const json_t *attestation, struct ai_err *err) AI_CHECKED;
+
+/* What steps run on, as environment nodes say it. */
+#if defined(__x86_64__)
+#define AI_PLATFORM "linux/amd64"
+#elif defined(__aarch64__)
+#define AI_PLATFORM "linux/arm64"
+#else
+#error "aicert: no platform word for this processor"
+#endif
+
+/* Remembers this run for `why`, `log` and the next emit; written: what emit put where ([{"path","id"}]), NULL when it failed. */
+int ai_job_record(struct ai_job *job, const json_t *written, struct ai_err *err) AI_CHECKED;
+
+/* "2026-01-01T00:00:00Z" of now. */
+void ai_now(char out[24]);
+
+#endif

@@ -1,0 +1,205 @@
+/* load.c -- the first stage: files found and read, the store opened (job.h).  SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "attest/ownkeys.h"
+#include "base/fs.h"
+#include "base/path.h"
+#include "model/lock.h"
+#include "proof/trust.h"
+#include "run/job.h"
+
+void
+ai_now(char out[24])
+{
+	time_t t = time(NULL);
+	struct tm tm;
+	gmtime_r(&t, &tm);
+	strftime(out, 24, "%Y-%m-%dT%H:%M:%SZ", &tm);
+}
+
+static int
+find_file(struct ai_job *job, struct ai_err *err)
+{
+	static const char *const names[] = { "Aicertfile", "aicert.yaml", "aicert.yml" };
+	const char *file = job->opt->file;
+	for (size_t i = 0; !file && i < sizeof names / sizeof *names; i++)
+		if (ai_exists(names[i]))
+			file = names[i];
+	if (!file) {
+		ai_fail(err, AI_EUSAGE, "Aicertfile: none here: looked for 'Aicertfile' and 'aicert.yaml'");
+		return ai_hint(err, "name one with -f FILE; the README shows a first one");
+	}
+	job->file = ai_abspath(file);
+	if (!job->file)
+		return ai_nomem(err);
+	job->shown = ai_basename(job->file);
+	size_t dir = (size_t)(job->shown - job->file);
+	job->project = ai_strndup(job->file, dir > 1 ? dir - 1 : 1);
+	job->lock_file = job->project ? ai_join(job->project, "aicert.lock") : NULL;
+	job->proof = ai_abspath(job->opt->proof ? job->opt->proof : "proof.json");
+	job->output_dir = ai_abspath(job->opt->output_dir ? job->opt->output_dir : "outputs");
+	if (!job->lock_file || !job->proof || !job->output_dir)
+		return ai_nomem(err);
+	return 0;
+}
+
+static int
+read_lock(struct ai_job *job, struct ai_err *err)
+{
+	AI_BUF_AUTO text = AI_BUF(AI_MAX_LOCK);
+	int r = ai_read_file_if(AT_FDCWD, job->lock_file, &text, err);
+	if (r < 0)
+		return r;
+	job->lock_there = r == 1;
+	if (ai_lock_parse(r ? text.data : NULL, text.len, &job->lock, err) < 0) {
+		ai_in(err, "aicert.lock");
+		return ai_hint(err, "restore it from version control, or remove it to pin everything anew");
+	}
+	return 0;
+}
+
+static bool
+have_rule(const struct ai_job *job, const char *name)
+{
+	for (size_t i = 0; i < job->n_rules; i++)
+		if (strcmp(job->rules[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+/* A project's own rule of a name goes before ours: its text is in the plan, so a verifier sees which one it was. */
+static int
+read_rule(struct ai_job *job, const char *name, struct ai_rule_text *out, struct ai_err *err)
+{
+	AI_FREE char *path = ai_format("%s/rules/%s.lua", job->project, name);
+	if (!path)
+		return ai_nomem(err);
+	AI_BUF_AUTO text = AI_BUF(AI_MAX_RULE);
+	int r = ai_name_check(name, err) < 0 ? 0 : ai_read_file_if(AT_FDCWD, path, &text, err);
+	if (r < 0)
+		return r;
+	const struct ai_rule_text *builtin = r ? NULL : ai_rule_builtin(name);
+	if (!r && !builtin)
+		return 0;
+	if (builtin)
+		ai_buf_put(&text, builtin->text, builtin->len);
+	if (ai_buf_ok(&text, path, err) < 0)
+		return err->code;
+	size_t len = text.len;
+	*out = (struct ai_rule_text){ .name = ai_strdup(name), .text = ai_buf_take(&text), .len = len };
+	return out->name && out->text ? 1 : ai_nomem(err);
+}
+
+static int
+read_rules(struct ai_job *job, struct ai_err *err)
+{
+	job->rules = ai_calloc(job->manifest->n_steps, sizeof *job->rules);
+	if (!job->rules)
+		return ai_nomem(err);
+	for (size_t i = 0; i < job->manifest->n_steps; i++) {
+		const struct ai_step_spec *s = &job->manifest->steps[i];
+		if (have_rule(job, s->use))
+			continue;
+		int r = read_rule(job, s->use, &job->rules[job->n_rules], err);
+		if (r < 0)
+			return r;
+		if (r == 1) {
+			job->n_rules++;
+			continue;
+		}
+		size_t n;
+		const char *const *names = ai_rule_builtin_names(&n);
+		const char *near = ai_near(s->use, names, n);
+		ai_fail(err, AI_EUSAGE, "%s:%d:%d: step '%s': no rule '%s'%s%s%s", job->shown, s->line, s->column, s->name, s->use,
+			near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
+		return ai_hint(err, "a rule of your own is a file rules/%s.lua beside the Aicertfile", s->use);
+	}
+	return 0;
+}
+
+/* Keys whose attestations a cached result may rest on: this machine's own and those of `aicert trust`. */
+static int
+read_accepted(struct ai_job *job, struct ai_err *err)
+{
+	AI_JSON *trusted = NULL;
+	if (ai_ownkeys_read(job->home.data, &job->accepted, err) < 0 || ai_trust_read(job->home.data, &trusted, err) < 0)
+		return err->code;
+	size_t i;
+	json_t *k;
+	json_array_foreach(trusted, i, k)
+		if (json_array_append(job->accepted, json_object_get(k, "fingerprint")) < 0)
+			return ai_nomem(err);
+	return 0;
+}
+
+int
+ai_job_open(const struct ai_run_options *options, struct ai_job *job, struct ai_err *err)
+{
+	*job = (struct ai_job){ .opt = options, .text = AI_BUF(AI_MAX_AICERTFILE), .lock_text = AI_BUF(AI_MAX_LOCK) };
+	ai_now(job->started);
+	if (find_file(job, err) < 0)
+		return err->code;
+	int r = ai_read_file(AT_FDCWD, job->file, &job->text, err);
+	if (r < 0) {
+		/* The user named a file that is not there, or handed us one that is too large: a usage error. */
+		if (r == AI_EINPUT)
+			err->code = AI_EUSAGE;
+		return err->code;
+	}
+	if (ai_manifest_parse(job->text.data, job->text.len, job->shown, &job->manifest, err) < 0)
+		return err->code;
+	if (read_lock(job, err) < 0 || read_rules(job, err) < 0)
+		return err->code;
+	if (ai_home_find(options->home, &job->home, err) < 0 || ai_home_make(&job->home, err) < 0 ||
+		ai_store_open(&job->home, &job->store, err) < 0)
+		return err->code;
+	r = ai_store_last_run(job->store, job->project, &job->previous, err);
+	return r < 0 ? r : read_accepted(job, err);
+}
+
+static void
+step_done(struct ai_job_step *s)
+{
+	json_decref(s->step);
+	json_decref(s->result);
+	free(s->why);
+	free(s->log);
+	free(s->failure);
+}
+
+void
+ai_job_done(struct ai_job *job)
+{
+	for (size_t i = 0; i < job->n_steps; i++)
+		step_done(&job->steps[i]);
+	for (size_t i = 0; i < job->n_sources; i++)
+		json_decref(job->sources[i].node);
+	for (size_t i = 0; i < job->n_rules; i++) {
+		free(job->rules[i].name);
+		free(job->rules[i].text);
+	}
+	free(job->steps);
+	free(job->sources);
+	free(job->rules);
+	ai_tpm_close(job->tpm);
+	ai_store_close(job->store);
+	json_decref(job->plan);
+	json_decref(job->environment);
+	json_decref(job->run_node);
+	json_decref(job->previous);
+	json_decref(job->accepted);
+	json_decref(job->lock);
+	ai_manifest_free(job->manifest);
+	ai_buf_done(&job->text);
+	ai_buf_done(&job->lock_text);
+	free(job->file);
+	free(job->project);
+	free(job->proof);
+	free(job->output_dir);
+	free(job->lock_file);
+	ai_home_done(&job->home);
+	*job = (struct ai_job){ 0 };
+}

@@ -1,0 +1,159 @@
+/*
+ * requirements.c -- what a step asks of the host before it runs: its command, and its requirements.txt (job.h).
+ *
+ * Checked once per execution, not per hit: a hit holds only while the files that the step used are the same, which is stronger.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/fs.h"
+#include "base/path.h"
+#include "model/tree.h"
+#include "rule/embed.h"
+#include "run/job.h"
+
+static const char *
+variable(const json_t *action, const char *name)
+{
+	size_t i;
+	json_t *e;
+	json_array_foreach(ai_json_arr(action, "env"), i, e)
+		if (strcmp(ai_json_str(e, "name"), name) == 0)
+			return ai_json_str(e, "value");
+	return NULL;
+}
+
+/* The file that argv[0] means under the action's PATH, on the host; NULL when there is none. */
+static char *
+look_up(const json_t *action)
+{
+	const char *command = json_string_value(json_array_get(ai_json_arr(action, "argv"), 0));
+	if (strchr(command, '/'))
+		return ai_strdup(command);
+	const char *path = variable(action, "PATH");
+	for (const char *p = path ? path : ""; *p;) {
+		size_t n = strcspn(p, ":");
+		AI_FREE char *dir = ai_strndup(p, n);
+		char *file = dir ? ai_join(dir, command) : NULL;
+		if (file && access(file, X_OK) == 0)
+			return file;
+		free(file);
+		p += n + (p[n] == ':');
+	}
+	return NULL;
+}
+
+/* The bytes of requirements.txt in the source's root: 1 there, 0 not. */
+static int
+requirements_of(struct ai_job *job, const json_t *step, struct ai_buf *out, struct ai_err *err)
+{
+	size_t i;
+	json_t *in;
+	struct ai_ref ref = { 0 };
+	json_array_foreach(ai_json_arr(step, "inputs"), i, in)
+		if (strcmp(ai_json_str(in, "path"), "/workspace/src") == 0 && ai_ref_get(in, &ref, err) < 0)
+			return err->code;
+	if (ref.type != AI_REF_TREE)
+		return 0;
+	AI_JSON *tree = NULL;
+	int r = ai_store_get_node(job->store, &ref.id, &tree, err);
+	if (r <= 0)
+		return r < 0 ? r : ai_fail(err, AI_EINPUT, "cache: the tree of the source is gone");
+	json_t *e;
+	json_array_foreach(ai_json_arr(tree, "entries"), i, e) {
+		struct ai_digest id;
+		if (strcmp(ai_json_str(e, "name"), "requirements.txt") == 0 && ai_json_digest(e, "id", &id))
+			return ai_store_get_bytes(job->store, &id, out, err) < 0 ? err->code : 1;
+	}
+	return 0;
+}
+
+/* Runs the interpreter, isolated, on our check; *said is what it printed. Exit status, or negative. */
+static int
+run_check(const char *python, const struct ai_buf *text, struct ai_buf *said, struct ai_err *err)
+{
+	const char *script = NULL;
+	for (const struct ai_embedded *e = ai_embedded; e->path; e++)
+		if (strcmp(e->path, "aicert/run/check_requirements.py") == 0)
+			script = e->text;
+	if (!script)
+		return ai_fail(err, AI_EENV, "internal: the requirements check is missing from this program");
+	int in[2], out[2];
+	if (pipe2(in, O_CLOEXEC) < 0 || pipe2(out, O_CLOEXEC) < 0)
+		return ai_fail_errno(err, AI_EENV, "pipe");
+	posix_spawn_file_actions_t fa;
+	posix_spawn_file_actions_init(&fa);
+	posix_spawn_file_actions_adddup2(&fa, in[0], 0);
+	posix_spawn_file_actions_adddup2(&fa, out[1], 1);
+	char *argv[] = { (char *)python, "-I", "-c", (char *)script, NULL };
+	char *env[] = { "PATH=/usr/local/bin:/usr/bin:/bin", "LC_ALL=C.UTF-8", NULL };
+	pid_t pid;
+	int e = posix_spawn(&pid, python, &fa, NULL, argv, env);
+	posix_spawn_file_actions_destroy(&fa);
+	close(in[0]);
+	close(out[1]);
+	if (e) {
+		close(in[1]);
+		close(out[0]);
+		errno = e;
+		return ai_fail_errno(err, AI_EENV, "%s: cannot start", python);
+	}
+	/* A child that dies before it has read all shows in its exit status, not here. */
+	struct ai_err gone = { 0 };
+	signal(SIGPIPE, SIG_IGN);
+	int r = ai_write_all(in[1], text->data, text->len, "pipe", &gone);
+	close(in[1]);
+	r = ai_read_fd(out[0], python, said, err);
+	close(out[0]);
+	int status = 0;
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (r < 0)
+		return r;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : ai_fail(err, AI_EENV, "%s: died while requirements.txt was checked", python);
+}
+
+static int
+missing_command(const struct ai_job_step *s, const json_t *action, struct ai_err *err)
+{
+	const char *command = json_string_value(json_array_get(ai_json_arr(action, "argv"), 0));
+	ai_fail(err, AI_EENV, "step '%s': the host has no '%s'", s->name, command);
+	if (strncmp(command, "python3.", 8) == 0)
+		return ai_hint(err, "install %s, or ask for the Python that is there with pythonVersion", command);
+	return ai_hint(err, "install it in /usr/bin or /usr/local/bin: a step sees the machine's system folders only");
+}
+
+int
+ai_check_requirements(struct ai_job *job, const struct ai_job_step *s, struct ai_err *err)
+{
+	const json_t *action = json_array_get(ai_json_arr(s->step, "actions"), 0);
+	if (!action || strcmp(ai_json_str(action, "do"), "run") != 0 || !json_is_true(json_object_get(job->environment, "host")))
+		return 0;
+	const char *command = json_string_value(json_array_get(ai_json_arr(action, "argv"), 0));
+	bool in_workspace = strchr(command, '/') != NULL;
+	AI_FREE char *file = look_up(action);
+	if (!file)
+		return missing_command(s, action, err);
+	if (in_workspace || strncmp(command, "python", 6) != 0)
+		return 0;
+	AI_BUF_AUTO text = AI_BUF(AI_MAX_TEXT);
+	AI_BUF_AUTO said = AI_BUF(AI_MAX_TEXT);
+	int r = requirements_of(job, s->step, &text, err);
+	if (r <= 0)
+		return r;
+	r = run_check(file, &text, &said, err);
+	if (r <= 0)
+		return r;
+	if (said.len && said.data[said.len - 1] == '\n')
+		said.data[--said.len] = '\0';
+	ai_fail(err, AI_EENV, "step '%s': requirements.txt: the host does not satisfy it: %.600s", s->name,
+		said.len ? said.data : "the check itself failed");
+	return ai_hint(err, "install what is missing from the distribution (python3-…), or change requirements.txt to what is there");
+}

@@ -1,0 +1,75 @@
+/*
+ * sandbox_box.h -- what the files of the sandbox share.
+ *
+ * Three processes take part: aicert itself (sandbox.c, prepared by
+ * sandbox_scratch.c); pid 1 of the new namespaces (sandbox_init.c), which builds the
+ * tree (sandbox_root.c), gives up every right and reaps; and the command. They speak
+ * over one SEQPACKET pair, one struct ai_box_msg a packet.
+ *
+ * Depends on: base.  Threads: one.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef AI_SANDBOX_BOX_H
+#define AI_SANDBOX_BOX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "run/sandbox.h"
+#include "run/seccomp.h"
+
+/* The step's user as it sees itself, whatever the kernel calls it outside. */
+#define AI_BOX_UID 1000
+#define AI_BOX_GID 1000
+#define AI_BOX_HOME "/home/aicert"
+
+struct ai_box {
+	const struct ai_sandbox *s;
+	bool root;                    /* started by root: the step becomes an unused uid */
+	uid_t uid;                    /* the step's, as the kernel outside calls it */
+	gid_t gid;
+	bool *overlay;                /* per mount: overlay (else a scratch mount has been copied) */
+	char **host; size_t n_host;   /* the machine's own paths that belong into the tree, absent ones too */
+	struct ai_filter filter;
+	unsigned long long data;      /* RLIMIT_DATA, 0 = none */
+};
+
+typedef enum ai_box_kind {
+	AI_BOX_GO,           /* to pid 1: go on */
+	AI_BOX_MAP,          /* from pid 1: in a user namespace now, wants its ids */
+	AI_BOX_ROOT,         /* from pid 1: the tree stands; with its root's descriptor */
+	AI_BOX_LISTENER,     /* from the command: with the seccomp listener */
+	AI_BOX_FAILED,       /* from either: the set-up failed; code, text, hint */
+	AI_BOX_END,          /* from pid 1: the command ended; value is its wait status */
+} ai_box_kind;
+
+struct ai_box_msg {
+	ai_box_kind kind;
+	int value, code;
+	char text[1024], hint[512];
+};
+
+/* --- sandbox_scratch.c: before the clone ---------------------------------- */
+/* Decides the uid, makes the folders under scratch, and copies or readies what is mounted writable. b->overlay is fresh. */
+int ai_box_prepare(struct ai_box *b, struct ai_err *err) AI_CHECKED;
+/*
+ * ai_box_point -- a place to mount on: rel below dirfd, a folder or an empty file, its parents made.
+ * What is made belongs to b->uid if own. Follows no link, so that nothing in an input leads a mount elsewhere. *fd_out is O_PATH.
+ */
+int ai_box_point(const struct ai_box *b, int dirfd, const char *rel, bool folder, bool own, int *fd_out, struct ai_err *err) AI_CHECKED;
+
+/* --- sandbox_root.c: in the new mount namespace --------------------------- */
+/* Which of the machine's own paths belong into the tree: b->host. Called before the clone. */
+int ai_box_host_paths(struct ai_box *b, struct ai_err *err) AI_CHECKED;
+int ai_box_build(const struct ai_box *b, struct ai_err *err) AI_CHECKED;
+/* --- sandbox_init.c: pid 1 and the command -------------------------------- */
+/* Does not return. sock is its end of the pair, log the pipe's. */
+_Noreturn void ai_box_init(const struct ai_box *b, int sock, int log);
+/* One packet, with a descriptor when fd >= 0; false when the other end is gone. */
+bool ai_box_send(int sock, const struct ai_box_msg *msg, int fd);
+/* 1 a packet (*fd is -1 or caller's), 0 nobody there, -1 try again. */
+int ai_box_receive(int sock, struct ai_box_msg *msg, int *fd);
+
+#endif

@@ -1,0 +1,259 @@
+/* sandbox_init.c -- pid 1 of the sandbox, and the command's last steps before it runs.  SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <linux/close_range.h>
+#include <linux/securebits.h>
+#include <net/if.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "run/landlock.h"
+#include "run/limits.h"
+#include "run/sandbox_box.h"
+
+/* Where pid 1 keeps its end of the pair; stdin, stdout and stderr are the command's already. */
+#define SOCK 3
+
+static const char *const writable[] = { "/workspace", "/tmp", AI_BOX_HOME, "/dev/shm", "/dev/null", "/dev/zero", "/dev/full",
+	"/dev/random", "/dev/urandom", "/proc" /* own comm and oom_score_adj; the rest is read-only by mount and by owner */, NULL };
+
+bool
+ai_box_send(int sock, const struct ai_box_msg *msg, int fd)
+{
+	union { char bytes[CMSG_SPACE(sizeof(int))]; struct cmsghdr align; } control = { 0 };
+	struct iovec io = { .iov_base = (void *)msg, .iov_len = sizeof *msg };
+	struct msghdr head = { .msg_iov = &io, .msg_iovlen = 1 };
+	if (fd >= 0) {
+		head.msg_control = control.bytes;
+		head.msg_controllen = sizeof control.bytes;
+		struct cmsghdr *c = CMSG_FIRSTHDR(&head);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof fd);
+		memcpy(CMSG_DATA(c), &fd, sizeof fd);
+	}
+	ssize_t n;
+	while ((n = sendmsg(sock, &head, MSG_NOSIGNAL)) < 0 && errno == EINTR)
+		;
+	return n == (ssize_t)sizeof *msg;
+}
+
+int
+ai_box_receive(int sock, struct ai_box_msg *msg, int *fd)
+{
+	union { char bytes[CMSG_SPACE(sizeof(int))]; struct cmsghdr align; } control = { 0 };
+	struct iovec io = { .iov_base = msg, .iov_len = sizeof *msg };
+	struct msghdr head = { .msg_iov = &io, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes };
+	*fd = -1;
+	ssize_t n = recvmsg(sock, &head, MSG_CMSG_CLOEXEC);
+	if (n < 0)
+		return errno == EINTR || errno == EAGAIN ? -1 : 0;
+	if (n != (ssize_t)sizeof *msg)
+		return 0;
+	struct cmsghdr *c = CMSG_FIRSTHDR(&head);
+	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS && c->cmsg_len == CMSG_LEN(sizeof(int)))
+		memcpy(fd, CMSG_DATA(c), sizeof *fd);
+	msg->text[sizeof msg->text - 1] = '\0';
+	msg->hint[sizeof msg->hint - 1] = '\0';
+	return 1;
+}
+
+static _Noreturn void
+give_up(int sock, const struct ai_err *err)
+{
+	struct ai_box_msg msg = { .kind = AI_BOX_FAILED, .code = err->code };
+	memcpy(msg.text, err->text, sizeof msg.text);
+	memcpy(msg.hint, err->hint, sizeof msg.hint);
+	(void)ai_box_send(sock, &msg, -1);
+	_exit(1);
+}
+
+static void
+wait_go(int sock)
+{
+	struct ai_box_msg msg;
+	int fd, r;
+	while ((r = ai_box_receive(sock, &msg, &fd)) < 0)
+		;
+	if (r == 0 || msg.kind != AI_BOX_GO)
+		_exit(1);
+}
+
+/* If aicert dies, even by SIGKILL, so does pid 1, and with it everything in the namespace. Lost at each change of ids. */
+static void
+die_with_parent(int sock)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	struct pollfd p = { .fd = sock };
+	if (poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLERR)))
+		_exit(1);
+}
+
+/* No signal handler, mask or descriptor of aicert's lives on; no controlling terminal. */
+static void
+start_clean(int sock, int log)
+{
+	setsid();
+	for (int i = 1; i < NSIG; i++)
+		signal(i, SIG_DFL);
+	sigset_t none;
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	umask(022);
+	/* Above the numbers that they are moved to, so that no move closes another. */
+	int s = fcntl(sock, F_DUPFD, 16), l = fcntl(log, F_DUPFD, 16), null = open("/dev/null", O_RDONLY);
+	if (s < 0 || l < 0 || null < 0 || dup2(null, 0) < 0 || dup2(l, 1) < 0 || dup2(l, 2) < 0 || dup3(s, SOCK, O_CLOEXEC) < 0)
+		_exit(1);
+	if (syscall(SYS_close_range, SOCK + 1, ~0U, 0) < 0)
+		_exit(1);
+}
+
+/* The loopback device, the only one of the new network namespace, is brought up: trainers talk to themselves over it. */
+static int
+raise_lo(struct ai_err *err)
+{
+	AI_FD s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ifreq lo = { .ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING };
+	if (s < 0 || ioctl(s, SIOCSIFFLAGS, &lo) < 0)
+		return ai_fail_errno(err, AI_EENV, "cannot bring up the loopback device");
+	return 0;
+}
+
+/*
+ * Root's way out of being root. The tree was built as root; now the step's uid, one that nobody has, in a user namespace
+ * that owns none of the other namespaces: what is left of capabilities in it can change nothing there.
+ */
+static int
+leave_root(struct ai_err *err)
+{
+	if (setgroups(0, NULL) < 0 || unshare(CLONE_NEWUSER) < 0)
+		return ai_fail_errno(err, AI_EENV, "cannot make a user namespace");
+	if (!ai_box_send(SOCK, &(struct ai_box_msg){ .kind = AI_BOX_MAP }, -1))
+		_exit(1);
+	wait_go(SOCK);
+	if (setresgid(AI_BOX_GID, AI_BOX_GID, AI_BOX_GID) < 0 || setresuid(AI_BOX_UID, AI_BOX_UID, AI_BOX_UID) < 0)
+		return ai_fail_errno(err, AI_EENV, "cannot become the step's user");
+	return 0;
+}
+
+/* Nothing can be gained by exec (no_new_privs), nothing is held (effective, permitted, inheritable, ambient), nothing can come back (bounding). */
+static int
+drop_rights(struct ai_err *err)
+{
+	for (int cap = 0; prctl(PR_CAPBSET_READ, cap) >= 0; cap++)
+		if (prctl(PR_CAPBSET_DROP, cap) < 0)
+			return ai_fail_errno(err, AI_EENV, "cannot drop capability %d", cap);
+	if (prctl(PR_SET_SECUREBITS, SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP | SECBIT_NO_SETUID_FIXUP_LOCKED |
+		SECBIT_KEEP_CAPS_LOCKED | SECBIT_NO_CAP_AMBIENT_RAISE | SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED) < 0)
+		return ai_fail_errno(err, AI_EENV, "cannot lock the secure bits");
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct none[2] = { 0 };
+	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 || syscall(SYS_capset, &head, none) < 0 ||
+	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return ai_fail_errno(err, AI_EENV, "cannot drop capabilities");
+	return 0;
+}
+
+static int
+set_up(const struct ai_box *b, struct ai_err *err)
+{
+	/* Now, for aicert has put us into our control group, and the new namespace begins where one is. */
+	if (unshare(CLONE_NEWCGROUP) < 0)
+		return ai_fail_errno(err, AI_EENV, "cannot make a cgroup namespace");
+	if (sethostname("aicert", 6) < 0 || setdomainname("", 0) < 0)
+		return ai_fail_errno(err, AI_EENV, "cannot set the host name");
+	if (raise_lo(err) < 0 || ai_box_build(b, err) < 0)
+		return err->code;
+	AI_FD root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (root < 0 || !ai_box_send(SOCK, &(struct ai_box_msg){ .kind = AI_BOX_ROOT }, root))
+		return ai_fail_errno(err, AI_EENV, "cannot show the root");
+	if (b->root && leave_root(err) < 0)
+		return err->code;
+	return drop_rights(err);
+}
+
+/* The command: limits, then Landlock, then seccomp, so that the first two need not be allowed by the last. */
+static _Noreturn void
+become_command(const struct ai_box *b)
+{
+	struct ai_err err = { 0 };
+	int listener = -1;
+	if (chdir(b->s->cwd ? b->s->cwd : "/workspace") < 0) {
+		ai_fail_errno(&err, AI_EENV, "%s: cannot go there", b->s->cwd ? b->s->cwd : "/workspace");
+		give_up(SOCK, &err);
+	}
+	if (ai_limits_set(b->s->pids, b->data, &err) < 0 || ai_landlock_confine(writable, &err) < 0 ||
+	    ai_filter_install(&b->filter, b->s->observer ? &listener : NULL, &err) < 0)
+		give_up(SOCK, &err);
+	if (listener >= 0) {
+		if (!ai_box_send(SOCK, &(struct ai_box_msg){ .kind = AI_BOX_LISTENER }, listener))
+			_exit(1);
+		close(listener);
+	}
+	environ = (char **)b->s->env;
+	execvp(b->s->argv[0], (char *const *)b->s->argv);
+	int e = errno;
+	dprintf(2, "aicert: %s: %s\n", b->s->argv[0], strerror(e));
+	_exit(e == ENOENT || e == ENOTDIR ? 127 : 126);
+}
+
+/* Reaps whatever ends, hands SIGTERM on, until the command itself ends; returns its wait status. */
+static int
+watch(pid_t command, const sigset_t *signals)
+{
+	for (;;) {
+		siginfo_t info;
+		int sig = sigwaitinfo(signals, &info), status;
+		if (sig == SIGTERM)
+			kill(-1, SIGTERM);
+		for (pid_t p; (p = waitpid(-1, &status, WNOHANG)) > 0;)
+			if (p == command)
+				return status;
+	}
+}
+
+void
+ai_box_init(const struct ai_box *b, int sock, int log)
+{
+	struct ai_err err = { 0 };
+	start_clean(sock, log);
+	die_with_parent(SOCK);
+	wait_go(SOCK);
+	if (set_up(b, &err) < 0)
+		give_up(SOCK, &err);
+	die_with_parent(SOCK);
+	sigset_t signals, before;
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGCHLD);
+	sigaddset(&signals, SIGTERM);
+	sigprocmask(SIG_BLOCK, &signals, &before);
+	pid_t command = fork();
+	if (command == 0) {
+		sigprocmask(SIG_SETMASK, &before, NULL);
+		become_command(b);
+	}
+	if (command < 0) {
+		ai_fail_errno(&err, AI_EENV, "cannot start a process");
+		give_up(SOCK, &err);
+	}
+	/* The step has our uid: it shall not look into us (/proc/1/fd, /proc/1/mem). */
+	prctl(PR_SET_DUMPABLE, 0);
+	struct ai_box_msg end = { .kind = AI_BOX_END, .value = watch(command, &signals) };
+	/* Daemons left behind; what this misses dies with us, as the kernel empties a namespace whose pid 1 ends. */
+	kill(-1, SIGKILL);
+	(void)ai_box_send(SOCK, &end, -1);
+	_exit(0);
+}

@@ -1,0 +1,238 @@
+/* step.c -- one step: its actions in the sandbox, its outputs into the store (job.h).  SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/fs.h"
+#include "base/path.h"
+#include "run/collect.h"
+#include "run/job.h"
+#include "run/observe.h"
+#include "run/sandbox.h"
+#include "run/workspace.h"
+
+/* What one execution needs and leaves; freed by execution_done. */
+struct execution {
+	char *scratch;                 /* outside folder of this execution */
+	struct ai_mount *mounts; size_t n_mounts;
+	struct ai_observer *observer;  /* NULL unless the environment is the host */
+	int log_fd;
+};
+
+static void
+execution_done(struct execution *x)
+{
+	for (size_t i = 0; i < x->n_mounts; i++)
+		free((char *)x->mounts[i].from);
+	free(x->mounts);
+	ai_observer_free(x->observer);
+	if (x->log_fd >= 0)
+		close(x->log_fd);
+	if (x->scratch)
+		ai_discard_tree(x->scratch);
+	free(x->scratch);
+}
+
+/* "/workspace/src" is the one input that a step may scribble on: the guide's examples write beside their code. */
+static int
+make_mounts(struct ai_job *job, const struct ai_job_step *s, struct execution *x, struct ai_err *err)
+{
+	const json_t *inputs = ai_json_arr(s->step, "inputs");
+	x->mounts = ai_calloc(json_array_size(inputs), sizeof *x->mounts);
+	if (!x->mounts)
+		return ai_nomem(err);
+	size_t i;
+	json_t *in;
+	json_array_foreach(inputs, i, in) {
+		struct ai_ref ref;
+		if (ai_ref_get(in, &ref, err) < 0)
+			return err->code;
+		char *from = NULL;
+		if (ref.type == AI_REF_TREE) {
+			if (ai_store_checked_out(job->store, &ref.id, &from, err) < 0)
+				return err->code;
+		} else if (!(from = ai_store_object_path(job->store, &ref.id))) {
+			return ai_nomem(err);
+		}
+		const char *to = ai_json_str(in, "path");
+		x->mounts[x->n_mounts++] = (struct ai_mount){ .from = from, .to = to,
+			.how = ref.type == AI_REF_TREE && strcmp(to, "/workspace/src") == 0 ? AI_MOUNT_SCRATCH : AI_MOUNT_READ_ONLY };
+	}
+	return 0;
+}
+
+static int
+open_log(struct ai_job *job, struct ai_job_step *s, struct execution *x, struct ai_err *err)
+{
+	AI_FREE char *dir = ai_join(job->home.cache, "logs");
+	char hex[AI_HEX];
+	ai_hex(&s->id, hex);
+	free(s->log);
+	s->log = dir ? ai_format("%s/%s.log", dir, hex) : NULL;
+	if (!s->log)
+		return ai_nomem(err);
+	if (ai_mkdirs(dir, 0700, err) < 0)
+		return err->code;
+	x->log_fd = open(s->log, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	return x->log_fd < 0 ? ai_fail_errno(err, AI_EENV, "%s: cannot create log", s->log) : 0;
+}
+
+static int
+begin(struct ai_job *job, struct ai_job_step *s, struct execution *x, struct ai_err *err)
+{
+	*x = (struct execution){ .log_fd = -1 };
+	AI_FREE char *tmp = ai_join(job->home.cache, "tmp");
+	AI_FREE char *prefix = tmp ? ai_join(tmp, "step") : NULL;
+	if (!prefix)
+		return ai_nomem(err);
+	if (ai_mkdirs(tmp, 0711, err) < 0 || ai_mkdtemp(prefix, &x->scratch, err) < 0 ||
+		make_mounts(job, s, x, err) < 0 || open_log(job, s, x, err) < 0)
+		return err->code;
+	if (json_is_true(json_object_get(job->environment, "host"))) {
+		x->observer = ai_observer_new();
+		if (!x->observer)
+			return ai_nomem(err);
+	}
+	return 0;
+}
+
+/* argv and env of a run action as the sandbox takes them; the arrays are the caller's, the strings borrowed or in *owned. */
+static int
+action_strings(const json_t *action, const char ***argv, const char ***env, char ***owned, struct ai_err *err)
+{
+	const json_t *a = ai_json_arr(action, "argv"), *e = ai_json_arr(action, "env");
+	*argv = ai_calloc(json_array_size(a) + 1, sizeof **argv);
+	*env = ai_calloc(json_array_size(e) + 1, sizeof **env);
+	*owned = ai_calloc(json_array_size(e) + 1, sizeof **owned);
+	if (!*argv || !*env || !*owned)
+		return ai_nomem(err);
+	size_t i;
+	json_t *v;
+	json_array_foreach(a, i, v)
+		(*argv)[i] = json_string_value(v);
+	json_array_foreach(e, i, v) {
+		(*owned)[i] = ai_format("%s=%s", ai_json_str(v, "name"), ai_json_str(v, "value"));
+		if (!(*owned)[i])
+			return ai_nomem(err);
+		(*env)[i] = (*owned)[i];
+	}
+	return 0;
+}
+
+/* How a command ended, in the words of the claims ("exit 3", "signal 9", …); NULL for success. */
+static char *
+ending(const struct ai_end *end)
+{
+	switch (end->kind) {
+	case AI_END_EXIT:
+		return end->value ? ai_format("exit %d", end->value) : NULL;
+	case AI_END_SIGNAL:
+		return ai_format("signal %d", end->value);
+	case AI_END_TIME:
+		return ai_strdup("time limit");
+	case AI_END_MEMORY:
+		return ai_strdup("memory limit");
+	}
+	return ai_strdup("unknown");
+}
+
+/* A failed step: what the claims will say of it, and the error with the place of the log. */
+static int
+failed(struct ai_job_step *s, char *how, struct ai_err *err)
+{
+	free(s->failure);
+	s->failure = how;
+	ai_fail(err, AI_ESTEP, "step '%s': failed: %s", s->name, how ? how : "?");
+	return ai_hint(err, "its log is %s", s->log);
+}
+
+static int
+do_run(struct ai_job *job, struct ai_job_step *s, struct execution *x, const json_t *action, struct ai_err *err)
+{
+	AI_FREE const char **argv = NULL;
+	AI_FREE const char **env = NULL;
+	char **owned = NULL;
+	struct ai_end end = { 0 };
+	int r = action_strings(action, &argv, &env, &owned, err);
+	if (r == 0) {
+		const struct ai_limits *l = &s->spec->limits;
+		struct ai_sandbox box = {
+			.scratch = x->scratch, .host = x->observer != NULL, .mounts = x->mounts, .n_mounts = x->n_mounts,
+			.argv = argv, .env = env, .cwd = ai_json_str(action, "cwd"), .outputs = "/workspace/outputs",
+			.log_fd = x->log_fd, .talk = job->opt->talk, .time_s = l->time_s, .memory = l->memory, .pids = l->pids,
+			.observer = x->observer,
+		};
+		r = ai_sandbox_run(&box, &end, err);
+	}
+	for (size_t i = 0; owned && owned[i]; i++)
+		free(owned[i]);
+	free(owned);
+	if (r < 0)
+		return r == AI_EINTR || r == AI_EENV ? ai_in(err, "step '%s'", s->name) : r;
+	char *how = ending(&end);
+	return how ? failed(s, how, err) : 0;
+}
+
+static int
+do_action(struct ai_job *job, struct ai_job_step *s, struct execution *x, const json_t *action, struct ai_err *err)
+{
+	const char *verb = ai_json_str(action, "do");
+	if (strcmp(verb, "run") == 0)
+		return do_run(job, s, x, action, err);
+	int r = strcmp(verb, "write") == 0 ? ai_workspace_write(x->scratch, action, err)
+		: ai_workspace_copy(x->scratch, x->mounts, x->n_mounts, action, err);
+	if (r == AI_ESTEP) {
+		char *how = ai_strdup(err->text);
+		return failed(s, how, err);
+	}
+	return r;
+}
+
+static int
+make_result(struct ai_job *job, struct ai_job_step *s, struct execution *x, struct ai_err *err)
+{
+	char step_hex[AI_HEX];
+	ai_hex(&s->id, step_hex);
+	AI_JSON *outputs = NULL;
+	int r = ai_collect(ai_store_sink(job->store), x->scratch, s->step, &outputs, err);
+	if (r == AI_ESTEP || r == AI_EINPUT) {
+		char *how = ai_strdup(err->text);
+		return failed(s, how, err);
+	}
+	if (r < 0)
+		return r;
+	AI_JSON *result = json_pack("{s:s, s:s, s:O}", "kind", "result", "step", step_hex, "outputs", outputs);
+	if (!result)
+		return ai_nomem(err);
+	if (x->observer) {
+		AI_JSON *used = NULL;
+		struct ai_digest id;
+		struct ai_used_io io = ai_job_used_io(job);
+		if (ai_observer_used(x->observer, &io, &used, err) < 0 || ai_store_put_node(job->store, used, &id, err) < 0)
+			return err->code;
+		if (json_object_set_new(result, "used", ai_json_hex(&id)) < 0)
+			return ai_nomem(err);
+	}
+	json_decref(s->result);
+	s->result = json_incref(result);
+	return 0;
+}
+
+int
+ai_exec_step(struct ai_job *job, struct ai_job_step *s, struct ai_err *err)
+{
+	struct execution x;
+	int r = begin(job, s, &x, err);
+	if (r == 0)
+		r = ai_check_requirements(job, s, err);
+	const json_t *actions = ai_json_arr(s->step, "actions");
+	for (size_t i = 0; r == 0 && i < json_array_size(actions); i++)
+		r = do_action(job, s, &x, json_array_get(actions, i), err);
+	if (r == 0)
+		r = make_result(job, s, &x, err);
+	execution_done(&x);
+	return r;
+}

@@ -1,0 +1,170 @@
+/* why.c -- see why.h.  SPDX-License-Identifier: Apache-2.0 */
+#include "run/why.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char *
+text_of(const json_t *v, char *buf, size_t size)
+{
+	if (json_is_string(v))
+		return json_string_value(v);
+	char *s = json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY);
+	snprintf(buf, size, "%s", s ? s : "?");
+	free(s);
+	return buf;
+}
+
+/* Elements of two arrays of objects matched by the field that names them; what tells the first that differs. */
+static char *
+list_differs(const json_t *a, const json_t *b, const char *key, const char *word)
+{
+	size_t i, k;
+	json_t *x, *y;
+	json_array_foreach(b, i, y) {
+		const char *name = ai_json_str(y, key);
+		json_t *same = NULL;
+		json_array_foreach(a, k, x)
+			if (name && ai_json_str(x, key) && strcmp(ai_json_str(x, key), name) == 0)
+				same = x;
+		if (!same)
+			return ai_format("%s %s is new", word, name ? name : "?");
+		if (json_equal(same, y))
+			continue;
+		const char *old = ai_json_str(same, "value"), *now = ai_json_str(y, "value");
+		if (old && now)
+			return ai_format("%s %s: was '%s', is '%s'", word, name, old, now);
+		return ai_format("%s %s: content differs", word, name);
+	}
+	if (json_array_size(a) > json_array_size(b))
+		return ai_format("one %s fewer", word);
+	return json_equal(a, b) ? NULL : ai_format("the order of %ss differs", word);
+}
+
+static char *
+action_differs(const json_t *a, const json_t *b)
+{
+	char was[200], is[200];
+	const json_t *argv_a = ai_json_arr(a, "argv"), *argv_b = ai_json_arr(b, "argv");
+	for (size_t i = 0; i < json_array_size(argv_b) || i < json_array_size(argv_a); i++) {
+		const json_t *x = json_array_get(argv_a, i), *y = json_array_get(argv_b, i);
+		if (!x || !y)
+			return ai_format("command: has %s argument '%s'", y ? "a further" : "lost the", text_of(y ? y : x, was, sizeof was));
+		if (!json_equal(x, y))
+			return ai_format("command: argument was '%.150s', is '%.150s'", text_of(x, was, sizeof was), text_of(y, is, sizeof is));
+	}
+	char *env = list_differs(ai_json_arr(a, "env"), ai_json_arr(b, "env"), "name", "variable");
+	if (env)
+		return env;
+	return json_equal(a, b) ? NULL : ai_strdup("action: differs");
+}
+
+char *
+ai_why_differs(const json_t *before, const json_t *now)
+{
+	char *d = list_differs(ai_json_arr(before, "inputs"), ai_json_arr(now, "inputs"), "path", "input");
+	if (d)
+		return d;
+	const json_t *a = ai_json_arr(before, "actions"), *b = ai_json_arr(now, "actions");
+	if (json_array_size(a) != json_array_size(b))
+		return ai_format("it has %zu actions, had %zu", json_array_size(b), json_array_size(a));
+	for (size_t i = 0; i < json_array_size(b); i++) {
+		d = action_differs(json_array_get(a, i), json_array_get(b, i));
+		if (d)
+			return d;
+	}
+	d = list_differs(ai_json_arr(before, "outputs"), ai_json_arr(now, "outputs"), "name", "output");
+	if (d)
+		return d;
+	return json_equal(before, now) ? NULL : ai_strdup("environment: differs");
+}
+
+/* The step node of that name in the record of the last run; 1 found. */
+static int
+previous_step(struct ai_job *job, const char *name, json_t **out, struct ai_err *err)
+{
+	size_t i;
+	json_t *s;
+	json_array_foreach(ai_json_arr(job->previous, "steps"), i, s) {
+		struct ai_digest id;
+		const char *was = ai_json_str(s, "name");
+		if (was && strcmp(was, name) == 0 && ai_json_digest(s, "step", &id))
+			return ai_store_get_node(job->store, &id, out, err);
+	}
+	return 0;
+}
+
+int
+ai_why_step(struct ai_job *job, const struct ai_job_step *s, char **out, struct ai_err *err)
+{
+	AI_JSON *before = NULL;
+	char *text = NULL;
+	int r = previous_step(job, s->name, &before, err);
+	if (r < 0)
+		return r;
+	if (r == 1 && !json_equal(before, s->step))
+		text = ai_why_differs(before, s->step);
+	else if (r == 0 && s->why && strncmp(s->why, "no result", 9) == 0)
+		text = ai_strdup("it never ran here");
+	else
+		text = ai_strdup(s->why ? s->why : "no result is known");
+	if (!text)
+		return ai_nomem(err);
+	*out = text;
+	return 0;
+}
+
+static int
+report_step(struct ai_job *job, struct ai_job_step *s, const char *only, json_t *report, struct ai_err *err)
+{
+	const char *would = "wait";
+	AI_FREE char *why = NULL;
+	struct ai_err unknown = { 0 };
+	if (ai_job_step_node(job, s, &unknown) < 0) {
+		/* The key cannot be known before the step that gives this one its input has run. */
+		why = ai_strdup("its inputs come from a step that runs first");
+	} else {
+		int r = ai_job_find_result(job, s, err);
+		if (r < 0)
+			return r;
+		would = r ? "reuse" : "run";
+		if (r)
+			why = ai_strdup("key, host files and attestation hold");
+		else if (ai_why_step(job, s, &why, err) < 0)
+			return err->code;
+	}
+	if (only && strcmp(only, s->name) != 0)
+		return 0;
+	json_t *line = json_pack("{s:s, s:s, s:s}", "step", s->name, "would", would, "why", why ? why : "");
+	return json_array_append_new(report, line) < 0 ? ai_nomem(err) : 0;
+}
+
+static int
+why_job(struct ai_job *job, const char *step, json_t *report, struct ai_err *err)
+{
+	if (ai_job_fetch(job, err) < 0 || ai_job_plan(job, err) < 0)
+		return err->code;
+	bool found = !step;
+	for (size_t i = 0; i < job->n_steps; i++) {
+		found |= step && strcmp(step, job->steps[i].name) == 0;
+		if (report_step(job, &job->steps[i], step, report, err) < 0)
+			return err->code;
+	}
+	return found ? 0 : ai_fail(err, AI_EUSAGE, "%s: no step '%s'", job->shown, step);
+}
+
+int
+ai_why(const struct ai_run_options *options, const char *step, json_t **report, struct ai_err *err)
+{
+	struct ai_job job;
+	AI_JSON *lines = json_array();
+	if (!lines)
+		return ai_nomem(err);
+	int r = ai_job_open(options, &job, err);
+	if (r == 0)
+		r = why_job(&job, step, lines, err);
+	ai_job_done(&job);
+	if (r == 0)
+		*report = json_incref(lines);
+	return r;
+}
