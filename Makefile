@@ -113,7 +113,6 @@ deps:
 test:
 	@.ci/install build test
 	$(AGAIN) all unit replay
-	$(AGAIN) lint
 	@tests/run.py --build $(B)
 
 test-long:

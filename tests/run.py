@@ -100,10 +100,10 @@ def programs(folder, seconds, env, label, tally, args=()):
 
 
 def python_tests(build, env, label, tally):
-    """pytest over tests/; its own words go straight to the terminal, its counts come from the XML that it writes."""
+    """pytest over tests/ and examples/; its own words go straight to the terminal, its counts come from the XML that it writes."""
     with tempfile.TemporaryDirectory(prefix="aicert-tests.") as tmp:
         report = pathlib.Path(tmp) / "report.xml"
-        argv = [sys.executable, "-m", "pytest", "tests", "-v", "--tb=short", "-p", "no:cacheprovider", f"--basetemp={tmp}/t", f"--junitxml={report}"]
+        argv = [sys.executable, "-m", "pytest", "tests", "examples", "-v", "--tb=short", "-p", "no:cacheprovider", f"--basetemp={tmp}/t", f"--junitxml={report}"]
         code = run(argv, PYTEST_SECONDS, {**env, "AICERT_BUILD": str(build)}, None)
         if code == 5:
             return
