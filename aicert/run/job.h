@@ -54,7 +54,7 @@ struct ai_job {
 	char *project;                  /* its folder, absolute */
 	char *proof, *output_dir;       /* absolute */
 	char *lock_file;
-	struct ai_buf text, lock_text;  /* bytes of Aicertfile and lock, as the plan names them */
+	struct ai_buf text, lock_text;  /* bytes of Aicertfile (run/public_text.h) and lock, as the plan names them */
 	bool lock_there;                /* a lock file stood there when the run began */
 	struct ai_manifest *manifest;
 	json_t *lock;

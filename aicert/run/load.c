@@ -10,6 +10,7 @@
 #include "model/lock.h"
 #include "proof/trust.h"
 #include "run/job.h"
+#include "run/public_text.h"
 
 void
 ai_now(char out[24])
@@ -150,6 +151,8 @@ ai_job_open(const struct ai_run_options *options, struct ai_job *job, struct ai_
 		return err->code;
 	}
 	if (ai_manifest_parse(job->text.data, job->text.len, job->shown, &job->manifest, err) < 0)
+		return err->code;
+	if (ai_public_text(job->manifest, job->shown, &job->text, err) < 0)
 		return err->code;
 	if (read_lock(job, err) < 0 || read_rules(job, err) < 0)
 		return err->code;
