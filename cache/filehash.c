@@ -1,0 +1,117 @@
+/* filehash.c -- see filehash.h.  SPDX-License-Identifier: Apache-2.0 */
+#include "cache/filehash.h"
+
+#include <linux/magic.h>
+#include <string.h>
+#include <sys/vfs.h>
+
+enum { COARSE_SECONDS = 10 };
+
+/* Magic numbers that <linux/magic.h> of some distributions lacks: their own sources name them. */
+#define XFS_MAGIC 0x58465342u
+#define ZFS_MAGIC 0x2fc12fc1u
+#define BCACHEFS_MAGIC 0xca451a4eu
+
+/* Wraps for years that nobody means; equality is all that is asked of it. */
+static int64_t
+ns(const struct timespec *t)
+{
+	return (int64_t)((uint64_t)t->tv_sec * 1000000000u + (uint64_t)t->tv_nsec);
+}
+
+void
+ai_file_key(const struct stat *st, struct ai_file_key *out)
+{
+	*out = (struct ai_file_key){ (int64_t)st->st_dev, (int64_t)st->st_ino, (int64_t)st->st_size, ns(&st->st_mtim), ns(&st->st_ctim) };
+}
+
+bool
+ai_file_key_eq(const struct ai_file_key *a, const struct ai_file_key *b)
+{
+	return a->dev == b->dev && a->ino == b->ino && a->size == b->size && a->mtime_ns == b->mtime_ns && a->ctime_ns == b->ctime_ns;
+}
+
+void
+ai_file_slot(const struct ai_file_key *key, struct ai_digest *out)
+{
+	*out = (struct ai_digest){ { 0 } };
+	memcpy(out->b, &key->dev, sizeof key->dev);
+	memcpy(out->b + 8, &key->ino, sizeof key->ino);
+}
+
+struct timespec
+ai_stamp_now(void)
+{
+	struct timespec t = { 0, 0 };
+	(void)clock_gettime(CLOCK_REALTIME_COARSE, &t);
+	return t;
+}
+
+static bool
+before(const struct timespec *a, const struct timespec *b)
+{
+	return a->tv_sec < b->tv_sec || (a->tv_sec == b->tv_sec && a->tv_nsec < b->tv_nsec);
+}
+
+bool
+ai_stamp_is_racy(const struct stat *st, const struct timespec *began, bool trusted)
+{
+	struct timespec limit = *began;
+	/* Whole seconds in both stamps: more likely a file system with one-second stamps than chance. */
+	if (!trusted || (st->st_mtim.tv_nsec == 0 && st->st_ctim.tv_nsec == 0))
+		limit.tv_sec -= COARSE_SECONDS;
+	return !before(&st->st_ctim, &limit) || !before(&st->st_mtim, &limit);
+}
+
+bool
+ai_stamps_trusted(int fd)
+{
+	struct statfs fs;
+	if (fstatfs(fd, &fs) < 0)
+		return false;
+	switch ((unsigned)fs.f_type) {
+	case EXT4_SUPER_MAGIC:
+	case BTRFS_SUPER_MAGIC:
+	case TMPFS_MAGIC:
+	case F2FS_SUPER_MAGIC:
+	case OVERLAYFS_SUPER_MAGIC:
+	case SQUASHFS_MAGIC:
+	case XFS_MAGIC:
+	case ZFS_MAGIC:
+	case BCACHEFS_MAGIC:
+		return true;
+	default:
+		return false;
+	}
+}
+
+int
+ai_filehash_get(struct ai_db *db, const struct ai_file_key *key, struct ai_digest *out, struct ai_err *err)
+{
+	AI_STMT st = { 0 };
+	if (ai_stmt_begin(&st, db, "SELECT size, mtime, ctime, hash FROM files WHERE dev=? AND ino=?", err) < 0)
+		return err->code;
+	ai_stmt_int(&st, 1, key->dev);
+	ai_stmt_int(&st, 2, key->ino);
+	int r = ai_stmt_step(&st, err);
+	if (r <= 0)
+		return r;
+	if (ai_col_int(&st, 0) != key->size || ai_col_int(&st, 1) != key->mtime_ns || ai_col_int(&st, 2) != key->ctime_ns)
+		return 0;
+	return ai_col_digest(&st, 3, out, err) < 0 ? err->code : 1;
+}
+
+int
+ai_filehash_put(struct ai_db *db, const struct ai_file_key *key, const struct ai_digest *id, struct ai_err *err)
+{
+	AI_STMT st = { 0 };
+	if (ai_stmt_begin(&st, db, "INSERT OR REPLACE INTO files(dev, ino, size, mtime, ctime, hash) VALUES(?,?,?,?,?,?)", err) < 0)
+		return err->code;
+	ai_stmt_int(&st, 1, key->dev);
+	ai_stmt_int(&st, 2, key->ino);
+	ai_stmt_int(&st, 3, key->size);
+	ai_stmt_int(&st, 4, key->mtime_ns);
+	ai_stmt_int(&st, 5, key->ctime_ns);
+	ai_stmt_digest(&st, 6, id);
+	return ai_stmt_step(&st, err) < 0 ? err->code : 0;
+}
