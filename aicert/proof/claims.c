@@ -1,0 +1,128 @@
+/* claims.c -- what the run says of itself, against the DAG that it speaks of.  SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "proof/check.h"
+#include "proof/index.h"
+
+/* The claims' field names the same id as got does. */
+static int
+same_id(const json_t *claims, const char *field, const char *want, struct ai_err *err)
+{
+	const char *got = ai_json_str(claims, field);
+	if (!got)
+		return ai_fail(err, AI_ENO, "'%s' is absent: claims of a run that failed prove nothing", field);
+	return strcmp(got, want) == 0 ? 0 : ai_fail(err, AI_ENO, "'%s': got %s, expected %s", field, got, want);
+}
+
+/* Claims about sources are about sources of this plan. */
+static int
+check_verified(const struct ai_verify *v, const json_t *claims, struct ai_err *err)
+{
+	AI_JSON *by_id = NULL;
+	size_t i;
+	json_t *item;
+	if (ai_index_by(json_object_get(v->plan, "sources"), "id", &by_id, err) < 0)
+		return err->code;
+	json_array_foreach(json_object_get(claims, "verified"), i, item)
+		if (!json_object_get(by_id, ai_json_str(item, "id")))
+			return ai_fail(err, AI_ENO, "verified[%zu]: %s is no source of the plan", i, ai_json_str(item, "id"));
+	return 0;
+}
+
+int
+ai_check_claims(struct ai_verify *v, struct ai_buf *said, struct ai_err *err)
+{
+	const json_t *c = v->main.claims;
+	const char *started = ai_json_str(c, "started"), *finished = ai_json_str(c, "finished");
+	char root[AI_HEX];
+	ai_hex(&v->root, root);
+	if (same_id(c, "root", root, err) < 0 || same_id(c, "plan", ai_json_str(v->run, "plan"), err) < 0)
+		return err->code;
+	if (json_array_size(json_object_get(c, "failed")) > 0)
+		return ai_fail(err, AI_ENO, "'failed' lists steps: a failure never certifies");
+	if (strcmp(started, finished) > 0)
+		return ai_fail(err, AI_ENO, "finished %s, before it started at %s", finished, started);
+	if (check_verified(v, c, err) < 0)
+		return err->code;
+	ai_buf_printf(said, "the claims' root with %s and their plan with %s; nothing failed; started %s, finished %s; what they say of "
+		"sources with the plan's sources", root, ai_json_str(c, "plan"), started, finished);
+	return CHECK_PASSED;
+}
+
+int
+ai_check_nonce(struct ai_verify *v, struct ai_buf *said, struct ai_err *err)
+{
+	const char *want = v->options->nonce, *got = ai_json_str(v->main.claims, "nonce");
+	if (!want) {
+		ai_buf_puts(said, "no nonce was asked for, so the proof may be of any age");
+		return CHECK_SKIPPED;
+	}
+	if (!got)
+		return ai_fail(err, AI_ENO, "the claims have no nonce: expected '%s'", want);
+	if (strcmp(got, want) != 0)
+		return ai_fail(err, AI_ENO, "got '%s', expected '%s'", got, want);
+	ai_buf_printf(said, "the claims' nonce with '%s'", want);
+	return CHECK_PASSED;
+}
+
+/* Every result of the run is executed or reused, and nothing else is. covered: {result id: true}, all of them. */
+static int
+check_covered(const struct ai_verify *v, const json_t *covered, struct ai_err *err)
+{
+	AI_JSON *by_id = NULL;
+	size_t i;
+	json_t *item;
+	const char *id;
+	if (ai_index_by(json_object_get(v->run, "results"), "id", &by_id, err) < 0)
+		return err->code;
+	json_array_foreach(json_object_get(v->run, "results"), i, item)
+		if (!json_object_get(covered, ai_json_str(item, "id")))
+			return ai_fail(err, AI_ENO, "result %s of step '%s' is neither executed nor reused", ai_json_str(item, "id"), ai_json_str(item, "name"));
+	json_object_foreach((json_t *)covered, id, item)
+		if (!json_object_get(by_id, id))
+			return ai_fail(err, AI_ENO, "result %s is claimed and is none of the run's", id);
+	return 0;
+}
+
+/* Every attestation that a reused result names is carried, and no other is. */
+static int
+check_carried(const struct ai_verify *v, struct ai_err *err)
+{
+	const json_t *carried = json_object_get(v->proof, "attestations");
+	AI_JSON *named = NULL;
+	const char *id;
+	json_t *item;
+	if (ai_index_by(json_object_get(v->main.claims, "reused"), "attestation", &named, err) < 0)
+		return err->code;
+	json_object_foreach(named, id, item)
+		if (!json_object_get(carried, id))
+			return ai_fail(err, AI_ENO, "attestation %s of reused result %s is not carried", id, ai_json_str(item, "result"));
+	json_object_foreach((json_t *)carried, id, item)
+		if (!json_object_get(named, id))
+			return ai_fail(err, AI_ENO, "attestation %s is of no reused result", id);
+	return 0;
+}
+
+int
+ai_check_coverage(struct ai_verify *v, struct ai_buf *said, struct ai_err *err)
+{
+	const json_t *executed = json_object_get(v->main.claims, "executed"), *reused = json_object_get(v->main.claims, "reused");
+	AI_JSON *covered = NULL;
+	size_t i;
+	json_t *item;
+	if (ai_index_set(executed, &covered, err) < 0)
+		return ai_in(err, "executed");
+	json_array_foreach((json_t *)reused, i, item) {
+		const char *id = ai_json_str(item, "result");
+		if (json_object_get(covered, id))
+			return ai_fail(err, AI_ENO, "result %s is claimed as executed and as reused", id);
+		if (json_object_set_new(covered, id, json_true()) < 0)
+			return ai_nomem(err);
+	}
+	if (check_covered(v, covered, err) < 0 || check_carried(v, err) < 0)
+		return err->code;
+	ai_buf_printf(said, "%zu executed and %zu reused results, none in both, with the run's results; and the attestations that the reused "
+		"ones name with the %zu carried", json_array_size(executed), json_array_size(reused),
+		json_object_size(json_object_get(v->proof, "attestations")));
+	return CHECK_PASSED;
+}

@@ -1,0 +1,329 @@
+/*
+ * provenance.c -- nothing comes from nowhere: plan against results, and the origin of every input.
+ *
+ * Steps are taken in the order of the plan. What a step may use are the origins
+ * known before it: contents of the plan's sources, carried blobs, outputs of the results
+ * before it, and whatever lies inside one of those by trees that the proof carries.
+ * An output becomes an origin only after its step, so no two results can vouch for each other.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "model/recipe.h"
+#include "proof/check.h"
+#include "proof/index.h"
+
+/* --- plan and results ------------------------------------------------------ */
+
+static const json_t *
+result_of(const struct ai_verify *v, const char *step)
+{
+	struct ai_digest id;
+	const json_t *named = json_object_get(v->results, step);
+	return named && ai_json_digest(named, "id", &id) ? ai_dag_node(v->dag, AI_KIND_RESULT, &id) : NULL;
+}
+
+struct substitution {
+	const struct ai_verify *v;
+	json_t *done;      /* {step: {output: reference}} of the steps before this one */
+};
+
+static int
+output_of(void *ctx, const char *step, const char *output, struct ai_ref *out, struct ai_err *err)
+{
+	struct substitution *s = ctx;
+	const json_t *outputs = json_object_get(s->done, step), *ref = json_object_get(outputs, output);
+	if (!outputs)
+		return ai_fail(err, AI_ENO, "step '%s' does not stand before it in the plan", step);
+	if (!ref)
+		return ai_fail(err, AI_ENO, "the result of step '%s' has no output '%s'", step, output);
+	return ai_ref_get(ref, out, err);
+}
+
+/* The declared outputs, in the same number, under the same names, as file or folder. */
+static int
+check_outputs(const json_t *step, const json_t *result, struct ai_err *err)
+{
+	const json_t *declared = json_object_get(step, "outputs"), *made = json_object_get(result, "outputs");
+	AI_JSON *by_name = NULL;
+	size_t i;
+	json_t *o;
+	if (json_array_size(declared) != json_array_size(made))
+		return ai_fail(err, AI_ENO, "outputs: got %zu, expected %zu", json_array_size(made), json_array_size(declared));
+	if (ai_index_by(declared, "name", &by_name, err) < 0)
+		return err->code;
+	json_array_foreach((json_t *)made, i, o) {
+		const char *name = ai_json_str(o, "name"), *type = ai_json_str(json_object_get(by_name, name), "type");
+		const char *got = json_object_get(o, "tree") ? "dir" : "file";
+		if (!type)
+			return ai_fail(err, AI_ENO, "output '%s' is not declared", name);
+		if (strcmp(type, got) != 0)
+			return ai_fail(err, AI_ENO, "output '%s': got a %s, expected a %s", name, got, type);
+	}
+	return 0;
+}
+
+/* Observed on the host, or nothing to observe: `used` belongs to the host environment and to no other. */
+static int
+check_used(const struct ai_verify *v, const json_t *step, const json_t *result, struct ai_err *err)
+{
+	struct ai_digest id;
+	if (!ai_json_digest(step, "environment", &id))
+		return ai_fail(err, AI_ENO, "no environment");
+	const json_t *environment = ai_dag_node(v->dag, AI_KIND_ENVIRONMENT, &id);
+	if (!environment)
+		return 0; /* withheld, which its own check reports */
+	bool host = json_object_get(environment, "host") != NULL, used = json_object_get(result, "used") != NULL;
+	if (host == used)
+		return 0;
+	return ai_fail(err, AI_ENO, "%s", host ? "it ran in the host environment, and its result does not say what it used of it"
+		: "its environment is an image, and its result says that it used the host");
+}
+
+static int
+check_step(const struct substitution *s, const json_t *planned, struct ai_err *err)
+{
+	AI_JSON *step = NULL;
+	struct ai_digest made, said;
+	const json_t *result = result_of(s->v, ai_json_str(planned, "name"));
+	if (!result)
+		return ai_fail(err, AI_ENO, "the run has no result for it");
+	if (ai_recipe_step(json_object_get(planned, "recipe"), output_of, (void *)s, &step, err) < 0 || ai_json_id(step, &made, err) < 0)
+		return err->code;
+	if (!ai_json_digest(result, "step", &said) || !ai_digest_eq(&made, &said)) {
+		char a[AI_HEX], b[AI_HEX];
+		ai_hex(&said, a);
+		ai_hex(&made, b);
+		return ai_fail(err, AI_ENO, "its result is of step %s, expected %s", a, b);
+	}
+	return check_outputs(step, result, err) < 0 || check_used(s->v, step, result, err) < 0 ? err->code : 0;
+}
+
+static int
+check_run_outputs(struct substitution *s, struct ai_err *err)
+{
+	const struct ai_verify *v = s->v;
+	const json_t *planned = json_object_get(v->plan, "outputs"), *made = json_object_get(v->run, "outputs");
+	AI_JSON *by_name = NULL;
+	size_t i;
+	json_t *o;
+	if (json_array_size(planned) != json_array_size(made))
+		return ai_fail(err, AI_ENO, "run outputs: got %zu, expected %zu", json_array_size(made), json_array_size(planned));
+	if (ai_index_by(planned, "name", &by_name, err) < 0)
+		return err->code;
+	json_array_foreach((json_t *)made, i, o) {
+		struct ai_ref want, got;
+		const char *name = ai_json_str(o, "name");
+		const json_t *p = json_object_get(by_name, name);
+		if (!p)
+			return ai_fail(err, AI_ENO, "run output '%s': the plan has none of that name", name);
+		if (output_of(s, ai_json_str(p, "step"), ai_json_str(p, "output"), &want, err) < 0 || ai_ref_get(o, &got, err) < 0)
+			return ai_in(err, "run output '%s'", name);
+		if (!ai_ref_eq(&want, &got)) {
+			char a[AI_HEX], b[AI_HEX];
+			ai_hex(&got.id, a);
+			ai_hex(&want.id, b);
+			return ai_fail(err, AI_ENO, "run output '%s': got %s, expected %s, which its step gave", name, a, b);
+		}
+	}
+	return 0;
+}
+
+int
+ai_check_plan(struct ai_verify *v, struct ai_buf *said, struct ai_err *err)
+{
+	AI_JSON *done = json_object();
+	struct substitution s = { .v = v, .done = done };
+	const json_t *steps = json_object_get(v->plan, "steps");
+	size_t i, n = json_array_size(steps);
+	json_t *planned;
+	if (n != json_object_size(v->results))
+		return ai_fail(err, AI_ENO, "the run has %zu results, expected %zu, one for each step of the plan", json_object_size(v->results), n);
+	json_array_foreach((json_t *)steps, i, planned) {
+		const char *name = ai_json_str(planned, "name");
+		AI_JSON *outputs = NULL;
+		if (check_step(&s, planned, err) < 0 || ai_index_by(json_object_get(result_of(v, name), "outputs"), "name", &outputs, err) < 0)
+			return ai_in(err, "step '%s'", name);
+		if (json_object_set(done, name, outputs) < 0)
+			return ai_nomem(err);
+	}
+	if (check_run_outputs(&s, err) < 0)
+		return err->code;
+	ai_buf_printf(said, "the plan's %zu recipes, with results put in place of names, with the steps of the run's %zu results; their outputs with "
+		"what is declared; and the run's %zu outputs with those results", n, n, json_array_size(json_object_get(v->run, "outputs")));
+	return CHECK_PASSED;
+}
+
+/* --- origins --------------------------------------------------------------- */
+
+struct origins {
+	const struct ai_verify *v;
+	json_t *known;              /* {"blob:<hex>" or "tree:<hex>": true} */
+	struct ai_digest *todo;     /* known trees that the proof carries and whose entries are not known yet */
+	size_t n_todo, cap;
+};
+
+static void
+origin_key(const struct ai_ref *ref, char out[AI_HEX + 5])
+{
+	char hex[AI_HEX];
+	ai_hex(&ref->id, hex);
+	snprintf(out, AI_HEX + 5, "%s:%s", ai_ref_word(ref->type), hex);
+}
+
+static int
+add_origin(struct origins *o, const struct ai_ref *ref, struct ai_err *err)
+{
+	char key[AI_HEX + 5];
+	origin_key(ref, key);
+	if (json_object_get(o->known, key))
+		return 0;
+	if (json_object_set_new(o->known, key, json_true()) < 0)
+		return ai_nomem(err);
+	if (ref->type == AI_REF_BLOB || !ai_dag_node(o->v->dag, AI_KIND_TREE, &ref->id))
+		return 0;
+	if (ai_grow(&o->todo, &o->cap, o->n_todo, sizeof *o->todo, err) < 0)
+		return err->code;
+	o->todo[o->n_todo++] = ref->id;
+	return 0;
+}
+
+static int
+add_entry(void *ctx, ai_kind kind, const struct ai_digest *id, const char *where, struct ai_err *err)
+{
+	(void)where;
+	struct ai_ref ref = { .type = kind == AI_KIND_TREE ? AI_REF_TREE : AI_REF_BLOB, .id = *id };
+	return add_origin(ctx, &ref, err);
+}
+
+/* An origin and what lies inside it. */
+static int
+add_deep(struct origins *o, const json_t *holder, struct ai_err *err)
+{
+	struct ai_ref ref;
+	if (ai_ref_get(holder, &ref, err) < 0 || add_origin(o, &ref, err) < 0)
+		return err->code;
+	while (o->n_todo > 0) {
+		const struct ai_digest id = o->todo[--o->n_todo];
+		if (ai_node_edges(ai_dag_node(o->v->dag, AI_KIND_TREE, &id), add_entry, o, err) < 0)
+			return err->code;
+	}
+	return 0;
+}
+
+static int
+add_sources(struct origins *o, struct ai_err *err)
+{
+	const char *key;
+	json_t *item;
+	json_object_foreach(o->v->sources, key, item) {
+		struct ai_digest id;
+		const json_t *source = ai_json_digest(item, "id", &id) ? ai_dag_node(o->v->dag, AI_KIND_SOURCE, &id) : NULL;
+		if (source && add_deep(o, json_object_get(source, "content"), err) < 0)
+			return err->code;
+	}
+	json_object_foreach(json_object_get(o->v->proof, "blobs"), key, item) {
+		struct ai_ref ref = { .type = AI_REF_BLOB };
+		if (ai_unhex(key, &ref.id) && add_origin(o, &ref, err) < 0)
+			return err->code;
+	}
+	return 0;
+}
+
+/* How many inputs of this step have no known origin; those are an error unless a source is withheld. */
+static int
+check_origin(struct origins *o, const char *name, const json_t *step, size_t *n_inputs, size_t *n_unknown, struct ai_err *err)
+{
+	size_t i;
+	json_t *input;
+	json_array_foreach(json_object_get(step, "inputs"), i, input) {
+		struct ai_ref ref;
+		char key[AI_HEX + 5];
+		if (ai_ref_get(input, &ref, err) < 0)
+			return err->code;
+		origin_key(&ref, key);
+		++*n_inputs;
+		if (json_object_get(o->known, key))
+			continue;
+		++*n_unknown;
+		if (!o->v->sources_withheld)
+			return ai_fail(err, AI_ENO, "step '%s': input '%s' (%s) is no source's content, no earlier output, no carried blob, and lies in none: "
+				"it comes from nowhere", name, ai_json_str(input, "path"), key);
+	}
+	return 0;
+}
+
+static int
+walk_origins(struct origins *o, size_t *n_inputs, size_t *n_unknown, struct ai_err *err)
+{
+	size_t i, k;
+	json_t *planned, *output;
+	if (add_sources(o, err) < 0)
+		return err->code;
+	json_array_foreach(json_object_get(o->v->plan, "steps"), i, planned) {
+		struct ai_digest id;
+		const char *name = ai_json_str(planned, "name");
+		const json_t *result = result_of(o->v, name);
+		const json_t *step = result && ai_json_digest(result, "step", &id) ? ai_dag_node(o->v->dag, AI_KIND_STEP, &id) : NULL;
+		if (!step)
+			return ai_fail(err, AI_ENO, "step '%s': its node is absent", name);
+		if (check_origin(o, name, step, n_inputs, n_unknown, err) < 0)
+			return err->code;
+		json_array_foreach(json_object_get(result, "outputs"), k, output)
+			if (add_deep(o, output, err) < 0)
+				return err->code;
+	}
+	return 0;
+}
+
+int
+ai_check_provenance(struct ai_verify *v, struct ai_buf *said, struct ai_err *err)
+{
+	AI_JSON *known = json_object();
+	struct origins o = { .v = v, .known = known };
+	size_t n_inputs = 0, n_unknown = 0;
+	if (!known)
+		return ai_nomem(err);
+	int r = walk_origins(&o, &n_inputs, &n_unknown, err);
+	free(o.todo);
+	if (r < 0)
+		return r;
+	if (n_unknown > 0) {
+		ai_buf_printf(said, "%zu of %zu step inputs may come from a withheld source: their origin was not compared", n_unknown, n_inputs);
+		return CHECK_SKIPPED;
+	}
+	ai_buf_printf(said, "each of %zu step inputs with the contents of %zu sources, the carried blobs, the outputs of earlier steps, and what lies in them",
+		n_inputs, json_object_size(v->sources));
+	return CHECK_PASSED;
+}
+
+/* --- planned again --------------------------------------------------------- */
+
+int
+ai_check_replan(struct ai_verify *v, struct ai_buf *said, struct ai_err *err)
+{
+	AI_JSON *again = NULL;
+	struct ai_digest made, planned;
+	if (!v->options->replan || v->sources_withheld) {
+		ai_buf_printf(said, "plan not rechecked: %s", v->options->replan ? "a source is withheld" : "this verifier has no planner");
+		return CHECK_SKIPPED;
+	}
+	if (v->options->replan(v->options->ctx, v->plan, v->dag, &again, err) < 0) {
+		/* A fault in what the proof carries is the proof's, not of how this verifier was called. */
+		if (err->code == AI_EUSAGE)
+			err->code = AI_ENO;
+		return ai_in(err, "planning again from the carried Aicertfile, lock and rules");
+	}
+	if (ai_json_id(again, &made, err) < 0 || !ai_json_digest(v->run, "plan", &planned))
+		return err->code ? err->code : ai_fail(err, AI_ENO, "run: no plan");
+	char a[AI_HEX], b[AI_HEX];
+	ai_hex(&planned, a);
+	ai_hex(&made, b);
+	if (!ai_digest_eq(&made, &planned))
+		return ai_fail(err, AI_ENO, "the carried Aicertfile, lock and rules plan %s, expected %s, which the run names", b, a);
+	ai_buf_printf(said, "the plan %s with the one made again from the carried Aicertfile, lock and rules", a);
+	return CHECK_PASSED;
+}
