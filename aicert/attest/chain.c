@@ -118,7 +118,10 @@ check_order(const struct certs *c, struct ai_err *err)
 			return ai_fail(err, AI_ENO, "certificate %zu: is self-signed, and certificates are left over after it", i);
 		if (!last && check_link(c->x[i], c->x[i + 1], err) < 0)
 			return ai_in(err, "certificate %zu", i);
-		if (last && names_itself(c->x[i]) && X509_verify(c->x[i], X509_get0_pubkey(c->x[i])) != 1)
+		/* A last one signed by somebody absent could say anything: nobody would check its signature. */
+		if (last && !names_itself(c->x[i]))
+			return ai_fail(err, AI_ENO, "certificate %zu: is the last and not self-signed: its issuer's certificate is missing", i);
+		if (last && X509_verify(c->x[i], X509_get0_pubkey(c->x[i])) != 1)
 			return ai_fail(err, AI_ENO, "certificate %zu: says it is self-signed, and its signature is not its own", i);
 	}
 	return 0;
@@ -142,7 +145,7 @@ static int
 describe(const struct certs *c, struct ai_chain *out, struct ai_err *err)
 {
 	X509 *last = c->x[c->n - 1];
-	struct ai_chain d = { .self_signed = names_itself(last) };
+	struct ai_chain d = { .self_signed = true /* check_order saw to it */ };
 	unsigned char *spki = NULL;
 	int n = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(last), &spki);
 	if (n > 0)
@@ -150,12 +153,11 @@ describe(const struct certs *c, struct ai_chain *out, struct ai_err *err)
 	OPENSSL_free(spki);
 	d.subject = name_text(X509_get_subject_name(c->x[0]));
 	d.issuer = name_text(X509_get_subject_name(last));
-	AI_FREE char *above = name_text(X509_get_issuer_name(last));
-	if (n <= 0 || !d.subject || !d.issuer || !above) {
+	if (n <= 0 || !d.subject || !d.issuer) {
 		ai_chain_done(&d);
 		return ai_nomem(err);
 	}
-	d.software = strstr(d.subject, "software TPM") || strstr(d.issuer, "software TPM") || strstr(above, "software TPM");
+	d.software = strstr(d.subject, "software TPM") || strstr(d.issuer, "software TPM");
 	*out = d;
 	return 0;
 }
