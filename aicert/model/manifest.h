@@ -18,8 +18,6 @@
 #include "base/err.h"
 #include "model/yaml.h"
 
-struct ai_buf;
-
 typedef enum ai_input_type { AI_INPUT_GIT, AI_INPUT_URL, AI_INPUT_PATH } ai_input_type;
 
 struct ai_input {
@@ -71,12 +69,5 @@ struct ai_manifest {
 int ai_manifest_parse(const char *text, size_t len, const char *file, struct ai_manifest **out, struct ai_err *err) AI_CHECKED;
 void ai_manifest_free(struct ai_manifest *m);
 const struct ai_input *ai_manifest_input(const struct ai_manifest *m, const char *name);
-
-/*
- * ai_manifest_public -- the Aicertfile's bytes as they may be published, appended to out.
- * URLs lose user info and signed queries wherever they stand, everything else stays byte for byte, so planning from
- * the result gives the same steps. *changed (may be NULL) says whether there was anything to take out.
- */
-int ai_manifest_public(const struct ai_manifest *m, const char *text, size_t len, struct ai_buf *out, bool *changed, struct ai_err *err) AI_CHECKED;
 
 #endif

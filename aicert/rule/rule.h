@@ -38,7 +38,7 @@ struct ai_artifact {
 	bool is_dir;
 };
 
-/* Finds name among inputs and steps; 1 found, 0 not (then the error is rule/'s to word). */
+/* Finds name among inputs and steps; 1 found, 0 not (then out->name may be the nearest known name, for the error that rule/ words). */
 typedef int ai_find_artifact(void *ctx, const char *name, struct ai_artifact *out);
 
 /* The built-in rule of that name, embedded in the program; NULL when there is none. Borrowed. */
@@ -56,7 +56,7 @@ const char *const *ai_rule_builtin_names(size_t *n_out);
 int ai_rule_recipe(const struct ai_rule_text *rule, const char *file, const struct ai_step_spec *step,
 	const struct ai_digest *environment, ai_find_artifact *find, void *ctx, json_t **recipe, struct ai_err *err) AI_CHECKED;
 
-/* The step names that this step's attributes refer to ("step.output" artifacts), for ordering; each is given once, in order. */
+/* The step names that this step's attributes refer to ("step.output" artifacts), for ordering; each is given once, in order. A negative return of need() is memory. */
 int ai_rule_needs(const struct ai_rule_text *rule, const char *file, const struct ai_step_spec *step,
 	ai_find_artifact *find, void *find_ctx,
 	int (*need)(void *ctx, const char *step_name), void *ctx, struct ai_err *err) AI_CHECKED;

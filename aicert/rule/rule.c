@@ -1,0 +1,310 @@
+/*
+ * rule.c -- see rule.h: one evaluation, from a step's YAML to its recipe.
+ *
+ * The checks and the rendering are written in lua/ and run in the same closed state as the
+ * rule. All that enters it is pushed here; what comes back is read after Lua has returned,
+ * by calls that cannot raise an error.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "rule/rule.h"
+
+#include <lauxlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/path.h"
+#include "rule/embed.h"
+#include "rule/state.h"
+
+struct request {
+	const struct ai_rule_text *rule;
+	const char *file, *where;      /* where: "rules/x.lua" */
+	const struct ai_step_spec *step;
+	ai_find_artifact *find;
+	void *find_ctx;
+	bool needs_only;
+};
+
+static void
+set_text(lua_State *L, const char *key, const char *value)
+{
+	lua_pushstring(L, value); /* NULL becomes nil: the field is absent */
+	lua_setfield(L, -2, key);
+}
+
+static void
+set_integer(lua_State *L, const char *key, lua_Integer value)
+{
+	lua_pushinteger(L, value);
+	lua_setfield(L, -2, key);
+}
+
+static void
+set_flag(lua_State *L, const char *key, bool value)
+{
+	lua_pushboolean(L, value);
+	lua_setfield(L, -2, key);
+}
+
+/* [-0, +1, e] A node as lua/attr.lua reads it. YAML is at most 64 deep. */
+static void
+push_yaml(lua_State *L, const struct ai_yaml *y)
+{
+	luaL_checkstack(L, 6, "YAML");
+	lua_createtable(L, 0, 3);
+	set_integer(L, "line", y->line);
+	set_integer(L, "column", y->column);
+	if (y->type == AI_YAML_SCALAR) {
+		set_text(L, "text", y->text);
+		return;
+	}
+	lua_createtable(L, y->n < 1u << 20 ? (int)y->n : 0, 0);
+	for (size_t i = 0; i < y->n; i++) {
+		if (y->type == AI_YAML_LIST) {
+			push_yaml(L, y->items[i]);
+		} else {
+			lua_createtable(L, 0, 4);
+			set_text(L, "key", y->pairs[i].key->text);
+			set_integer(L, "line", y->pairs[i].key->line);
+			set_integer(L, "column", y->pairs[i].key->column);
+			push_yaml(L, y->pairs[i].value);
+			lua_setfield(L, -2, "value");
+		}
+		lua_rawseti(L, -2, (lua_Integer)i + 1);
+	}
+	lua_setfield(L, -2, y->type == AI_YAML_LIST ? "list" : "map");
+}
+
+/* find(name): { found, base, to, is_dir, blob or tree or step and output }, or { near }. */
+static int
+find(lua_State *L)
+{
+	const struct request *q = lua_touserdata(L, lua_upvalueindex(1));
+	luaL_checktype(L, 1, LUA_TSTRING);
+	struct ai_artifact a = { 0 };
+	char hex[AI_HEX];
+	bool found = q->find(q->find_ctx, lua_tostring(L, 1), &a) == 1;
+	lua_createtable(L, 0, 8);
+	if (!found) {
+		set_text(L, "near", a.name);
+		return 1;
+	}
+	set_flag(L, "found", true);
+	set_text(L, "base", a.base);
+	set_text(L, "to", a.to);
+	set_text(L, "step", a.step);
+	set_text(L, "output", a.output);
+	set_flag(L, "is_dir", a.is_dir);
+	if (!a.step) {
+		ai_hex(&a.ref.id, hex);
+		set_text(L, a.ref.type == AI_REF_TREE ? "tree" : "blob", hex);
+	}
+	return 1;
+}
+
+/* index and newindex of the table that lua/ runs in: a misspelt name of ours is an error, not nil. */
+static int
+strict(lua_State *L)
+{
+	return luaL_error(L, "internal: lua/ has no name '%s'", lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "?");
+}
+
+/* [-0, +1, e] Runs lua/NAME.lua in the table at env; each file's result is the table's field NAME. */
+static void
+load_language(lua_State *L, int env)
+{
+	for (const struct ai_embedded *e = ai_embedded; e->path; e++) {
+		size_t n = strlen(e->path);
+		if (strncmp(e->path, "lua/", 4) != 0)
+			continue;
+		lua_pushlstring(L, e->path + 4, n - 8);
+		ai_state_load(L, e->text, e->len, e->path, env);
+		lua_call(L, 0, 1);
+		lua_rawset(L, env);
+	}
+}
+
+static void
+push_context(lua_State *L, const struct request *q)
+{
+	lua_createtable(L, 0, 16);
+	set_text(L, "where", q->where);
+	set_text(L, "file", q->file);
+	set_text(L, "rule", q->rule->name);
+	set_text(L, "step", q->step->name);
+	set_integer(L, "line", q->step->line);
+	set_integer(L, "column", q->step->column);
+	set_flag(L, "short", q->step->short_form);
+	set_flag(L, "needs_only", q->needs_only);
+	lua_pushlightuserdata(L, (void *)(uintptr_t)q);
+	lua_pushcclosure(L, find, 1);
+	lua_setfield(L, -2, "find");
+}
+
+/* The body that runs protected: one request in, evaluate's table out. */
+static int
+evaluate(lua_State *L)
+{
+	const struct request *q = lua_touserdata(L, 1);
+	luaL_checkstack(L, 20, NULL);
+	ai_text_methods(L);
+	ai_words_push(L);
+	int env = lua_gettop(L);
+	lua_createtable(L, 0, 2);
+	lua_pushcfunction(L, strict);
+	lua_setfield(L, -2, "__index");
+	lua_pushcfunction(L, strict);
+	lua_setfield(L, -2, "__newindex");
+	lua_setmetatable(L, env);
+	load_language(L, env);
+
+	lua_getfield(L, env, "rule");
+	int rule = lua_gettop(L);
+	lua_getfield(L, rule, "evaluate");
+	lua_getfield(L, rule, "vocabulary");
+	lua_call(L, 0, 1);
+	ai_state_load(L, q->rule->text, q->rule->len, q->where, -1);
+	lua_remove(L, -2);
+	lua_call(L, 0, 1);
+	push_context(L, q);
+	push_yaml(L, q->step->attrs);
+	lua_call(L, 3, 1);
+	return 1;
+}
+
+static int take_json(lua_State *L, int depth, json_t **out, struct ai_err *err);
+
+static int
+take_list(lua_State *L, size_t n, int depth, json_t *list, struct ai_err *err)
+{
+	for (size_t i = 1; i <= n; i++) {
+		json_t *item = NULL;
+		lua_rawgeti(L, -1, (lua_Integer)i);
+		if (take_json(L, depth + 1, &item, err) < 0)
+			return err->code;
+		if (json_array_append_new(list, item) < 0)
+			return ai_nomem(err);
+	}
+	return 0;
+}
+
+/* lua/ gives these tables text keys only, so tostring changes none under lua_next. */
+static int
+take_fields(lua_State *L, int depth, json_t *object, struct ai_err *err)
+{
+	lua_pushnil(L);
+	while (lua_next(L, -2)) {
+		json_t *item = NULL;
+		if (take_json(L, depth + 1, &item, err) < 0)
+			return err->code;
+		if (json_object_set_new(object, lua_tostring(L, -1), item) < 0)
+			return ai_nomem(err);
+	}
+	return 0;
+}
+
+static int
+take_table(lua_State *L, int depth, json_t **out, struct ai_err *err)
+{
+	size_t n = (size_t)lua_rawlen(L, -1);
+	lua_pushnil(L);
+	bool empty = lua_next(L, -2) == 0;
+	lua_pop(L, empty ? 0 : 2);
+	bool is_list = n > 0 || empty;
+	AI_JSON *j = is_list ? json_array() : json_object();
+	if (!j)
+		return ai_nomem(err);
+	if ((is_list ? take_list(L, n, depth, j, err) : take_fields(L, depth, j, err)) < 0)
+		return err->code;
+	*out = json_incref(j);
+	return 0;
+}
+
+/*
+ * The JSON of the value on top of the stack, which it pops: texts, lists and tables with names as evaluate() makes them. An empty
+ * table is a list. Uses no call that raises errors. *out is a new reference; after a failure the state is only good for closing.
+ */
+static int
+take_json(lua_State *L, int depth, json_t **out, struct ai_err *err)
+{
+	json_t *j = NULL;
+	if (depth > 8 || !lua_checkstack(L, 4))
+		return ai_fail(err, AI_EUSAGE, "the recipe is nested too deep");
+	if (lua_type(L, -1) == LUA_TSTRING) {
+		size_t n;
+		const char *s = lua_tolstring(L, -1, &n);
+		if (!ai_utf8_valid(s, n) || memchr(s, 0x7f, n))
+			return ai_fail(err, AI_EUSAGE, "a text of the recipe is not UTF-8 or holds NUL or DEL");
+		if (!(j = json_stringn(s, n)))
+			return ai_nomem(err);
+	} else if (lua_type(L, -1) != LUA_TTABLE) {
+		return ai_fail(err, AI_EUSAGE, "the recipe holds a %s", lua_typename(L, lua_type(L, -1)));
+	} else if (take_table(L, depth, &j, err) < 0) {
+		return err->code;
+	}
+	lua_pop(L, 1);
+	*out = j;
+	return 0;
+}
+
+/* Lua hands out the fields of a table in an order that differs in every process; whoever prints a plan should not see that. */
+static int
+in_order(const json_t *j, json_t **out, struct ai_err *err)
+{
+	AI_BUF_AUTO b = AI_BUF(AI_MAX_NODE);
+	if (ai_canon(j, &b, err) < 0)
+		return err->code;
+	return ai_json_parse(b.data, b.len, "recipe", out, err);
+}
+
+/* One evaluation in a fresh state; *out is what lua/rule.lua's evaluate() gave. */
+static int
+run(const struct request *q, json_t **out, struct ai_err *err)
+{
+	if (q->rule->len > AI_MAX_RULE)
+		return ai_fail(err, AI_EUSAGE, "%s: too large: got %zu bytes, expected at most %u", q->where, q->rule->len, AI_MAX_RULE);
+	struct ai_state *s = ai_state_new();
+	if (!s)
+		return ai_nomem(err);
+	AI_JSON *j = NULL;
+	int rc = ai_state_run(s, evaluate, (void *)(uintptr_t)q, q->where, err);
+	if (rc == 0 && take_json(ai_state_lua(s), 0, &j, err) < 0)
+		rc = ai_in(err, "%s", q->where);
+	ai_state_free(s);
+	return rc < 0 ? rc : in_order(j, out, err);
+}
+
+int
+ai_rule_recipe(const struct ai_rule_text *rule, const char *file, const struct ai_step_spec *step,
+	const struct ai_digest *environment, ai_find_artifact *find_artifact, void *ctx, json_t **recipe, struct ai_err *err)
+{
+	AI_FREE char *where = ai_format("rules/%s.lua", rule->name);
+	struct request q = { .rule = rule, .file = file, .where = where, .step = step, .find = find_artifact, .find_ctx = ctx };
+	AI_JSON *j = NULL;
+	if (!where)
+		return ai_nomem(err);
+	if (run(&q, &j, err) < 0)
+		return err->code;
+	if (json_object_set_new(j, "kind", json_string("step")) < 0 || json_object_set_new(j, "environment", ai_json_hex(environment)) < 0)
+		return ai_nomem(err);
+	*recipe = json_incref(j);
+	return 0;
+}
+
+int
+ai_rule_needs(const struct ai_rule_text *rule, const char *file, const struct ai_step_spec *step,
+	ai_find_artifact *find_artifact, void *find_ctx, int (*need)(void *ctx, const char *step_name), void *ctx, struct ai_err *err)
+{
+	AI_FREE char *where = ai_format("rules/%s.lua", rule->name);
+	struct request q = { .rule = rule, .file = file, .where = where, .step = step, .find = find_artifact, .find_ctx = find_ctx, .needs_only = true };
+	AI_JSON *j = NULL;
+	if (!where)
+		return ai_nomem(err);
+	if (run(&q, &j, err) < 0)
+		return err->code;
+	for (size_t i = 0; i < json_array_size(j); i++)
+		if (need(ctx, json_string_value(json_array_get(j, i))) < 0)
+			return ai_nomem(err);
+	return 0;
+}

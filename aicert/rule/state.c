@@ -1,0 +1,162 @@
+/* state.c -- see state.h.  SPDX-License-Identifier: Apache-2.0 */
+#include "rule/state.h"
+
+#include <lauxlib.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/buf.h"
+
+enum { STRIDE = 1000 }; /* instructions between two looks at the ceilings */
+
+struct ai_state {
+	lua_State *L;
+	size_t held, churned;
+	long long instructions;
+	double cpu_end;
+	bool too_long;         /* instructions or time are used up */
+};
+
+static struct ai_state *
+of(lua_State *L)
+{
+	return *(struct ai_state **)lua_getextraspace(L);
+}
+
+/* The allocator's refusal is Lua's "not enough memory", which nothing in the state can catch. */
+static void *
+allocate(void *ud, void *p, size_t old, size_t size)
+{
+	struct ai_state *s = ud;
+	if (!p)
+		old = 0; /* then Lua tells the type of object here */
+	if (size == 0) {
+		s->held -= old;
+		free(p);
+		return NULL;
+	}
+	size_t more = size > old ? size - old : 0;
+	if (s->held + more > AI_RULE_MEMORY || (more && s->churned + size > AI_RULE_CHURN))
+		return NULL;
+	void *q = realloc(p, size);
+	if (!q)
+		return size <= old ? p : NULL; /* Lua relies on shrinking to succeed */
+	s->held = s->held - old + size;
+	s->churned += more ? size : 0;
+	return q;
+}
+
+static double
+cpu_now(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static void
+spend(lua_State *L, size_t n)
+{
+	struct ai_state *s = of(L);
+	s->instructions -= n < AI_RULE_INSTRUCTIONS ? (long long)n : AI_RULE_INSTRUCTIONS;
+	s->too_long = s->instructions < 0 || cpu_now() > s->cpu_end;
+	if (s->too_long)
+		luaL_error(L, "the rule takes too long");
+}
+
+static void
+on_count(lua_State *L, lua_Debug *ar)
+{
+	(void)ar;
+	spend(L, STRIDE);
+}
+
+void
+ai_state_charge(lua_State *L, size_t n)
+{
+	if (n >= STRIDE)
+		spend(L, n);
+	else
+		of(L)->instructions -= (long long)n;
+}
+
+struct ai_state *
+ai_state_new(void)
+{
+	struct ai_state *s = ai_calloc(1, sizeof *s);
+	if (!s)
+		return NULL;
+	s->instructions = AI_RULE_INSTRUCTIONS;
+	s->cpu_end = cpu_now() + AI_RULE_SECONDS;
+	s->L = lua_newstate(allocate, s);
+	if (!s->L) {
+		free(s);
+		return NULL;
+	}
+	*(struct ai_state **)lua_getextraspace(s->L) = s;
+	lua_sethook(s->L, on_count, LUA_MASKCOUNT, STRIDE);
+	return s;
+}
+
+void
+ai_state_free(struct ai_state *s)
+{
+	if (!s)
+		return;
+	lua_close(s->L);
+	free(s);
+}
+
+lua_State *
+ai_state_lua(struct ai_state *s)
+{
+	return s->L;
+}
+
+/* What went wrong, from the error value on top of the stack; "\nhint: " in it starts the hint. */
+static int
+say(struct ai_state *s, int status, const char *where, struct ai_err *err)
+{
+	static const char look[] = "a rule is data and one small function: look for a loop without an end";
+	lua_State *L = s->L;
+	const char *text = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
+	if (s->too_long)
+		ai_fail(err, AI_EUSAGE, "%s: the rule takes too long: got more than %d instructions or %d s", where, AI_RULE_INSTRUCTIONS, AI_RULE_SECONDS);
+	/* A growing luaL_Buffer says so by an ordinary error. */
+	else if (status == LUA_ERRMEM || (text && strstr(text, "not enough memory")))
+		ai_fail(err, AI_EUSAGE, "%s: the rule uses too much memory: got more than %u bytes at once, or %u over time", where, AI_RULE_MEMORY, AI_RULE_CHURN);
+	else if (!text)
+		return ai_fail(err, AI_EUSAGE, "%s: an error that is not a text (a %s)", where, lua_typename(L, lua_type(L, -1)));
+	else {
+		const char *hint = strstr(text, "\nhint: ");
+		ai_fail(err, AI_EUSAGE, "%.*s", hint ? (int)(hint - text) : (int)strlen(text), *text ? text : "an error without text");
+		return hint ? ai_hint(err, "%s", hint + 7) : err->code;
+	}
+	return ai_hint(err, "%s", look);
+}
+
+int
+ai_state_run(struct ai_state *s, lua_CFunction body, void *p, const char *where, struct ai_err *err)
+{
+	lua_pushcfunction(s->L, body);
+	lua_pushlightuserdata(s->L, p);
+	int status = lua_pcall(s->L, 1, 1, 0);
+	return status == LUA_OK ? 0 : say(s, status, where, err);
+}
+
+void
+ai_state_load(lua_State *L, const char *text, size_t len, const char *name, int env)
+{
+	env = lua_absindex(L, env);
+	/* "t": what luac makes is not verified by Lua and can break out of it. '@' makes Lua show the name as a file's. */
+	lua_pushfstring(L, "@%s", name);
+	int status = luaL_loadbufferx(L, text, len, lua_tostring(L, -1), "t");
+	if (status != LUA_OK)
+		lua_error(L);
+	lua_remove(L, -2);
+	lua_pushvalue(L, env);
+	lua_setupvalue(L, -2, 1); /* the first upvalue of a chunk is its _ENV */
+}

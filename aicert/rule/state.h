@@ -1,0 +1,50 @@
+/*
+ * state.h -- a closed Lua 5.4 state: it starts from nothing and can end only in time.
+ *
+ * No library is opened. What a chunk can name is the table it is given as _ENV, and
+ * strings have the methods of text.c. Four ceilings hold for a state's whole life and
+ * cannot be caught, since there is no pcall: bytes held, bytes ever allocated (so
+ * that joining long strings in a loop ends), instructions (C functions charge for what
+ * they copy), and, where these are not enough, processor time. Only the last depends on
+ * the machine; it can turn a plan into a refusal, never into another plan.
+ *
+ * Depends on: base, Lua.  Threads: a state belongs to one.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef AI_STATE_H
+#define AI_STATE_H
+
+#include <lua.h>
+#include <stddef.h>
+
+#include "base/err.h"
+
+#define AI_RULE_MEMORY (32u << 20)        /* bytes held at once */
+#define AI_RULE_CHURN (1024u << 20)       /* bytes ever allocated */
+#define AI_RULE_INSTRUCTIONS 20000000     /* of the Lua machine */
+#define AI_RULE_SECONDS 10                /* of this thread's processor time */
+
+struct ai_state;
+
+/* NULL when memory is out. */
+struct ai_state *ai_state_new(void);
+void ai_state_free(struct ai_state *s);
+lua_State *ai_state_lua(struct ai_state *s);
+
+/* Runs body in protected mode with p as its only argument (a light userdata). Errors that Lua raises become AI_EUSAGE; where names the rule in those of the ceilings. */
+int ai_state_run(struct ai_state *s, lua_CFunction body, void *p, const char *where, struct ai_err *err) AI_CHECKED;
+
+/* [-0, +1, e] Pushes the chunk, text only, its _ENV the table at index env. name is shown in errors ("rules/python.lua"). */
+void ai_state_load(lua_State *L, const char *text, size_t len, const char *name, int env);
+
+/* [-0, +0, e] Takes n instructions from what is left: for C functions whose work grows with their arguments. */
+void ai_state_charge(lua_State *L, size_t n);
+
+/* text.c: [-0, +0, e] gives strings their methods: bounded, without patterns. */
+void ai_text_methods(lua_State *L);
+/* words.c: [-0, +1, e] pushes the table of C functions that lua/ is written with. */
+void ai_words_push(lua_State *L);
+/* The type name of artifacts: userdata made by wrap(). */
+#define AI_ARTIFACT "artifact"
+
+#endif

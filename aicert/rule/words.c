@@ -1,0 +1,269 @@
+/*
+ * words.c -- the few C functions that lua/ is written with.
+ *
+ * Rules see only what lua/rule.lua hands on. Each function holds nothing but memory of
+ * the state while it may raise an error, for an error jumps over it.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <lauxlib.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/path.h"
+#include "rule/state.h"
+
+static const char *
+text(lua_State *L, int arg)
+{
+	luaL_checktype(L, arg, LUA_TSTRING);
+	return lua_tostring(L, arg);
+}
+
+/* error(text [, level]): as the stock one, but text only. */
+static int
+word_error(lua_State *L)
+{
+	if (lua_type(L, 1) != LUA_TSTRING)
+		return luaL_error(L, "error: got a %s, expected a text", luaL_typename(L, 1));
+	lua_Integer level = luaL_optinteger(L, 2, 1);
+	luaL_where(L, level > 0 && level < 100 ? (int)level : 0);
+	lua_pushvalue(L, 1);
+	lua_concat(L, 2);
+	return lua_error(L);
+}
+
+/* where(level): "rules/x.lua:12: " of the caller at that level. */
+static int
+word_where(lua_State *L)
+{
+	luaL_where(L, (int)luaL_checkinteger(L, 1));
+	return 1;
+}
+
+/* type(v): as the stock one; artifacts say "artifact". */
+static int
+word_type(lua_State *L)
+{
+	luaL_checkany(L, 1);
+	lua_pushstring(L, lua_type(L, 1) == LUA_TUSERDATA ? AI_ARTIFACT : luaL_typename(L, 1));
+	return 1;
+}
+
+static int
+ipairs_next(lua_State *L)
+{
+	lua_Integer i = luaL_checkinteger(L, 2) + 1;
+	lua_pushinteger(L, i);
+	return lua_rawgeti(L, 1, i) == LUA_TNIL ? 1 : 2;
+}
+
+static int
+word_ipairs(lua_State *L)
+{
+	luaL_checktype(L, 1, LUA_TTABLE);
+	lua_pushcfunction(L, ipairs_next);
+	lua_pushvalue(L, 1);
+	lua_pushinteger(L, 0);
+	return 3;
+}
+
+struct key {
+	const char *s;
+	size_t n;
+};
+
+static int
+by_bytes(const void *a, const void *b)
+{
+	const struct key *x = a, *y = b;
+	size_t n = x->n < y->n ? x->n : y->n;
+	int c = memcmp(x->s, y->s, n);
+	return c ? c : (x->n > y->n) - (x->n < y->n);
+}
+
+/* keys(t): the list of t's keys, all texts, in the order of their bytes. Lua's own order differs in every process. */
+static int
+word_keys(lua_State *L)
+{
+	luaL_checktype(L, 1, LUA_TTABLE);
+	size_t n = 0;
+	for (lua_pushnil(L); lua_next(L, 1); lua_pop(L, 1))
+		n++;
+	ai_state_charge(L, n * 8);
+	struct key *keys = lua_newuserdatauv(L, (n + 1) * sizeof *keys, 0);
+	size_t i = 0;
+	for (lua_pushnil(L); lua_next(L, 1); lua_pop(L, 1), i++) {
+		if (lua_type(L, -2) != LUA_TSTRING)
+			return luaL_error(L, "expected names as keys, got a %s (is it a list?)", luaL_typename(L, -2));
+		keys[i].s = lua_tolstring(L, -2, &keys[i].n);
+	}
+	if (n > 1)
+		qsort(keys, n, sizeof *keys, by_bytes);
+	lua_createtable(L, (int)n, 0);
+	for (i = 0; i < n; i++) {
+		lua_pushlstring(L, keys[i].s, keys[i].n);
+		lua_rawseti(L, -2, (lua_Integer)i + 1);
+	}
+	return 1;
+}
+
+/* near(word, list): the nearest text of the list, or nil. */
+static int
+word_near(lua_State *L)
+{
+	const char *word = text(L, 1);
+	luaL_checktype(L, 2, LUA_TTABLE);
+	size_t n = (size_t)lua_rawlen(L, 2);
+	const char **list = lua_newuserdatauv(L, (n + 1) * sizeof *list, 0);
+	luaL_checkstack(L, (int)n, "too many names");
+	for (size_t i = 0; i < n; i++) {
+		lua_rawgeti(L, 2, (lua_Integer)i + 1);
+		list[i] = text(L, -1);
+	}
+	lua_pushstring(L, ai_near(word, list, n));
+	return 1;
+}
+
+/* path_fault(text): nil for a relative path without "." and "..", else what is wrong with it. */
+static int
+word_path_fault(lua_State *L)
+{
+	struct ai_err err;
+	const char *s = text(L, 1);
+	bool whole = strlen(s) == lua_rawlen(L, 1);
+	if (!whole)
+		lua_pushliteral(L, "a path holds NUL");
+	else if (ai_relpath_check(s, &err) < 0)
+		lua_pushstring(L, err.text);
+	else
+		lua_pushnil(L);
+	return 1;
+}
+
+static int
+word_is_secret(lua_State *L)
+{
+	lua_pushboolean(L, ai_env_is_secret(text(L, 1)));
+	return 1;
+}
+
+static int
+word_url_has_secret(lua_State *L)
+{
+	lua_pushboolean(L, ai_url_has_secret(text(L, 1)));
+	return 1;
+}
+
+/* only(text, set): is the text made of the characters of the set alone, and not empty? */
+static int
+word_only(lua_State *L)
+{
+	const char *s = text(L, 1), *set = text(L, 2);
+	size_t n = lua_rawlen(L, 1);
+	lua_pushboolean(L, n > 0 && strspn(s, set) == n);
+	return 1;
+}
+
+/* integer(text): the number, or nil. Digits with an optional '-', at most fifteen. */
+static int
+word_integer(lua_State *L)
+{
+	const char *s = text(L, 1), *digits = s + (*s == '-');
+	size_t n = strlen(digits);
+	if (n == 0 || n > 15 || strspn(digits, "0123456789") != n)
+		return 0;
+	long long v = (long long)strtoull(digits, NULL, 10);
+	lua_pushinteger(L, *s == '-' ? -v : v);
+	return 1;
+}
+
+/* join(list, separator): one text of a list of texts. */
+static int
+word_join(lua_State *L)
+{
+	luaL_checktype(L, 1, LUA_TTABLE);
+	const char *sep = text(L, 2);
+	luaL_Buffer b;
+	luaL_buffinit(L, &b);
+	for (lua_Integer i = 1; lua_rawgeti(L, 1, i) != LUA_TNIL; i++) {
+		if (lua_type(L, -1) != LUA_TSTRING)
+			return luaL_error(L, "join: item %d: got a %s, expected a text", (int)i, luaL_typename(L, -1));
+		ai_state_charge(L, lua_rawlen(L, -1) / 16);
+		/* The buffer wants the value on top, the separator before it. */
+		if (i > 1) {
+			lua_pushstring(L, sep);
+			lua_insert(L, -2);
+			lua_concat(L, 2);
+		}
+		luaL_addvalue(&b);
+	}
+	lua_pop(L, 1);
+	luaL_pushresult(&b);
+	return 1;
+}
+
+/* wrap(record): an artifact, whose record only lua/ can see. */
+static int
+word_wrap(lua_State *L)
+{
+	luaL_checktype(L, 1, LUA_TTABLE);
+	lua_newuserdatauv(L, 0, 1);
+	lua_pushvalue(L, 1);
+	lua_setiuservalue(L, -2, 1);
+	luaL_setmetatable(L, AI_ARTIFACT);
+	return 1;
+}
+
+/* unwrap(v): the record of an artifact, nil for anything else. */
+static int
+word_unwrap(lua_State *L)
+{
+	if (!luaL_testudata(L, 1, AI_ARTIFACT))
+		return 0;
+	lua_getiuservalue(L, 1, 1);
+	return 1;
+}
+
+/* meta(t): gives all artifacts the metamethods of t. Called once, by lua/. */
+static int
+word_artifact_meta(lua_State *L)
+{
+	luaL_checktype(L, 1, LUA_TTABLE);
+	luaL_newmetatable(L, AI_ARTIFACT);
+	for (lua_pushnil(L); lua_next(L, 1);) {
+		lua_pushvalue(L, -2);
+		lua_insert(L, -2);
+		lua_rawset(L, -4);
+	}
+	return 0;
+}
+
+/* guard(t, index, newindex): t, whose absent fields are now looked up by index, and whose new ones are refused by newindex. */
+static int
+word_guard(lua_State *L)
+{
+	luaL_checktype(L, 1, LUA_TTABLE);
+	lua_createtable(L, 0, 2);
+	lua_pushvalue(L, 2);
+	lua_setfield(L, -2, "__index");
+	lua_pushvalue(L, 3);
+	lua_setfield(L, -2, "__newindex");
+	lua_setmetatable(L, 1);
+	lua_settop(L, 1);
+	return 1;
+}
+
+void
+ai_words_push(lua_State *L)
+{
+	static const luaL_Reg words[] = {
+		{ "error", word_error }, { "where", word_where }, { "type", word_type }, { "ipairs", word_ipairs }, { "keys", word_keys }, { "near", word_near },
+		{ "path_fault", word_path_fault }, { "is_secret", word_is_secret }, { "url_has_secret", word_url_has_secret }, { "only", word_only },
+		{ "integer", word_integer }, { "join", word_join }, { "wrap", word_wrap }, { "unwrap", word_unwrap },
+		{ "artifact_meta", word_artifact_meta }, { "guard", word_guard },
+		{ NULL, NULL },
+	};
+	luaL_newlib(L, words);
+}

@@ -1,0 +1,532 @@
+/*
+ * plan.c -- see plan.h.
+ *
+ * Steps are planned in an order in which each comes after what it needs: only then is it known whether
+ * the output that a step takes is a file or a folder, and so where it stands.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "run/plan.h"
+
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/path.h"
+#include "model/lock.h"
+#include "model/node.h"
+
+struct planned {
+	const struct ai_step_spec *spec;
+	const struct ai_rule_text *rule;
+	const char **needs;            /* names of steps, borrowed from their specs */
+	size_t n_needs, cap_needs;
+	json_t *recipe;                /* NULL until planned */
+};
+
+struct plan {
+	const struct ai_plan_in *in;
+	struct ai_manifest *m;
+	struct planned *steps;         /* as in the manifest */
+	size_t *order;                 /* indexes of steps, each after what it needs */
+	size_t n_ordered;
+	bool shapes_known;             /* false while only the needs are asked for */
+	char *name_buf;                /* holds what the last ai_artifact points to */
+	struct ai_err *err;
+};
+
+static struct planned *
+step_named(const struct plan *p, const char *name, size_t n)
+{
+	for (size_t i = 0; i < p->m->n_steps; i++)
+		if (strlen(p->m->steps[i].name) == n && strncmp(p->m->steps[i].name, name, n) == 0)
+			return &p->steps[i];
+	return NULL;
+}
+
+static const json_t *
+source_named(const struct plan *p, const char *name)
+{
+	for (size_t i = 0; i < p->in->n_sources; i++)
+		if (strcmp(p->in->sources[i].name, name) == 0)
+			return p->in->sources[i].node;
+	return NULL;
+}
+
+/* The output of that name in a planned step, or NULL. */
+static const json_t *
+output_named(const struct planned *s, const char *name)
+{
+	const json_t *o;
+	size_t i;
+	json_array_foreach(ai_json_arr(s->recipe, "outputs"), i, o)
+		if (strcmp(ai_json_str(o, "name"), name) == 0)
+			return o;
+	return NULL;
+}
+
+/* --- what a name stands for ------------------------------------------------ */
+
+/* The nearest of all inputs and step outputs; kept in name_buf. */
+static const char *
+nearest(struct plan *p, const char *name)
+{
+	const char *near = NULL;
+	AI_FREE const char **names = ai_calloc(p->m->n_inputs + p->m->n_steps, sizeof *names);
+	const char *dot = strchr(name, '.');
+	size_t n = 0;
+	free(p->name_buf);
+	p->name_buf = NULL;
+	if (!names)
+		return NULL;
+	for (size_t i = 0; !dot && i < p->m->n_inputs; i++)
+		names[n++] = p->m->inputs[i].name;
+	if (!dot)
+		return ai_near(name, names, n);
+	struct planned *s = step_named(p, name, (size_t)(dot - name));
+	const json_t *o;
+	size_t i;
+	if (s) {
+		AI_FREE const char **outs = ai_calloc(json_array_size(ai_json_arr(s->recipe, "outputs")), sizeof *outs);
+		json_array_foreach(outs ? ai_json_arr(s->recipe, "outputs") : NULL, i, o)
+			outs[n++] = ai_json_str(o, "name");
+		near = outs ? ai_near(dot + 1, outs, n) : NULL;
+		p->name_buf = near ? ai_format("%s.%s", s->spec->name, near) : NULL;
+		return p->name_buf;
+	}
+	AI_FREE char *step = ai_strndup(name, (size_t)(dot - name));
+	for (i = 0; i < p->m->n_steps; i++)
+		names[n++] = p->m->steps[i].name;
+	near = step ? ai_near(step, names, n) : NULL;
+	p->name_buf = near ? ai_format("%s%s", near, dot) : NULL;
+	return p->name_buf;
+}
+
+/* The file name that the last part of a URL or path gives, or NULL when it gives none. */
+static char *
+base_name(const char *where)
+{
+	struct ai_err quiet;
+	size_t n = strstr(where, "://") ? strcspn(where, "?#") : strlen(where);
+	const char *from = memrchr(where, '/', n);
+	from = from ? from + 1 : where;
+	char *s = ai_strndup(from, n - (size_t)(from - where));
+	if (s && ai_name_check(s, &quiet) == 0)
+		return s;
+	free(s);
+	return NULL;
+}
+
+static int
+find_input(struct plan *p, const struct ai_input *in, struct ai_artifact *out)
+{
+	struct ai_err quiet;
+	const json_t *content = ai_json_obj(source_named(p, in->name), "content");
+	out->name = out->base = in->name;
+	out->to = in->to;
+	if (ai_ref_get(content, &out->ref, &quiet) < 0)
+		return 0;
+	out->is_dir = out->ref.type == AI_REF_TREE;
+	if (!out->is_dir && (p->name_buf = base_name(in->where)))
+		out->base = p->name_buf;
+	return 1;
+}
+
+static int
+find_output(struct plan *p, struct planned *s, const char *name, struct ai_artifact *out)
+{
+	const json_t *o = output_named(s, name);
+	if (p->shapes_known && !o)
+		return 0;
+	const char *path = ai_json_str(o, "path"), *type = ai_json_str(o, "type");
+	out->step = s->spec->name;
+	out->is_dir = type && strcmp(type, "dir") == 0;
+	p->name_buf = ai_strdup(name);
+	out->output = p->name_buf;
+	out->base = path && !out->is_dir ? ai_basename(path) : p->name_buf;
+	return p->name_buf != NULL;
+}
+
+static int
+find(void *ctx, const char *name, struct ai_artifact *out)
+{
+	struct plan *p = ctx;
+	const struct ai_input *in = ai_manifest_input(p->m, name);
+	const char *dot = strchr(name, '.');
+	struct planned *s = dot && dot[1] ? step_named(p, name, (size_t)(dot - name)) : NULL;
+	free(p->name_buf);
+	p->name_buf = NULL;
+	*out = (struct ai_artifact){ .name = name };
+	if (in ? find_input(p, in, out) : s ? find_output(p, s, dot + 1, out) : 0)
+		return 1;
+	*out = (struct ai_artifact){ .name = nearest(p, name) };
+	return 0;
+}
+
+/* --- order ------------------------------------------------------------------ */
+
+struct need_ctx { struct plan *p; struct planned *s; };
+
+static int
+need(void *ctx, const char *name)
+{
+	struct need_ctx *c = ctx;
+	if (ai_grow(&c->s->needs, &c->s->cap_needs, c->s->n_needs, sizeof *c->s->needs, c->p->err) < 0)
+		return c->p->err->code;
+	struct planned *other = step_named(c->p, name, strlen(name));
+	c->s->needs[c->s->n_needs++] = other->spec->name;
+	return 0;
+}
+
+static int
+rule_of(struct plan *p, struct planned *s)
+{
+	AI_FREE const char **names = ai_calloc(p->in->n_rules, sizeof *names);
+	if (!names)
+		return ai_nomem(p->err);
+	for (size_t i = 0; i < p->in->n_rules; i++) {
+		names[i] = p->in->rules[i].name;
+		if (strcmp(names[i], s->spec->use) == 0) {
+			s->rule = &p->in->rules[i];
+			return 0;
+		}
+	}
+	const char *near = ai_near(s->spec->use, names, p->in->n_rules);
+	ai_fail(p->err, AI_EUSAGE, "%s:%d:%d: step '%s': there is no rule '%s'%s%s%s", p->in->file, s->spec->line, s->spec->column, s->spec->name,
+		s->spec->use, near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
+	return ai_hint(p->err, "rules of your own are files in the project's rules/ folder");
+}
+
+static bool
+is_ordered(const struct plan *p, const char *name)
+{
+	for (size_t i = 0; i < p->n_ordered; i++)
+		if (strcmp(p->steps[p->order[i]].spec->name, name) == 0)
+			return true;
+	return false;
+}
+
+static bool
+is_ready(const struct plan *p, const struct planned *s)
+{
+	for (size_t i = 0; i < s->n_needs; i++)
+		if (!is_ordered(p, s->needs[i]))
+			return false;
+	return true;
+}
+
+/* A step that this one needs and that has no place in the order yet. */
+static struct planned *
+unordered_need(const struct plan *p, const struct planned *s)
+{
+	size_t k = 0;
+	while (is_ordered(p, s->needs[k]))
+		k++;
+	return step_named(p, s->needs[k], strlen(s->needs[k]));
+}
+
+/* Steps remain, and each needs one that remains: going on from need to need must come round. */
+static int
+name_cycle(struct plan *p)
+{
+	struct planned *s = NULL;
+	for (size_t i = 0; i < p->m->n_steps && !s; i++)
+		s = is_ordered(p, p->m->steps[i].name) ? NULL : &p->steps[i];
+	/* After as many hops as there are steps it is on the cycle, whatever led there. */
+	for (size_t hops = 0; hops < p->m->n_steps; hops++)
+		s = unordered_need(p, s);
+	const struct planned *first = s;
+	AI_BUF_AUTO b = AI_BUF(700);
+	do {
+		s = unordered_need(p, s);
+		ai_buf_printf(&b, " needs '%s'", s->spec->name);
+	} while (s != first && b.state == AI_BUF_GOOD);
+	return ai_fail(p->err, AI_EUSAGE, "%s:%d:%d: steps need each other: '%s'%s%s", p->in->file, first->spec->line, first->spec->column,
+		first->spec->name, b.data ? b.data : "", s == first ? "" : " …");
+}
+
+static int
+order_steps(struct plan *p)
+{
+	for (size_t i = 0; i < p->m->n_steps; i++) {
+		struct need_ctx c = { p, &p->steps[i] };
+		if (rule_of(p, &p->steps[i]) < 0
+			|| ai_rule_needs(p->steps[i].rule, p->in->file, p->steps[i].spec, find, p, need, &c, p->err) < 0)
+			return p->err->code;
+	}
+	while (p->n_ordered < p->m->n_steps) {
+		const struct planned *best = NULL;
+		for (size_t i = 0; i < p->m->n_steps; i++) {
+			const struct planned *s = &p->steps[i];
+			if (!is_ordered(p, s->spec->name) && is_ready(p, s) && (!best || strcmp(s->spec->name, best->spec->name) < 0))
+				best = s;
+		}
+		if (!best)
+			return name_cycle(p);
+		p->order[p->n_ordered++] = (size_t)(best - p->steps);
+	}
+	p->shapes_known = true;
+	return 0;
+}
+
+/* --- the parts of the plan --------------------------------------------------- */
+
+static int
+by_name(const void *a, const void *b)
+{
+	return strcmp(ai_json_str(*(json_t *const *)a, "name"), ai_json_str(*(json_t *const *)b, "name"));
+}
+
+/* The array sorted by its objects' names: new reference, NULL when memory is out. */
+static json_t *
+sorted(json_t *array)
+{
+	size_t n = json_array_size(array);
+	AI_FREE json_t **items = ai_calloc(n, sizeof(json_t *));
+	json_t *out = json_array();
+	for (size_t i = 0; items && i < n; i++)
+		items[i] = json_array_get(array, i);
+	if (items && n)
+		qsort(items, n, sizeof *items, by_name);
+	for (size_t i = 0; items && out && i < n; i++)
+		if (json_array_append(out, items[i]) < 0)
+			return NULL;
+	return items ? out : NULL;
+}
+
+static json_t *
+bytes_id(const char *p, size_t n)
+{
+	struct ai_digest d;
+	ai_sha256(p, n, &d);
+	return ai_json_hex(&d);
+}
+
+static json_t *
+rules_part(const struct plan *p)
+{
+	AI_JSON *list = json_array();
+	for (size_t i = 0; list && i < p->in->n_rules; i++) {
+		const struct ai_rule_text *r = &p->in->rules[i];
+		bool used = false;
+		for (size_t k = 0; k < p->m->n_steps && !used; k++)
+			used = p->steps[k].rule == r;
+		if (used && json_array_append_new(list, json_pack("{s:s,s:o}", "name", r->name, "blob", bytes_id(r->text, r->len))) < 0)
+			return NULL;
+	}
+	return sorted(list);
+}
+
+static bool
+same_text(const char *a, const char *b)
+{
+	return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+/* A source is what the Aicertfile asked for and the lock pinned, or the plan would vouch for another. */
+static int
+check_source(const struct plan *p, const struct ai_input *in, const json_t *node, const json_t *pin)
+{
+	static const char *const words[] = { [AI_INPUT_GIT] = "git", [AI_INPUT_URL] = "url", [AI_INPUT_PATH] = "path" };
+	AI_FREE char *uri = ai_source_uri(in);
+	if (!uri)
+		return ai_nomem(p->err);
+	const json_t *content = ai_json_obj(node, "content");
+	const char *want_sha = in->sha256 ? in->sha256 : ai_json_str(pin, "sha256");
+	const struct { const char *what, *got, *want; bool matters; } facts[] = {
+		{ "type", ai_json_str(node, "type"), words[in->type], true },
+		{ "uri", ai_json_str(node, "uri"), uri, true },
+		{ "ref", ai_json_str(node, "ref"), in->ref, true },
+		{ "revision", ai_json_str(node, "revision"), ai_json_str(pin, "revision"), pin && in->type == AI_INPUT_GIT },
+		{ "content", ai_json_str(content, "blob"), want_sha, want_sha != NULL },
+		{ "content", ai_json_str(content, "blob"), ai_json_str(pin, "sha256"), pin && in->type == AI_INPUT_URL },
+	};
+	for (size_t i = 0; i < sizeof facts / sizeof *facts; i++)
+		if (facts[i].matters && !same_text(facts[i].got, facts[i].want))
+			return ai_fail(p->err, AI_EINPUT, "%s:%d:%d: input '%s': %s: got %s, expected %s", p->in->file, in->line, in->column, in->name,
+				facts[i].what, facts[i].got ? facts[i].got : "none", facts[i].want ? facts[i].want : "none");
+	return 0;
+}
+
+static int
+check_sources(const struct plan *p)
+{
+	AI_JSON *lock = NULL;
+	if (ai_lock_parse(p->in->lock, p->in->lock_len, &lock, p->err) < 0)
+		return p->err->code;
+	for (size_t i = 0; i < p->m->n_inputs; i++) {
+		const struct ai_input *in = &p->m->inputs[i];
+		const json_t *node = source_named(p, in->name);
+		if (ai_url_has_secret(in->where)) {
+			ai_fail(p->err, AI_EUSAGE, "%s:%d:%d: input '%s': its URL holds a secret, and the Aicertfile is published with the proof", p->in->file,
+				in->line, in->column, in->name);
+			return ai_hint(p->err, "leave it out and use a credential helper, ssh-agent or ~/.netrc");
+		}
+		if (!node)
+			return ai_fail(p->err, AI_EINPUT, "%s:%d:%d: input '%s' has no source", p->in->file, in->line, in->column, in->name);
+		if (ai_node_kind(node) != AI_KIND_SOURCE || ai_node_check(node, p->err) < 0)
+			return ai_fail(p->err, AI_EINPUT, "source '%s' is not a source node", in->name);
+		if (check_source(p, in, node, ai_lock_pin(lock, in)) < 0)
+			return p->err->code;
+	}
+	for (size_t i = 0; i < p->in->n_sources; i++)
+		if (!ai_manifest_input(p->m, p->in->sources[i].name))
+			return ai_fail(p->err, AI_EINPUT, "source '%s' is no input of %s", p->in->sources[i].name, p->in->file);
+	return 0;
+}
+
+static json_t *
+sources_part(const struct plan *p)
+{
+	AI_JSON *list = json_array();
+	for (size_t i = 0; list && i < p->in->n_sources; i++) {
+		struct ai_digest id;
+		if (ai_json_id(p->in->sources[i].node, &id, p->err) < 0
+			|| json_array_append_new(list, json_pack("{s:s,s:o}", "name", p->in->sources[i].name, "id", ai_json_hex(&id))) < 0)
+			return NULL;
+	}
+	return sorted(list);
+}
+
+static json_t *
+steps_part(const struct plan *p)
+{
+	AI_JSON *list = json_array();
+	for (size_t i = 0; i < p->n_ordered; i++) {
+		const struct planned *s = &p->steps[p->order[i]];
+		if (json_array_append_new(list, json_pack("{s:s,s:O}", "name", s->spec->name, "recipe", s->recipe)) < 0)
+			return NULL;
+	}
+	return json_incref(list);
+}
+
+static bool
+is_taken(const struct plan *p, const char *step, const char *output)
+{
+	for (size_t i = 0; i < p->m->n_steps; i++) {
+		const json_t *in;
+		size_t k;
+		json_array_foreach(ai_json_arr(p->steps[i].recipe, "inputs"), k, in)
+			if (same_text(ai_json_str(in, "step"), step) && same_text(ai_json_str(in, "output"), output))
+				return true;
+	}
+	return false;
+}
+
+static int
+add_output(struct plan *p, json_t *list, const char *name, const char *step, const char *output)
+{
+	return json_array_append_new(list, json_pack("{s:s,s:s,s:s}", "name", name, "step", step, "output", output)) < 0 ? ai_nomem(p->err) : 0;
+}
+
+static int
+written_outputs(struct plan *p, json_t *list)
+{
+	for (size_t i = 0; i < p->m->n_outputs; i++) {
+		const struct ai_output_spec *o = &p->m->outputs[i];
+		const struct planned *s = step_named(p, o->step, strlen(o->step));
+		AI_FREE char *full = ai_format("%s.%s", o->step, o->output);
+		if (!full)
+			return ai_nomem(p->err);
+		if (!s || !output_named(s, o->output)) {
+			const char *near = nearest(p, full);
+			return ai_fail(p->err, AI_EUSAGE, "%s:%d:%d: output '%s': step '%s' has no output '%s'%s%s%s", p->in->file, o->line, o->column, o->name,
+				o->step, o->output, near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
+		}
+		if (add_output(p, list, o->name, o->step, o->output) < 0)
+			return p->err->code;
+	}
+	return 0;
+}
+
+/* Every output that no step takes; two of the same name are both told by their step. */
+static int
+loose_outputs(struct plan *p, json_t *list)
+{
+	for (size_t i = 0; i < p->m->n_steps; i++) {
+		const json_t *o;
+		size_t k;
+		json_array_foreach(ai_json_arr(p->steps[i].recipe, "outputs"), k, o) {
+			const char *step = p->steps[i].spec->name, *name = ai_json_str(o, "name");
+			size_t bearers = 0;
+			for (size_t j = 0; j < p->m->n_steps; j++)
+				bearers += output_named(&p->steps[j], name) && !is_taken(p, p->steps[j].spec->name, name);
+			AI_FREE char *full = ai_format("%s.%s", step, name);
+			if (!full)
+				return ai_nomem(p->err);
+			if (!is_taken(p, step, name) && add_output(p, list, bearers > 1 ? full : name, step, name) < 0)
+				return p->err->code;
+		}
+	}
+	return 0;
+}
+
+static json_t *
+outputs_part(struct plan *p)
+{
+	AI_JSON *list = json_array();
+	if (!list || (p->m->n_outputs ? written_outputs(p, list) : loose_outputs(p, list)) < 0)
+		return NULL;
+	return sorted(list);
+}
+
+static int
+assemble(struct plan *p, json_t **out)
+{
+	const char *lock = p->in->lock ? p->in->lock : "";
+	json_t *outputs = outputs_part(p);
+	if (!outputs && p->err->code)
+		return p->err->code;
+	AI_JSON *plan = json_pack("{s:s,s:o,s:o,s:o,s:[],s:o,s:o,s:o}", "kind", "plan",
+		"aicertfile", bytes_id(p->in->aicertfile, p->in->aicertfile_len), "lock", bytes_id(lock, p->in->lock ? p->in->lock_len : 0),
+		"rules", rules_part(p), "parameters", "sources", sources_part(p), "steps", steps_part(p), "outputs", outputs);
+	if (!plan)
+		return p->err->code ? p->err->code : ai_nomem(p->err);
+	if (ai_node_check(plan, p->err) < 0) {
+		p->err->code = AI_EUSAGE;
+		return ai_in(p->err, "%s: the plan", p->in->file);
+	}
+	*out = json_incref(plan);
+	return 0;
+}
+
+static int
+make(struct plan *p, json_t *environment, json_t **out)
+{
+	struct ai_digest env_id;
+	p->steps = ai_calloc(p->m->n_steps, sizeof *p->steps);
+	p->order = ai_calloc(p->m->n_steps, sizeof *p->order);
+	if (!p->steps || !p->order)
+		return ai_nomem(p->err);
+	for (size_t i = 0; i < p->m->n_steps; i++)
+		p->steps[i].spec = &p->m->steps[i];
+	if (ai_json_id(environment, &env_id, p->err) < 0 || check_sources(p) < 0 || order_steps(p) < 0)
+		return p->err->code;
+	for (size_t i = 0; i < p->n_ordered; i++) {
+		struct planned *s = &p->steps[p->order[i]];
+		if (ai_rule_recipe(s->rule, p->in->file, s->spec, &env_id, find, p, &s->recipe, p->err) < 0)
+			return p->err->code;
+	}
+	return assemble(p, out);
+}
+
+int
+ai_plan_make(const struct ai_plan_in *in, json_t **plan, json_t **environment, struct ai_err *err)
+{
+	struct plan p = { .in = in, .err = err };
+	AI_JSON *env = json_pack("{s:s,s:s,s:b}", "kind", "environment", "platform", in->platform, "host", 1);
+	if (!env)
+		return ai_nomem(err);
+	int rc = ai_manifest_parse(in->aicertfile, in->aicertfile_len, in->file, &p.m, err);
+	if (rc == 0)
+		rc = make(&p, env, plan);
+	for (size_t i = 0; p.steps && i < p.m->n_steps; i++) {
+		free(p.steps[i].needs);
+		json_decref(p.steps[i].recipe);
+	}
+	free(p.steps);
+	free(p.order);
+	free(p.name_buf);
+	ai_manifest_free(p.m);
+	if (rc == 0 && environment)
+		*environment = json_incref(env);
+	return rc;
+}

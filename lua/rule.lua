@@ -1,0 +1,170 @@
+-- rule.lua -- what a rule file can name, and the way from a step's attributes to its recipe.
+--
+-- The vocabulary is all there is: rule, attr, action, sorted, copy, upper, ipairs, error, type.
+-- SPDX-License-Identifier: Apache-2.0
+
+local fields = { "name", "doc", "attrs", "outputs", "plan" }
+local made = {}
+
+local function want(value, kind, what)
+	if type(value) ~= kind then error(("rule: %s: got a %s, expected a %s"):format(what, type(value), kind), 3) end
+end
+
+-- rule { name, doc, attrs, outputs, plan }: one step type.
+local function rule(given)
+	if type(given) ~= "table" then error("rule: expected a table", 2) end
+	for _, key in ipairs(keys(given)) do
+		local known = false
+		for _, one in ipairs(fields) do known = known or one == key end
+		if not known then error(("rule has no field '%s'%s"):format(key, attr.meant(key, fields)), 2) end
+	end
+	want(given.name, "string", "name")
+	want(given.attrs, "table", "attrs")
+	want(given.plan, "function", "plan")
+	want(given.doc or "", "string", "doc")
+	want(given.outputs or {}, "table", "outputs")
+	for _, name in ipairs(keys(given.attrs)) do
+		if not attr.made[given.attrs[name]] then
+			error(("rule: attribute '%s': expected a type like attr.text {} (containers: attr.list(attr.text) {})"):format(name), 2)
+		end
+	end
+	local self = {}
+	made[self] = given
+	return self
+end
+
+-- sorted(t): names and values in the order of the names' bytes. There is no pairs: its order differs in every process.
+local function sorted(t)
+	local names, i = keys(t), 0
+	return function()
+		i = i + 1
+		if names[i] then return names[i], t[names[i]] end
+	end
+end
+
+-- copy(t, u, …): a new table with the names of all, later ones over earlier ones.
+local function copy(...)
+	local out = {}
+	for _, t in ipairs { ... } do
+		for _, name in ipairs(keys(t)) do out[name] = t[name] end
+	end
+	return out
+end
+
+-- upper(s): as part of a variable's name: "my-data" becomes "MY_DATA".
+local function upper(s)
+	if type(s) ~= "string" then error("upper: expected a text", 2) end
+	return (s:upper():replace("-", "_"))
+end
+
+-- A table that can be read and not changed.
+local function sealed(t, what)
+	return guard({}, function(_, key)
+		local value = t[key]
+		if value == nil then
+			error(type(key) == "string" and ("%s has no '%s'%s"):format(what, key, attr.meant(key, keys(t))) or what .. " has names only", 2)
+		end
+		return value
+	end, function() error(what .. " cannot be changed", 2) end)
+end
+
+local function vocabulary()
+	local words = {
+		rule = rule, attr = sealed(attr.types, "attr"), action = sealed(action.kinds, "action"),
+		sorted = sorted, copy = copy, upper = upper, ipairs = ipairs, error = error, type = type,
+	}
+	return guard({}, function(_, key)
+		if words[key] ~= nil then return words[key] end
+		if type(key) ~= "string" then error("a rule's globals have names", 2) end
+		error(("a rule does not know '%s'%s"):format(key, attr.meant(key, keys(words))), 2)
+	end, function(_, key)
+		if words[key] ~= nil then error(("'%s' is a word of the rules' language: choose another name"):format(key), 2) end
+		error(type(key) == "string" and ("rules have no globals: write 'local %s'"):format(key) or "rules have no globals", 2)
+	end)
+end
+
+-- Outputs that a rule always has: { tree = "dir" }.
+local function fixed_outputs(given, ctx)
+	local out = {}
+	for _, name in ipairs(keys(given or {})) do
+		local kind = given[name]
+		if kind ~= "file" and kind ~= "dir" then error(("%s: output '%s': expected \"file\" or \"dir\""):format(ctx.where, name), 0) end
+		out[name] = { kind = "output", name = name, path = "/workspace/outputs/" .. name, type = kind, is_dir = kind == "dir", line = ctx.line, column = ctx.column }
+	end
+	return out
+end
+
+local function same(a, b)
+	return a.blob == b.blob and a.tree == b.tree and a.step == b.step and a.output == b.output
+end
+
+-- Two things at one place, or one inside the other, would hide each other.
+local function collide(ctx, taken, path, record)
+	local up = path
+	while true do
+		local other = taken[up]
+		if other and not (up == path and other.kind == "input" and record.kind == "input" and same(other, record)) then
+			attr.bad(ctx, record, ("%s '%s' and %s '%s' come to the same place '%s'\nhint: give an input another place with 'to:'"):format(
+				other.kind, other.name, record.kind, record.name, path:sub(12)))
+		end
+		local cut
+		for i = up:len(), 12, -1 do
+			if up:sub(i, i) == "/" then cut = i break end
+		end
+		if not cut then return end
+		up = up:sub(1, cut - 1)
+	end
+end
+
+-- Inputs by path; every folder on the way is looked up, so the cost is the paths' depth. Longer paths come after shorter ones.
+local function place(ctx, used, outs)
+	local taken, by_path, list = {}, {}, {}
+	for _, name in ipairs(keys(outs)) do
+		local record = outs[name]
+		if taken[record.path] then
+			attr.bad(ctx, record, ("outputs '%s' and '%s' are the same path"):format(taken[record.path].name, name))
+		end
+		taken[record.path] = record
+	end
+	for _, record in ipairs(used) do
+		local other = by_path[record.path]
+		if other and not same(other, record) then collide(ctx, { [record.path] = other }, record.path, record) end
+		by_path[record.path] = record
+	end
+	local inputs = {}
+	for _, path in ipairs(keys(by_path)) do
+		local record = by_path[path]
+		collide(ctx, taken, path, record)
+		collide(ctx, inputs, path, record)
+		inputs[path] = record
+		list[#list + 1] = { path = path, blob = record.blob, tree = record.tree, step = record.step, output = record.output }
+	end
+	for _, name in ipairs(keys(outs)) do collide(ctx, inputs, outs[name].path, outs[name]) end
+	return list
+end
+
+local function output_list(outs)
+	local by_path, list = {}, {}
+	for _, name in ipairs(keys(outs)) do by_path[outs[name].path] = outs[name] end
+	for i, path in ipairs(keys(by_path)) do
+		local record = by_path[path]
+		list[i] = { name = record.name, path = path, type = record.type, exclude = record.exclude }
+	end
+	return list
+end
+
+-- The whole way. ctx: where (the rule's file), file, step, rule, line, column, short, needs_only, find(name); node: the attributes.
+local function evaluate(loaded, ctx, node)
+	local given = made[loaded]
+	if not given then error(ctx.where .. ": expected 'return rule { … }'", 0) end
+	if given.name ~= ctx.rule then error(("%s: the rule calls itself '%s', expected '%s'"):format(ctx.where, given.name, ctx.rule), 0) end
+	ctx.needs, ctx.needed = {}, {}
+	local values, outs = attr.check(ctx, given.attrs, node, fixed_outputs(given.outputs, ctx))
+	if ctx.needs_only then return ctx.needs end
+	local out, used = {}, {}
+	for _, name in ipairs(keys(outs)) do out[name] = ctx.out[name] end
+	local actions = action.finish(ctx.where, given.plan(values, out), used)
+	return { actions = actions, inputs = place(ctx, used, outs), outputs = output_list(outs) }
+end
+
+return { vocabulary = vocabulary, evaluate = evaluate }
