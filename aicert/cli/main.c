@@ -50,15 +50,18 @@ unknown(const char *word)
 	return ai_print_err(&err);
 }
 
-/* aicert-engine lies beside this program in a build tree, and in libexec once installed. */
+/* aicert-engine lies beside this program in a build tree, and in libexec once installed, wherever the whole was moved to (DESTDIR). */
 static int
 hand_over(char **argv)
 {
 	AI_FREE char *self = realpath("/proc/self/exe", NULL);
 	AI_FREE char *dir = self ? ai_strndup(self, (size_t)(ai_basename(self) - self)) : NULL;
 	AI_FREE char *beside = dir ? ai_join(dir, "aicert-engine") : NULL;
+	AI_FREE char *installed = dir ? ai_join(dir, "../libexec/aicert/aicert-engine") : NULL;
 	if (beside)
 		execv(beside, argv);
+	if (installed)
+		execv(installed, argv);
 	execv(AICERT_LIBEXECDIR "/aicert-engine", argv);
 	struct ai_err err = { 0 };
 	ai_fail_errno(&err, AI_EENV, "aicert-engine: cannot start");
