@@ -171,25 +171,6 @@ $(B)/obj/aicert/cli/main.o: $(B)/obj/libexecdir
 .PHONY: FORCE
 FORCE:
 
-# A library as lib$(1).so.VERSION with its two links, its archive, and what pkg-config says of it: $(2) is its one line, $(3) what it is linked with.
-define install_library
-	install -m 755 $(B)/lib$(1).so $(DESTDIR)$(LIBDIR)/lib$(1).so.$(VERSION)
-	ln -sf lib$(1).so.$(VERSION) $(DESTDIR)$(LIBDIR)/lib$(1).so.0
-	ln -sf lib$(1).so.0 $(DESTDIR)$(LIBDIR)/lib$(1).so
-	install -m 644 $(B)/lib$(1).a $(DESTDIR)$(LIBDIR)/lib$(1).a
-	printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$(LIBDIR)' 'includedir=$${prefix}/include' '' 'Name: $(1)' 'Description: $(2)' 'Version: $(VERSION)' \
-		'Cflags: -I$${includedir}' 'Libs: -L$${libdir} -l$(1)' 'Libs.private: $(3)' > $(DESTDIR)$(LIBDIR)/pkgconfig/$(1).pc
-	chmod 644 $(DESTDIR)$(LIBDIR)/pkgconfig/$(1).pc
-endef
-
-install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(PREFIX)/include
-	install -m 755 $(B)/aicert $(DESTDIR)$(PREFIX)/bin/aicert
-	install -m 755 $(B)/aicert-engine $(DESTDIR)$(LIBEXECDIR)/aicert-engine
-	install -m 644 aicert/aicert.h $(DESTDIR)$(PREFIX)/include/aicert.h
-	$(call install_library,aicert-verify,judges proofs of how a model was made,$(VERIFY_LIBS))
-	$(call install_library,aicert,runs an Aicertfile into a proof and judges proofs,$(VERIFY_LIBS) $(ENGINE_LIBS))
-
 clean:
 	rm -rf build build-*
 
