@@ -240,8 +240,12 @@ ai_box_init(const struct ai_box *b, int sock, int log)
 	sigaddset(&signals, SIGCHLD);
 	sigaddset(&signals, SIGTERM);
 	sigprocmask(SIG_BLOCK, &signals, &before);
+	/* The step has our uid: it shall not look into us (/proc/1/fd, /proc/1/mem). */
+	prctl(PR_SET_DUMPABLE, 0);
 	pid_t command = fork();
 	if (command == 0) {
+		/* The observer, when it is a plain user, reads the first path from this memory. */
+		prctl(PR_SET_DUMPABLE, 1);
 		sigprocmask(SIG_SETMASK, &before, NULL);
 		become_command(b);
 	}
@@ -249,8 +253,6 @@ ai_box_init(const struct ai_box *b, int sock, int log)
 		ai_fail_errno(&err, AI_EENV, "cannot start a process");
 		give_up(SOCK, &err);
 	}
-	/* The step has our uid: it shall not look into us (/proc/1/fd, /proc/1/mem). */
-	prctl(PR_SET_DUMPABLE, 0);
 	struct ai_box_msg end = { .kind = AI_BOX_END, .value = watch(command, &signals) };
 	/* Daemons left behind; what this misses dies with us, as the kernel empties a namespace whose pid 1 ends. */
 	kill(-1, SIGKILL);

@@ -368,8 +368,8 @@ int
 ai_box_build(const struct ai_box *b, struct ai_err *err)
 {
 	if (new_root(err) < 0 || make_plain(err) < 0 || mount_proc(b, err) < 0 || mount_dev(b, err) < 0 ||
-	    bind_hosts(b, err) < 0 || bind_scratch(b, "workspace", "/workspace", err) < 0 ||
-	    bind_scratch(b, "tmp", "/tmp", err) < 0 || bind_scratch(b, "home", AI_BOX_HOME, err) < 0 || make_links(err) < 0 ||
+	    bind_scratch(b, "workspace", "/workspace", err) < 0 || bind_scratch(b, "tmp", "/tmp", err) < 0 ||
+	    bind_scratch(b, "home", AI_BOX_HOME, err) < 0 || bind_hosts(b, err) < 0 || make_links(err) < 0 ||
 	    mount_declared(b, err) < 0 || close_root(err) < 0)
 		return err->code;
 	return 0;

@@ -1,0 +1,392 @@
+/* sandbox.c -- see sandbox.h.  SPDX-License-Identifier: Apache-2.0 */
+#include "run/sandbox.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/fs.h"
+#include "base/talk.h"
+#include "run/limits.h"
+#include "run/observe.h"
+#include "run/sandbox_box.h"
+
+/* Between SIGTERM and SIGKILL. */
+#define GRACE_S 2.0
+/* How often the user's Ctrl-C is looked at when nothing else happens. */
+#define TICK_MS 100
+
+/* One run as aicert sees it. */
+struct watch {
+	struct ai_box *b;
+	int sock, log, pidfd, listener, root;
+	pid_t pid;
+	struct ai_cgroup group;
+	double deadline;        /* monotonic seconds; 0 = none */
+	double kill_at;         /* once SIGTERM was sent */
+	enum { GOING, TIMED_OUT, INTERRUPTED, BROKEN } why;
+	bool ended;             /* status is the command's wait status */
+	int status;
+	struct ai_err err;      /* when BROKEN */
+};
+
+static double
+now_s(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+/* --- the clone ------------------------------------------------------------ */
+
+static int
+write_proc(pid_t pid, const char *name, const char *text, struct ai_err *err)
+{
+	char path[64];
+	snprintf(path, sizeof path, "/proc/%d/%s", pid, name);
+	AI_FD fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || write(fd, text, strlen(text)) < 0)
+		return ai_fail_errno(err, AI_EENV, "sandbox: %s: cannot write", path);
+	return 0;
+}
+
+/* One user and one group exist inside, and they are nobody's (root) or our own (a user) outside. */
+static int
+map_ids(const struct ai_box *b, pid_t pid, struct ai_err *err)
+{
+	char uids[64], gids[64];
+	snprintf(uids, sizeof uids, "%d %u 1\n", AI_BOX_UID, b->uid);
+	snprintf(gids, sizeof gids, "%d %u 1\n", AI_BOX_GID, b->gid);
+	if (write_proc(pid, "setgroups", "deny", err) < 0 || write_proc(pid, "uid_map", uids, err) < 0 ||
+	    write_proc(pid, "gid_map", gids, err) < 0)
+		return err->code;
+	return 0;
+}
+
+static int
+no_namespaces(struct ai_err *err)
+{
+	int e = errno;
+	ai_fail_errno(err, AI_EENV, "sandbox: cannot make namespaces");
+	if (e == EPERM || e == EACCES)
+		return ai_hint(err, "let users make user namespaces: sysctl kernel.unprivileged_userns_clone=1 "
+			"(Ubuntu: kernel.apparmor_restrict_unprivileged_userns=0; in a container: --privileged)");
+	if (e == ENOSPC || e == EUSERS) {
+		err->hint[0] = '\0';
+		return ai_hint(err, "raise the limit: sysctl user.max_user_namespaces=10000");
+	}
+	return err->code;
+}
+
+/*
+ * A user needs the user namespace first, to have the right to the others; root enters its own last (sandbox_init.c), so
+ * that the others belong to the machine's root and nothing inside has any say in them.
+ */
+static int
+spawn(struct watch *w, int child_sock, int child_log, struct ai_err *err)
+{
+	int pidfd = -1;
+	struct clone_args args = {
+		.flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_PIDFD |
+			(w->b->root ? 0 : CLONE_NEWUSER),
+		.pidfd = (unsigned long long)(uintptr_t)&pidfd,
+		.exit_signal = SIGCHLD,
+	};
+	long pid = syscall(SYS_clone3, &args, sizeof args);
+	if (pid == 0)
+		ai_box_init(w->b, child_sock, child_log);
+	if (pid < 0)
+		return no_namespaces(err);
+	w->pid = (pid_t)pid;
+	w->pidfd = pidfd;
+	return 0;
+}
+
+/* --- the loop ------------------------------------------------------------- */
+
+static void
+signal_box(const struct watch *w, int sig)
+{
+	(void)syscall(SYS_pidfd_send_signal, w->pidfd, sig, NULL, 0);
+}
+
+static void
+stop(struct watch *w, int why)
+{
+	if (w->why != GOING)
+		return;
+	w->why = (unsigned)why;
+	w->kill_at = now_s() + GRACE_S;
+	signal_box(w, SIGTERM);
+}
+
+/* Something of ours failed while the step ran: it cannot go on. */
+static void
+broken(struct watch *w)
+{
+	w->why = BROKEN;
+	signal_box(w, SIGKILL);
+}
+
+static int
+hand_on_log(struct watch *w, struct ai_err *err)
+{
+	char chunk[1 << 16];
+	ssize_t n = read(w->log, chunk, sizeof chunk);
+	if (n < 0)
+		return errno == EINTR || errno == EAGAIN ? 1 : 0;
+	if (n == 0)
+		return 0;
+	ai_say_log(w->b->s->talk, chunk, (size_t)n);
+	if (w->b->s->log_fd >= 0 && ai_write_all(w->b->s->log_fd, chunk, (size_t)n, "log", err) < 0)
+		return err->code;
+	return 1;
+}
+
+static int
+hear(struct watch *w, struct ai_err *err)
+{
+	struct ai_box_msg msg;
+	int fd, r = ai_box_receive(w->sock, &msg, &fd);
+	if (r < 0)
+		return 1;
+	if (r == 0)
+		return 0;
+	switch (msg.kind) {
+	case AI_BOX_MAP:
+		if (map_ids(w->b, w->pid, err) < 0)
+			return err->code;
+		(void)ai_box_send(w->sock, &(struct ai_box_msg){ .kind = AI_BOX_GO }, -1);
+		break;
+	case AI_BOX_ROOT:
+		if (w->b->s->observer)
+			ai_observer_root(w->b->s->observer, fd);
+		w->root = fd;
+		fd = -1;
+		break;
+	case AI_BOX_LISTENER:
+		w->listener = fd;
+		fd = -1;
+		break;
+	case AI_BOX_END:
+		w->ended = true;
+		w->status = msg.value;
+		break;
+	case AI_BOX_FAILED:
+		ai_fail(err, msg.code, "sandbox: %s", msg.text);
+		if (msg.hint[0])
+			ai_hint(err, "%s", msg.hint);
+		return err->code;
+	case AI_BOX_GO:
+		break;
+	}
+	if (fd >= 0)
+		close(fd);
+	return 1;
+}
+
+static int
+wait_ms(const struct watch *w)
+{
+	double left = TICK_MS / 1e3, t = now_s();
+	if (w->kill_at > 0 && w->kill_at - t < left)
+		left = w->kill_at - t;
+	if (w->why == GOING && w->deadline > 0 && w->deadline - t < left)
+		left = w->deadline - t;
+	return left <= 0 ? 0 : (int)(left * 1e3) + 1;
+}
+
+static void
+look_at_clock(struct watch *w)
+{
+	if (ai_interrupted)
+		stop(w, INTERRUPTED);
+	if (w->deadline > 0 && now_s() >= w->deadline)
+		stop(w, TIMED_OUT);
+	if (w->kill_at > 0 && now_s() >= w->kill_at) {
+		signal_box(w, SIGKILL);
+		w->kill_at = 0;
+	}
+}
+
+/* One turn; 0 when pid 1 of the sandbox has ended, and so everything in it. */
+static int
+turn(struct watch *w)
+{
+	enum { END, SOCK, LOG, LISTENER, N };
+	struct pollfd p[N] = {
+		[END] = { .fd = w->pidfd, .events = POLLIN }, [SOCK] = { .fd = w->sock, .events = POLLIN },
+		[LOG] = { .fd = w->log, .events = POLLIN }, [LISTENER] = { .fd = w->listener, .events = POLLIN },
+	};
+	int n = poll(p, N, wait_ms(w));
+	look_at_clock(w);
+	if (n <= 0)
+		return 1;
+	int r = 1;
+	if (p[LISTENER].revents & POLLIN)
+		r = ai_observer_serve(w->b->s->observer, w->listener, &w->err) < 0 ? w->err.code : 1;
+	else if (p[LISTENER].revents) {
+		close(w->listener);
+		w->listener = -1;
+	}
+	if (r > 0 && (p[SOCK].revents & (POLLIN | POLLHUP)) && (r = hear(w, &w->err)) == 0) {
+		close(w->sock);
+		w->sock = -1;
+		r = 1;
+	}
+	if (r > 0 && (p[LOG].revents & (POLLIN | POLLHUP)) && (r = hand_on_log(w, &w->err)) == 0) {
+		close(w->log);
+		w->log = -1;
+		r = 1;
+	}
+	if (r < 0 && w->why != BROKEN)
+		broken(w);
+	return !(p[END].revents & POLLIN);
+}
+
+static void
+loop(struct watch *w)
+{
+	while (turn(w))
+		;
+	while (waitpid(w->pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	/* All are dead, so both ends come to an end: what they said last. */
+	while (w->sock >= 0 && w->why != BROKEN) {
+		int r = hear(w, &w->err);
+		if (r < 0)
+			w->why = BROKEN;
+		if (r <= 0)
+			break;
+	}
+	while (w->log >= 0 && hand_on_log(w, &w->err) > 0)
+		;
+	if (w->err.code && w->why == GOING)
+		w->why = BROKEN;
+}
+
+/* --- the verdict ----------------------------------------------------------- */
+
+static int
+verdict(const struct watch *w, struct ai_end *end, struct ai_err *err)
+{
+	struct ai_end e = { .kind = AI_END_SIGNAL, .value = SIGKILL };
+	if (w->why == BROKEN) {
+		*err = w->err;
+		return err->code;
+	}
+	if (w->why == INTERRUPTED)
+		return ai_fail(err, AI_EINTR, "interrupted");
+	if (!w->ended && w->root < 0)
+		return ai_fail(err, AI_EENV, "sandbox: its first process died while it was being set up");
+	if (w->ended && WIFEXITED(w->status))
+		e = (struct ai_end){ .kind = AI_END_EXIT, .value = WEXITSTATUS(w->status) };
+	else if (w->ended)
+		e = (struct ai_end){ .kind = AI_END_SIGNAL, .value = WTERMSIG(w->status) };
+	bool failed = e.kind != AI_END_EXIT || e.value != 0;
+	if (failed && ai_cgroup_oom(&w->group))
+		e.kind = AI_END_MEMORY;
+	/* A command that ended well within the grace still took longer than it was given. */
+	if (w->why == TIMED_OUT)
+		e.kind = AI_END_TIME;
+	*end = e;
+	return 0;
+}
+
+static int
+observe_host(const struct ai_box *b, struct ai_err *err)
+{
+	for (size_t i = 0; b->s->observer && i < b->n_host; i++)
+		if (ai_observer_host(b->s->observer, b->host[i], err) < 0)
+			return err->code;
+	return 0;
+}
+
+static int
+start(struct watch *w, struct ai_err *err)
+{
+	int pair[2], log[2];
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return ai_fail_errno(err, AI_EENV, "sandbox: cannot make a socket pair");
+	AI_FD child_sock = pair[1];
+	w->sock = pair[0];
+	if (pipe2(log, O_CLOEXEC) < 0)
+		return ai_fail_errno(err, AI_EENV, "sandbox: cannot make a pipe");
+	AI_FD child_log = log[1];
+	w->log = log[0];
+	if (spawn(w, child_sock, child_log, err) < 0)
+		return err->code;
+	if (ai_cgroup_put(&w->group, w->pid, err) < 0 || (!w->b->root && map_ids(w->b, w->pid, err) < 0))
+		return err->code;
+	w->deadline = w->b->s->time_s > 0 ? now_s() + w->b->s->time_s : 0;
+	(void)ai_box_send(w->sock, &(struct ai_box_msg){ .kind = AI_BOX_GO }, -1);
+	return 0;
+}
+
+static void
+release(struct watch *w)
+{
+	ai_close_fd(&w->sock);
+	ai_close_fd(&w->log);
+	ai_close_fd(&w->pidfd);
+	ai_close_fd(&w->listener);
+	ai_close_fd(&w->root);
+	ai_cgroup_done(&w->group);
+	if (w->b->s->observer)
+		ai_observer_root(w->b->s->observer, -1);
+	for (size_t i = 0; i < w->b->n_host; i++)
+		free(w->b->host[i]);
+	free(w->b->host);
+	free(w->b->overlay);
+	ai_filter_done(&w->b->filter);
+}
+
+static int
+run(struct watch *w, struct ai_end *end, struct ai_err *err)
+{
+	const struct ai_sandbox *s = w->b->s;
+	if (ai_check_interrupt(err) < 0 || ai_box_prepare(w->b, err) < 0 || ai_box_host_paths(w->b, err) < 0 ||
+	    observe_host(w->b, err) < 0 || ai_filter_make(s->observer != NULL, &w->b->filter, err) < 0)
+		return err->code;
+	int grouped = s->memory ? ai_cgroup_make(s->memory, &w->group, err) : 1;
+	if (grouped < 0)
+		return grouped;
+	if (!grouped) {
+		w->b->data = s->memory;
+		ai_say(s->talk, AI_TALK_DETAIL, "memory is limited per process: this machine lends no control group");
+	}
+	if (start(w, err) < 0) {
+		if (w->pid > 0) {
+			signal_box(w, SIGKILL);
+			waitpid(w->pid, NULL, 0);
+		}
+		return err->code;
+	}
+	loop(w);
+	return verdict(w, end, err);
+}
+
+int
+ai_sandbox_run(const struct ai_sandbox *s, struct ai_end *end, struct ai_err *err)
+{
+	if (!s->host)
+		return ai_fail(err, AI_EUSAGE, "sandbox: the only environment is 'host'");
+	struct ai_box b = { .s = s, .root = geteuid() == 0, .uid = geteuid(), .gid = getegid() };
+	struct watch w = { .b = &b, .sock = -1, .log = -1, .pidfd = -1, .listener = -1, .root = -1 };
+	int r = run(&w, end, err);
+	release(&w);
+	return r;
+}
