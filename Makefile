@@ -90,7 +90,7 @@ $(B)/aicert-engine: $(call obj,$(FULL_CLI)) $(B)/libaicert.a
 
 # --- tests ----------------------------------------------------------------
 UNIT := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/test_*.c))
-$(B)/unit/%: tests/unit/%.c $(B)/libaicert.a
+$(B)/unit/%: tests/unit/%.c $(wildcard tests/unit/*.h) $(B)/libaicert.a
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -Wno-missing-prototypes -Itests/unit $(ALL_LDFLAGS) -o $@ $< $(B)/libaicert.a $(VERIFY_LIBS) $(ENGINE_LIBS) -lcmocka
 unit: $(UNIT)
