@@ -32,7 +32,7 @@ ALL_LDFLAGS := $(if $(SAN),-fsanitize=$(SAN)) -Wl,-z,relro,-z,now -Wl,--as-neede
 VERIFY_SRC := $(wildcard aicert/base/*.c aicert/proof/*.c) \
 	$(addprefix aicert/model/,ref.c tree.c node.c recipe.c) \
 	$(addprefix aicert/attest/,quote.c chain.c runlog.c ownkeys.c) \
-	aicert/fetch/path.c cache/hashsink.c aicert/api_verify.c
+	aicert/fetch/path.c $(addprefix cache/,hashsink.c ahead.c pump.c filekey.c idset.c) aicert/api_verify.c
 # Planning: adds libyaml and Lua; still starts fast.
 PLAN_SRC := $(filter-out $(VERIFY_SRC),$(wildcard aicert/model/*.c)) $(wildcard aicert/rule/*.c) aicert/run/plan.c
 # The engine: everything that fetches, stores, runs and attests.

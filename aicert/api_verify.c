@@ -53,12 +53,12 @@ ai_api_text(const json_t *j, char **out, struct ai_err *err)
 static int
 hash_path(const char *path, struct ai_ref *out, struct ai_err *err)
 {
-	struct ai_hash_sink *sink;
-	if (ai_hash_sink_new(&sink, err) < 0)
+	struct ai_hashsink *sink;
+	if (ai_hashsink_new(&sink, err) < 0)
 		return err->code;
 	struct ai_path_options options = { .skip_git = true };
-	int r = ai_path_import(ai_hash_sink(sink), path, &options, out, err);
-	ai_hash_sink_free(sink);
+	int r = ai_path_import(ai_hashsink_sink(sink), path, &options, out, err);
+	ai_hashsink_free(sink);
 	return r;
 }
 
