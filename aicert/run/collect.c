@@ -53,17 +53,17 @@ collect_one(const struct ai_sink *sink, const char *scratch, const json_t *spec,
 		return err->code;
 	const json_t *exclude = ai_json_arr(spec, "exclude");
 	AI_FREE const char **globs = ai_calloc(json_array_size(exclude), sizeof *globs);
-	AI_FREE char *by_fd = ai_format("/proc/self/fd/%d", fd);
+	AI_FREE char *outside = ai_format("%s%s", scratch, path);
 	json_t *entry = json_pack("{s:s}", "name", name);
-	if (!globs || !by_fd || json_array_append_new(outputs, entry) < 0)
+	if (!globs || !outside || json_array_append_new(outputs, entry) < 0)
 		return ai_nomem(err);
 	for (size_t i = 0; i < json_array_size(exclude); i++)
 		globs[i] = json_string_value(json_array_get(exclude, i));
-	/* The descriptor, not the path: what was checked is what is read. */
+	/* By its path: it was just seen to hold no link, and every process that could put one there is dead. */
 	struct ai_path_options options = { .exclude = globs, .n_exclude = json_array_size(exclude) };
 	struct ai_ref ref;
-	if (ai_path_import(sink, by_fd, &options, &ref, err) < 0)
-		return ai_in(err, "output '%s'", name);
+	if (ai_path_import(sink, outside, &options, &ref, err) < 0)
+		return ai_in(err, "output '%s' (%s)", name, path);
 	return ai_ref_set(entry, &ref, err);
 }
 
