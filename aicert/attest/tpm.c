@@ -331,6 +331,9 @@ ai_tpm_open(const struct ai_tpm_options *options, struct ai_tpm **out, struct ai
 	const char *ak = options->ak ? options->ak : "ecc";
 	if (strcmp(ak, "ecc") != 0 && strcmp(ak, "rsa") != 0)
 		return ai_fail(err, AI_EUSAGE, "attestation key: got '%s', expected 'ecc' or 'rsa'", ak);
+	/* tss2 takes an empty name as "whichever you find", which would be a fall-back. */
+	if (options->tcti && !*options->tcti)
+		return ai_fail(err, AI_EUSAGE, "tpm: got an empty name, expected a TCTI or 'embedded'");
 	struct ai_tpm *t = ai_calloc(1, sizeof *t);
 	if (!t)
 		return ai_nomem(err);

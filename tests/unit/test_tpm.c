@@ -333,6 +333,50 @@ swtpm_runs_interleave(void **state)
 	ai_tpm_close(b);
 }
 
+/* A whole run, in a process of its own; what cmocka's checks cannot say there, its exit code does. */
+static int
+run_quietly(const struct place *p)
+{
+	struct ai_tpm_options o = { p->sw.tcti, p->state, NULL };
+	struct ai_tpm *t = NULL;
+	struct ai_err err = { 0 };
+	struct given g = { .attest = AI_BUF(AI_MAX_QUOTE), .signature = AI_BUF(AI_MAX_QUOTE) };
+	json_t *events[3] = { ai_event_plan(&plan), ai_event_results(results, 2), ai_event_claims(&claims) };
+	AI_JSON *executed = NULL;
+	struct ai_digest pcr15;
+	size_t n;
+	int bad = ai_tpm_open(&o, &t, &err) < 0 || ai_tpm_event(t, events[0], &err) < 0 || ai_tpm_event(t, events[1], &err) < 0
+		|| ai_tpm_quote(t, events[2], &claims, &g.attest, &g.signature, g.pcrs, &g.log, &err) < 0
+		|| ai_runlog_check(g.log, &plan, &claims, &pcr15, &executed, &n, &err) < 0 || !ai_digest_eq(&pcr15, &g.pcrs[15]);
+	if (bad)
+		fprintf(stderr, "%s\n", err.text);
+	for (size_t i = 0; i < 3; i++)
+		json_decref(events[i]);
+	given_done(&g);
+	ai_tpm_close(t);
+	return bad;
+}
+
+static void
+swtpm_many_at_once(void **state)
+{
+	enum { PROCESSES = 5 };
+	struct place *p = needs_swtpm(state);
+	struct ai_digest ak;
+	pid_t pid[PROCESSES];
+	for (int i = 0; i < PROCESSES; i++) {
+		pid[i] = fork();
+		if (pid[i] == 0)
+			_exit(run_quietly(p));
+	}
+	for (int i = 0; i < PROCESSES; i++) {
+		int status = -1;
+		assert_int_equal(waitpid(pid[i], &status, 0), pid[i]);
+		assert_int_equal(status, 0);
+	}
+	assert_int_equal(run_once(p, p->sw.tcti, "ecc", &ak), 3 * PROCESSES);
+}
+
 /* Extends PCR 15, or sets the endorsement hierarchy's password, as somebody else would. */
 static void
 somebody_else(const char *tcti, bool password)
@@ -441,6 +485,8 @@ unusable_is_an_error_and_no_fall_back(void **state)
 	struct ai_tpm_options o = { "embedded", p->state, "dsa" };
 	struct ai_tpm *t = NULL;
 	refused(AI_EUSAGE, "expected 'ecc' or 'rsa'", ai_tpm_open(&o, &t, &err));
+	o = (struct ai_tpm_options){ "", p->state, NULL };
+	refused(AI_EUSAGE, "empty name", ai_tpm_open(&o, &t, &err));
 }
 
 #define EMBEDDED(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -452,7 +498,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		EMBEDDED(embedded_life), EMBEDDED(embedded_is_the_default_and_says_software), EMBEDDED(embedded_many_at_once),
 		EMBEDDED(damaged_state_is_an_error), EMBEDDED(unusable_is_an_error_and_no_fall_back),
-		SWTPM(swtpm_life), SWTPM(swtpm_runs_interleave), SWTPM(swtpm_foreign_extend_is_refused),
+		SWTPM(swtpm_life), SWTPM(swtpm_runs_interleave), SWTPM(swtpm_many_at_once), SWTPM(swtpm_foreign_extend_is_refused),
 		SWTPM(swtpm_reset_under_a_run_is_refused), SWTPM(swtpm_log_survives_a_crash), SWTPM(swtpm_with_a_password_is_refused),
 	};
 	unsetenv("AICERT_TPM");
