@@ -160,16 +160,8 @@ install: all
 	  $(INSTALL) -m 755 $(B)/lib$$l.so $(DESTDIR)$(LIBDIR)/lib$$l.so.0; \
 	  ln -sf lib$$l.so.0 $(DESTDIR)$(LIBDIR)/lib$$l.so; \
 	  sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR:$(PREFIX)/%=$${prefix}/%)|' -e 's|@VERSION@|$(VERSION)|' \
-	    -e 's|@LIBS@|$(VERIFY_LIBS) $(ENGINE_LIBS)|' aicert/$$l.pc.in > $(B)/$$l.pc; \
-	  $(INSTALL) -m 644 $(B)/$$l.pc $(DESTDIR)$(LIBDIR)/pkgconfig/; done
-
-# The one file that knows where the engine will be is built again when that changes.
-$(B)/obj/libexecdir: FORCE
-	@mkdir -p $(@D)
-	@echo '$(LIBEXECDIR)' | cmp -s - $@ || echo '$(LIBEXECDIR)' > $@
-$(B)/obj/aicert/cli/main.o: $(B)/obj/libexecdir
-.PHONY: FORCE
-FORCE:
+	    -e 's|@LIBS@|$(VERIFY_LIBS) $(ENGINE_LIBS)|' aicert/$$l.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/$$l.pc; \
+	  chmod 644 $(DESTDIR)$(LIBDIR)/pkgconfig/$$l.pc; done
 
 clean:
 	rm -rf build build-*
