@@ -38,7 +38,7 @@ check_object(struct ai_store *s, const struct ai_digest *id, struct ai_err *err)
 	struct stat st;
 	struct ai_digest got;
 	AI_FD fd = ai_object_open(s, id, &st, err);
-	if (fd < 0 || ai_pump(fd, -1, (uint64_t)st.st_size, "cache: object", &got, NULL, err) < 0)
+	if (fd < 0 || ai_pump(fd, -1, "cache: object", &got, NULL, err) < 0)
 		return err->code;
 	return ai_digest_eq(id, &got) ? 0 : ai_object_damaged(s, id, &got, &st, err);
 }

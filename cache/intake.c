@@ -198,7 +198,7 @@ read_small(struct ai_store *s, int fd, const char *what, size_t *n_out, struct a
 }
 
 static int
-take_large(struct ai_store *s, int fd, const struct stat *st, const char *what, struct ai_digest *out, uint64_t *size_out, struct ai_err *err)
+take_large(struct ai_store *s, int fd, const char *what, struct ai_digest *out, uint64_t *size_out, struct ai_err *err)
 {
 	char tmp[AI_SESSION_NAME];
 	struct ai_digest id;
@@ -206,7 +206,7 @@ take_large(struct ai_store *s, int fd, const struct stat *st, const char *what, 
 	AI_FD to = new_temp(s, tmp, err);
 	if (to < 0)
 		return err->code;
-	if (ai_pump(fd, to, (uint64_t)st->st_size, what, &id, &size, err) < 0) {
+	if (ai_pump(fd, to, what, &id, &size, err) < 0) {
 		drop_temp(s, tmp);
 		return err->code;
 	}
@@ -232,5 +232,5 @@ ai_object_take_file(struct ai_store *s, int fd, const struct stat *st, const cha
 	}
 	if (lseek(fd, 0, SEEK_SET) != 0)
 		return ai_fail_errno(err, AI_EINPUT, "%s: cannot read from its start", what);
-	return take_large(s, fd, st, what, out, size_out, err);
+	return take_large(s, fd, what, out, size_out, err);
 }

@@ -42,7 +42,7 @@ copy_checked(struct ai_laying *l, const struct ai_digest *id, int to, const char
 	AI_FD from = ai_object_open(l->s, id, &st, err);
 	if (from < 0)
 		return err->code;
-	if (ai_pump(from, to, (uint64_t)st.st_size, name, &got, NULL, err) < 0)
+	if (ai_pump(from, to, name, &got, NULL, err) < 0)
 		return err->code;
 	return ai_digest_eq(id, &got) ? 0 : ai_object_damaged(l->s, id, &got, &st, err);
 }

@@ -108,7 +108,7 @@ look_closer(struct ai_store *s, const struct ai_digest *id, const char *name, st
 		fd = openat(s->objects_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)
 		return ai_fail_errno(err, AI_EENV, "cache: objects/%s: cannot read", name);
-	if (ai_pump(fd, -1, (uint64_t)st->st_size, name, &got, NULL, err) < 0)
+	if (ai_pump(fd, -1, name, &got, NULL, err) < 0)
 		return err->code;
 	if (!ai_digest_eq(id, &got))
 		return ai_object_damaged(s, id, &got, st, err) == AI_EINPUT ? AI_OBJECT_DAMAGED : err->code;

@@ -55,15 +55,15 @@ struct reading {
 
 /* The clock is read first: whatever is changed after it has a younger stamp. */
 static int
-start_reading(struct reading *r, int dirfd, const char *name, struct ai_err *err)
+start_reading(struct reading *r, int dirfd, const char *name, int flags, struct ai_err *err)
 {
 	r->began = ai_stamp_now();
 	/* O_NONBLOCK: a FIFO must not stop us before it is refused. */
-	AI_FD fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	AI_FD fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | flags);
 	if (fd < 0 || fstat(fd, &r->st) < 0)
-		return ai_fail_errno(err, AI_EINPUT, "'%s': cannot open", name);
+		return ai_fail_errno(err, AI_EINPUT, "cannot open");
 	if (!S_ISREG(r->st.st_mode))
-		return ai_fail(err, AI_EINPUT, "'%s': is not a plain file", name);
+		return ai_fail(err, AI_EINPUT, "not a plain file");
 	ai_file_key(&r->st, &r->key);
 	r->fd = fd;
 	fd = -1;
@@ -78,16 +78,16 @@ known_hash(struct ai_store *s, const struct reading *r, struct ai_digest *out, s
 
 /* After the last byte: did the file stand still, and may its hash be remembered? size is what was read. */
 static int
-end_reading(struct ai_store *s, const struct reading *r, const char *name, uint64_t size, const struct ai_digest *id, struct ai_err *err)
+end_reading(struct ai_store *s, const struct reading *r, uint64_t size, const struct ai_digest *id, struct ai_err *err)
 {
 	struct stat st;
 	struct ai_file_key now;
 	if (fstat(r->fd, &st) < 0)
-		return ai_fail_errno(err, AI_EINPUT, "'%s'", name);
+		return ai_fail_errno(err, AI_EINPUT, "cannot look at it");
 	ai_file_key(&st, &now);
 	/* The change of a link count alone moves ctime but no byte: a hard link made meanwhile is no reason to fail. */
 	if (now.mtime_ns != r->key.mtime_ns || now.size != r->key.size)
-		return ai_fail(err, AI_EINPUT, "'%s': changed while it was read", name);
+		return ai_fail(err, AI_EINPUT, "changed while it was read");
 	/* Files of /proc and /sys have sizes that are not their content's, and stamps that say nothing. */
 	if (!ai_file_key_eq(&now, &r->key) || size != (uint64_t)st.st_size || ai_stamp_is_racy(&st, &r->began, ai_stamps_trusted(r->fd)))
 		return 0;
@@ -101,7 +101,8 @@ sink_file(void *ctx, int dirfd, const char *name, struct ai_digest *out, uint64_
 	struct reading r;
 	struct ai_digest id;
 	uint64_t size = 0;
-	if (start_reading(&r, dirfd, name, err) < 0)
+	/* The caller names the file in errors, and has followed the links that it means to follow. */
+	if (start_reading(&r, dirfd, name, O_NOFOLLOW, err) < 0)
 		return err->code;
 	AI_FD fd = r.fd;
 	int known = known_hash(s, &r, &id, err);
@@ -112,9 +113,9 @@ sink_file(void *ctx, int dirfd, const char *name, struct ai_digest *out, uint64_
 	if (known == 1) {
 		size = (uint64_t)r.st.st_size;
 	} else {
-		if (ai_object_take_file(s, fd, &r.st, name, &id, &size, err) < 0)
+		if (ai_object_take_file(s, fd, &r.st, "content", &id, &size, err) < 0)
 			return err->code;
-		if (end_reading(s, &r, name, size, &id, err) < 0)
+		if (end_reading(s, &r, size, &id, err) < 0)
 			return err->code;
 	}
 	*out = id;
@@ -129,17 +130,15 @@ ai_store_hash_file(struct ai_store *s, int dirfd, const char *path, struct ai_di
 	struct reading r;
 	struct ai_digest id;
 	uint64_t size;
-	if (start_reading(&r, dirfd, path, err) < 0)
-		return err->code;
+	if (start_reading(&r, dirfd, path, 0, err) < 0)
+		return ai_in(err, "'%s'", path);
 	AI_FD fd = r.fd;
 	int known = known_hash(s, &r, &id, err);
 	if (known < 0)
 		return known;
 	if (known == 0) {
-		if (ai_pump(fd, -1, (uint64_t)r.st.st_size, path, &id, &size, err) < 0)
-			return err->code;
-		if (end_reading(s, &r, path, size, &id, err) < 0)
-			return err->code;
+		if (ai_pump(fd, -1, "content", &id, &size, err) < 0 || end_reading(s, &r, size, &id, err) < 0)
+			return ai_in(err, "'%s'", path);
 	}
 	*out = id;
 	return 0;
