@@ -74,7 +74,7 @@ cat <<END
   aicert --output-bom finetune-proof.json                    # again: nothing is fetched, hashed or trained twice
   aicert hash outputs/finetuned.safetensors                  # what the proof says of the model, and sha256sum too
   aicert verify finetune-proof.json --require software --input source=./repo
-  aicert why kind                                            # why the training would run again, or not
-  echo '# a change' >> data/alpaca-fr-small.csv && aicert --output-bom changed-proof.json
+  echo 'Dis bonjour.,,Bonjour !' >> data/alpaca-fr-small.csv
+  aicert why                                                 # why the training would run again
 
 END
