@@ -29,7 +29,7 @@ end
 -- The text of a value; artifacts in it are noted in `used`.
 local function render(value, used, what)
 	if type(value) == "string" then return value end
-	if type(value) == "number" then return ("%d"):format(value) end
+	if type(value) == "number" and integer(value) then return ("%d"):format(value) end
 	local record = unwrap(value)
 	if not record then fault(("%s: got a %s, expected a text or an artifact"):format(what, type(value))) end
 	if record.kind == "text" then

@@ -18,6 +18,7 @@ struct ai_state {
 	long long instructions;
 	double cpu_end;
 	bool too_long;         /* instructions or time are used up */
+	const char *where;     /* the rule's file; borrowed */
 };
 
 static struct ai_state *
@@ -83,6 +84,17 @@ ai_state_charge(lua_State *L, size_t n)
 		of(L)->instructions -= (long long)n;
 }
 
+/* A tail call (`return action.run {…}`) leaves no trace of the rule's line: then the file alone is named, and not one of ours. */
+void
+ai_state_where(lua_State *L, int level)
+{
+	luaL_where(L, level);
+	if (strncmp(lua_tostring(L, -1), "lua/", 4) != 0)
+		return;
+	lua_pop(L, 1);
+	lua_pushfstring(L, "%s: ", of(L)->where);
+}
+
 struct ai_state *
 ai_state_new(void)
 {
@@ -130,9 +142,11 @@ say(struct ai_state *s, int status, const char *where, struct ai_err *err)
 		ai_fail(err, AI_EUSAGE, "%s: the rule uses too much memory: got more than %u bytes at once, or %u over time", where, AI_RULE_MEMORY, AI_RULE_CHURN);
 	else if (!text)
 		return ai_fail(err, AI_EUSAGE, "%s: an error that is not a text (a %s)", where, lua_typename(L, lua_type(L, -1)));
+	else if (!strstr(text, ": "))
+		return ai_fail(err, AI_EUSAGE, "%s: %s", where, *text ? text : "an error without text"); /* of Lua itself, without a line */
 	else {
 		const char *hint = strstr(text, "\nhint: ");
-		ai_fail(err, AI_EUSAGE, "%.*s", hint ? (int)(hint - text) : (int)strlen(text), *text ? text : "an error without text");
+		ai_fail(err, AI_EUSAGE, "%.*s", hint ? (int)(hint - text) : (int)strlen(text), text);
 		return hint ? ai_hint(err, "%s", hint + 7) : err->code;
 	}
 	return ai_hint(err, "%s", look);
@@ -141,6 +155,7 @@ say(struct ai_state *s, int status, const char *where, struct ai_err *err)
 int
 ai_state_run(struct ai_state *s, lua_CFunction body, void *p, const char *where, struct ai_err *err)
 {
+	s->where = where;
 	lua_pushcfunction(s->L, body);
 	lua_pushlightuserdata(s->L, p);
 	int status = lua_pcall(s->L, 1, 1, 0);

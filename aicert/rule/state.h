@@ -22,7 +22,7 @@
 #define AI_RULE_MEMORY (32u << 20)        /* bytes held at once */
 #define AI_RULE_CHURN (1024u << 20)       /* bytes ever allocated */
 #define AI_RULE_INSTRUCTIONS 20000000     /* of the Lua machine */
-#define AI_RULE_SECONDS 10                /* of this thread's processor time */
+#define AI_RULE_SECONDS 5                /* of this thread's processor time */
 
 struct ai_state;
 
@@ -39,6 +39,9 @@ void ai_state_load(lua_State *L, const char *text, size_t len, const char *name,
 
 /* [-0, +0, e] Takes n instructions from what is left: for C functions whose work grows with their arguments. */
 void ai_state_charge(lua_State *L, size_t n);
+
+/* [-0, +1, e] As luaL_where, but never a place in lua/. */
+void ai_state_where(lua_State *L, int level);
 
 /* text.c: [-0, +0, e] gives strings their methods: bounded, without patterns. */
 void ai_text_methods(lua_State *L);

@@ -174,7 +174,8 @@ text_format(lua_State *L)
 			return luaL_error(L, "format: '%%%c' is unknown: expected %%s, %%d or %%%%", isprint((unsigned char)c) ? c : '?');
 		arg++;
 		if (!lua_isinteger(L, arg) && !(c == 's' && lua_type(L, arg) == LUA_TSTRING))
-			return luaL_error(L, "format: argument %d: got a %s, expected %s", arg, luaL_typename(L, arg), c == 's' ? "a text" : "an integer");
+			return luaL_error(L, "format: argument %d: got a %s, expected %s", arg,
+				lua_type(L, arg) == LUA_TUSERDATA ? AI_ARTIFACT : luaL_typename(L, arg), c == 's' ? "a text" : "an integer");
 		size_t m;
 		lua_pushvalue(L, arg); /* a copy: tolstring would turn the argument itself into a text */
 		lua_tolstring(L, -1, &m);

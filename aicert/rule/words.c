@@ -28,7 +28,10 @@ word_error(lua_State *L)
 	if (lua_type(L, 1) != LUA_TSTRING)
 		return luaL_error(L, "error: got a %s, expected a text", luaL_typename(L, 1));
 	lua_Integer level = luaL_optinteger(L, 2, 1);
-	luaL_where(L, level > 0 && level < 100 ? (int)level : 0);
+	if (level > 0 && level < 100)
+		ai_state_where(L, (int)level);
+	else
+		lua_pushliteral(L, "");
 	lua_pushvalue(L, 1);
 	lua_concat(L, 2);
 	return lua_error(L);
@@ -38,7 +41,7 @@ word_error(lua_State *L)
 static int
 word_where(lua_State *L)
 {
-	luaL_where(L, (int)luaL_checkinteger(L, 1));
+	ai_state_where(L, (int)luaL_checkinteger(L, 1));
 	return 1;
 }
 
@@ -166,10 +169,14 @@ word_only(lua_State *L)
 	return 1;
 }
 
-/* integer(text): the number, or nil. Digits with an optional '-', at most fifteen. */
+/* integer(v): v as a whole number, or nil. A text has at most fifteen digits and an optional '-'. */
 static int
 word_integer(lua_State *L)
 {
+	if (lua_type(L, 1) == LUA_TNUMBER) {
+		lua_settop(L, 1);
+		return lua_isinteger(L, 1);
+	}
 	const char *s = text(L, 1), *digits = s + (*s == '-');
 	size_t n = strlen(digits);
 	if (n == 0 || n > 15 || strspn(digits, "0123456789") != n)
