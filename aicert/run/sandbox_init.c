@@ -195,6 +195,12 @@ become_command(const struct ai_box *b)
 		ai_fail_errno(&err, AI_EENV, "%s: cannot go there", b->s->cwd ? b->s->cwd : "/workspace");
 		give_up(SOCK, &err);
 	}
+	/* The sandbox's own, for the machine's tree is gone. */
+	int null = open("/dev/null", O_RDONLY);
+	if (null < 0 || dup2(null, 0) < 0 || close(null) < 0) {
+		ai_fail_errno(&err, AI_EENV, "/dev/null: cannot open");
+		give_up(SOCK, &err);
+	}
 	if (ai_limits_set(b->s->pids, b->data, &err) < 0 || ai_landlock_confine(writable, &err) < 0 ||
 	    ai_filter_install(&b->filter, b->s->observer ? &listener : NULL, &err) < 0)
 		give_up(SOCK, &err);

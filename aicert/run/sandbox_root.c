@@ -324,7 +324,7 @@ mount_overlay(const struct ai_box *b, size_t i, struct ai_err *err)
 	if (mount("overlay", target, "overlay", MS_NOSUID | MS_NODEV, options) < 0)
 		return ai_fail_errno(err, AI_EENV, "%s: cannot overlay", m->to);
 	/* The overlay keeps a mount of its own. */
-	return b->root && umount2(LOWER, MNT_DETACH) < 0 ? ai_fail_errno(err, AI_EENV, LOWER) : 0;
+	return b->root && (umount2(LOWER, MNT_DETACH) < 0 || rmdir(LOWER) < 0) ? ai_fail_errno(err, AI_EENV, LOWER) : 0;
 }
 
 static int

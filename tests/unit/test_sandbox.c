@@ -1,0 +1,627 @@
+/* The sandbox: what it lets through, and what a malicious step tries in vain.  SPDX-License-Identifier: Apache-2.0 */
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include "sandbox_unit.h"
+
+static double
+seconds(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+/* --- what it lets through ---------------------------------------------------- */
+
+static void
+exit_status_and_signal(void **state)
+{
+	(void)state;
+	struct trial t;
+	trial_start(&t);
+	trial_expect(&t, "sh", "exit 7", 7);
+	trial_expect(&t, "sh", "true", 0);
+	trial_run(&t, (const char *const[]){ "sh", "-c", "kill -SEGV $$", NULL });
+	assert_int_equal(t.code, 0);
+	assert_int_equal(t.end.kind, AI_END_SIGNAL);
+	assert_int_equal(t.end.value, SIGSEGV);
+	trial_run(&t, (const char *const[]){ "no-such-program", NULL });
+	assert_int_equal(t.end.value, 127);
+	assert_non_null(strstr(t.log, "no-such-program"));
+	trial_end(&t);
+}
+
+static void
+who_and_where(void **state)
+{
+	(void)state;
+	struct trial t;
+	trial_start(&t);
+	trial_expect(&t, "sh", "id; pwd; hostname; umask; echo ~; cat /workspace/workspace/../proc/self/cgroup; getent passwd aicert; date +%Z; "
+		"cat; echo $PATH; env | wc -l; tty; ls /proc | grep -c '^[0-9]'", 0);
+	assert_non_null(strstr(t.log, "uid=1000(aicert) gid=1000(aicert) groups=1000(aicert)"));
+	assert_non_null(strstr(t.log, "\n/workspace\naicert\n0022\n/home/aicert\n"));
+	assert_non_null(strstr(t.log, "/home/aicert:/bin/sh\nUTC\n"));
+	assert_non_null(strstr(t.log, "not a tty"));
+	trial_end(&t);
+}
+
+static void
+writable_places(void **state)
+{
+	(void)state;
+	struct trial t;
+	struct ai_err err = { 0 };
+	struct ai_buf b = AI_BUF(100);
+	trial_start(&t);
+	trial_expect(&t, "sh", "set -e; for d in /workspace /tmp ~ /dev/shm /workspace/outputs; do mkdir $d/d; echo x > $d/d/f; mv $d/d/f $d/g; "
+		"ln -s g $d/l; done; mv /workspace/g /workspace/outputs/h; echo > /dev/null; echo result > /workspace/workspace/outputs/o", 0);
+	char *o = ai_join(t.scratch, "workspace/outputs/o");
+	if (ai_read_file(AT_FDCWD, o, &b, &err) < 0)
+		fail_msg("%s", err.text);
+	assert_string_equal(b.data, "result\n");
+	ai_buf_done(&b);
+	free(o);
+	trial_end(&t);
+}
+
+static void
+whole_log(void **state)
+{
+	(void)state;
+	struct trial t;
+	trial_start(&t);
+	trial_expect(&t, PYTHON, "import sys\nfor i in range(20000): print('%060d' % i); sys.stderr.write('e' * 9 + '\\n')", 0);
+	assert_int_equal(t.log_len, 20000 * (61 + 10));
+	trial_end(&t);
+}
+
+static void
+large_arguments(void **state)
+{
+	(void)state;
+	struct trial t;
+	trial_start(&t);
+	char *big = malloc(100001);
+	memset(big, 'a', 100000);
+	big[100000] = '\0';
+	char *var = ai_format("BIG=%s", big);
+	t.s.env = (const char *const[]){ var, "PATH=/usr/bin:/bin", NULL };
+	trial_run(&t, (const char *const[]){ "sh", "-c", "echo ${#1} ${#BIG}", "sh", big, NULL });
+	assert_string_equal(t.log, "100000 100000\n");
+	free(big);
+	free(var);
+	trial_end(&t);
+}
+
+static void
+loopback_works(void **state)
+{
+	(void)state;
+	attempt(PYTHON, "import socket, multiprocessing as m\n"
+		"for f, a in ((socket.AF_INET, '127.0.0.1'), (socket.AF_INET6, '::1')):\n"
+		" s = socket.socket(f); s.bind((a, 0)); s.listen(); c = socket.create_connection(s.getsockname()[:2]); s.accept()[0].send(b'x')\n"
+		" assert c.recv(1) == b'x'\n"
+		"assert [n for i, n in socket.if_nameindex()] == ['lo']\n"
+		"with m.Pool(4) as p: assert p.map(abs, range(-9, 0)) == list(range(9, 0, -1))", 0);
+}
+
+/* --- inputs ------------------------------------------------------------------ */
+
+static void
+make_input(char **dir)
+{
+	*dir = in_place("input");
+	mkdir(*dir, 0755);
+	char *sub = ai_join(*dir, "sub"), *f = ai_join(*dir, "sub/f"), *x = ai_join(*dir, "x");
+	mkdir(sub, 0755);
+	put_file(f, "one\n", 0444);
+	put_file(x, "#!/bin/sh\necho ran\n", 0755);
+	free(sub);
+	free(f);
+	free(x);
+}
+
+static void
+inputs_cannot_be_written(void **state)
+{
+	(void)state;
+	struct trial t;
+	char *dir;
+	make_input(&dir);
+	char *file = ai_join(dir, "sub/f");
+	struct ai_mount m[] = { { dir, "/workspace/resources/a/b", AI_MOUNT_READ_ONLY }, { file, "/workspace/resources/f", AI_MOUNT_READ_ONLY } };
+	trial_start(&t);
+	t.s.mounts = m;
+	t.s.n_mounts = 2;
+	trial_expect(&t, "sh", "cd resources; cat f a/b/sub/f; ! chmod +w f; ! sh -c 'echo x > f'; ! rm f; ! touch a/b/new; ! mv a/b/sub a/b/s; "
+		"! chmod 777 a/b; ! ln -f a/b/x /workspace/hard; a/b/x && echo more > a/new", 0);
+	assert_non_null(strstr(t.log, "one\none\n"));
+	assert_non_null(strstr(t.log, "ran\n"));
+	trial_end(&t);
+	free(file);
+	free(dir);
+}
+
+static void
+scratch_is_thrown_away(void **state)
+{
+	(void)state;
+	struct trial t;
+	char *dir;
+	make_input(&dir);
+	char *file = ai_join(dir, "sub/f"), *fresh = ai_join(dir, "sub/new");
+	struct ai_mount m = { dir, "/workspace/src", AI_MOUNT_SCRATCH };
+	trial_start(&t);
+	t.s.mounts = &m;
+	t.s.n_mounts = 1;
+	trial_expect(&t, "sh", "set -e; cd src; echo two >> sub/f; touch sub/new; rm x; mv sub renamed; cat renamed/f", 0);
+	assert_string_equal(t.log, "one\ntwo\n");
+	struct stat st;
+	assert_int_equal(stat(file, &st), 0);
+	assert_int_equal(st.st_size, 4);
+	assert_true(stat(fresh, &st) < 0);
+	trial_end(&t);
+	free(file);
+	free(fresh);
+	free(dir);
+}
+
+/* A large input is overlaid and not copied (the file is sparse). */
+static void
+large_scratch(void **state)
+{
+	(void)state;
+	struct trial t;
+	char *dir;
+	make_input(&dir);
+	char *big = ai_join(dir, "big");
+	put_file(big, "", 0644);
+	assert_int_equal(truncate(big, 300 << 20), 0);
+	struct ai_mount m = { dir, "/workspace/src", AI_MOUNT_SCRATCH };
+	trial_start(&t);
+	t.s.mounts = &m;
+	t.s.n_mounts = 1;
+	trial_expect(&t, "sh", "set -e; cd src; stat -f -c %T . ; stat -c %U:%s big sub/f; echo x > new; echo y > sub/n; rm x; echo z > sub/f2; "
+		"mv sub/f2 sub/f; cat sub/f", 0);
+	assert_non_null(strstr(t.log, "aicert:314572800\naicert:4\nz\n"));
+	struct stat st;
+	char *f = ai_join(dir, "sub/f");
+	assert_int_equal(stat(f, &st), 0);
+	assert_int_equal(st.st_size, 4);
+	trial_end(&t);
+	unlink(big);
+	free(big);
+	free(f);
+	free(dir);
+}
+
+/* A link in an input must not lead a mount point, made by root, elsewhere. */
+static void
+mount_points_follow_no_link(void **state)
+{
+	(void)state;
+	struct trial t;
+	char *dir = in_place("linked"), *link = in_place("linked/out");
+	mkdir(dir, 0755);
+	assert_int_equal(symlink(place, link), 0);
+	struct ai_mount m[] = { { dir, "/workspace/src", AI_MOUNT_SCRATCH }, { dir, "/workspace/src/out/made", AI_MOUNT_READ_ONLY } };
+	trial_start(&t);
+	t.s.mounts = m;
+	t.s.n_mounts = 2;
+	trial_run(&t, (const char *const[]){ "true", NULL });
+	assert_int_equal(t.code, AI_EINPUT);
+	assert_non_null(strstr(t.err.text, "in the way"));
+	char *made = in_place("made");
+	assert_false(ai_exists(made));
+	m[1].to = "/etc/passwd";
+	trial_run(&t, (const char *const[]){ "true", NULL });
+	assert_int_equal(t.code, AI_EUSAGE);
+	m[1].to = "/workspace/../etc";
+	trial_run(&t, (const char *const[]){ "true", NULL });
+	assert_int_equal(t.code, AI_EUSAGE);
+	unlink(link);
+	free(made);
+	free(link);
+	free(dir);
+	trial_end(&t);
+}
+
+/* --- the end ------------------------------------------------------------------- */
+
+static void
+time_limit(void **state)
+{
+	(void)state;
+	struct trial t;
+	trial_start(&t);
+	t.s.time_s = 0.3;
+	double t0 = seconds();
+	trial_run(&t, (const char *const[]){ "sleep", "60", NULL });
+	assert_int_equal(t.code, 0);
+	assert_int_equal(t.end.kind, AI_END_TIME);
+	assert_true(seconds() - t0 < 2);
+	t0 = seconds();
+	trial_run(&t, (const char *const[]){ "sh", "-c", "trap '' TERM; while :; do sleep 1; done", NULL });
+	assert_int_equal(t.end.kind, AI_END_TIME);
+	assert_true(seconds() - t0 > 2 && seconds() - t0 < 5);
+	trial_end(&t);
+}
+
+static void
+memory_limit(void **state)
+{
+	(void)state;
+	struct trial t;
+	trial_start(&t);
+	t.s.memory = 200u << 20;
+	trial_run(&t, (const char *const[]){ PYTHON, "-c", "b = [bytearray(1 << 20) for i in range(2000)]", NULL });
+	assert_int_equal(t.code, 0);
+	assert_true(t.end.kind == AI_END_MEMORY || (t.end.kind == AI_END_EXIT && t.end.value == 1 && strstr(t.log, "MemoryError")));
+	trial_expect(&t, PYTHON, "b = bytearray(50 << 20)", 0);
+	trial_end(&t);
+}
+
+static void
+fork_bomb(void **state)
+{
+	(void)state;
+	struct trial t;
+	trial_start(&t);
+	t.s.pids = 50;
+	t.s.time_s = 20;
+	trial_expect(&t, PYTHON, "import os, time\nn = 0\ntry:\n while n < 500:\n  if os.fork() == 0: time.sleep(60)\n  n += 1\nexcept BlockingIOError: pass\n"
+		"assert 20 < n < 60, n", 0);
+	trial_end(&t);
+}
+
+static volatile sig_atomic_t dummy;
+
+static void
+on_alarm(int sig)
+{
+	dummy = sig;
+	ai_interrupted = 1;
+}
+
+static void
+interrupt(void **state)
+{
+	(void)state;
+	struct trial t;
+	trial_start(&t);
+	signal(SIGALRM, on_alarm);
+	ualarm(300000, 0);
+	double t0 = seconds();
+	trial_run(&t, (const char *const[]){ "sleep", "60", NULL });
+	ai_interrupted = 0;
+	signal(SIGALRM, SIG_DFL);
+	assert_int_equal(t.code, AI_EINTR);
+	assert_true(seconds() - t0 < 2);
+	trial_end(&t);
+}
+
+/* Does the process that wrote its beats into this file still live? */
+static bool
+beats(const char *file)
+{
+	struct stat a = { 0 }, b = { 0 };
+	stat(file, &a);
+	nanosleep(&(struct timespec){ .tv_nsec = 300000000 }, NULL);
+	stat(file, &b);
+	assert_true(a.st_size > 0);
+	return a.st_size != b.st_size;
+}
+
+#define BEAT "while :; do echo >> /workspace/beat; sleep 0.02; done"
+
+static void
+daemon_left_behind(void **state)
+{
+	(void)state;
+	struct trial t;
+	trial_start(&t);
+	trial_expect(&t, "sh", "setsid sh -c 'trap \"\" TERM HUP; " BEAT "' & sleep 0.2", 0);
+	char *beat = ai_join(t.scratch, "workspace/beat");
+	assert_false(beats(beat));
+	free(beat);
+	trial_end(&t);
+}
+
+static void
+dies_with_aicert(void **state)
+{
+	(void)state;
+	struct trial t;
+	trial_start(&t);
+	char *beat = ai_join(t.scratch, "workspace/beat");
+	pid_t pid = fork();
+	if (pid == 0) {
+		trial_run(&t, (const char *const[]){ "sh", "-c", BEAT, NULL });
+		_exit(0);
+	}
+	for (int i = 0; i < 100 && !ai_exists(beat); i++)
+		nanosleep(&(struct timespec){ .tv_nsec = 50000000 }, NULL);
+	assert_true(ai_exists(beat));
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	nanosleep(&(struct timespec){ .tv_nsec = 100000000 }, NULL);
+	assert_false(beats(beat));
+	free(beat);
+	trial_end(&t);
+}
+
+/* --- attacks: each must be refused or without effect ---------------------------- */
+
+static void
+no_network(void **state)
+{
+	(void)state;
+	struct trial t;
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t n = sizeof a;
+	int s = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(s, (struct sockaddr *)&a, n), 0);
+	assert_int_equal(listen(s, 1), 0);
+	assert_int_equal(getsockname(s, (struct sockaddr *)&a, &n), 0);
+	char *program = ai_format("import socket, errno\n"
+		"def no(want, f, *x):\n try: f(*x)\n except OSError as e: assert e.errno in want, e; return\n assert False, x\n"
+		"c = socket.create_connection\n"
+		"no([errno.ECONNREFUSED], c, ('127.0.0.1', %u))\n"
+		"no([errno.ENETUNREACH], c, ('192.0.2.1', 80))\n"
+		"no([errno.ENETUNREACH, errno.EADDRNOTAVAIL], c, ('2001:db8::1', 80))\n"
+		"for f in range(64):\n"
+		" if f not in (1, 2, 10, 16): no([errno.EAFNOSUPPORT], socket.socket, f, socket.SOCK_STREAM)\n"
+		"no([errno.EPERM, errno.EPROTONOSUPPORT], socket.socket, 2, socket.SOCK_RAW, 1)\n"
+		"for p in range(1, 23): no([errno.EPROTONOSUPPORT], socket.socket, 16, socket.SOCK_RAW, p)\n", ntohs(a.sin_port));
+	trial_start(&t);
+	trial_expect(&t, PYTHON, program, 0);
+	struct pollfd p = { .fd = s, .events = POLLIN };
+	assert_int_equal(poll(&p, 1, 0), 0);
+	close(s);
+	free(program);
+	trial_end(&t);
+}
+
+/* An abstract unix socket of the machine has no file that could be hidden: the network namespace hides it. */
+static void
+no_abstract_socket(void **state)
+{
+	(void)state;
+	struct trial t;
+	trial_start(&t);
+	char *program = ai_format("import socket\ntry: socket.socket(socket.AF_UNIX).connect('\\0aicert-test-%d')\nexcept ConnectionRefusedError: pass\n"
+		"else: assert False", getpid());
+	char *server = ai_format("import socket, time\ns = socket.socket(socket.AF_UNIX); s.bind('\\0aicert-test-%d'); s.listen(); print(flush=True); "
+		"time.sleep(30)", getpid());
+	int out[2];
+	assert_int_equal(pipe2(out, O_CLOEXEC), 0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		dup2(out[1], 1);
+		execl(PYTHON, PYTHON, "-c", server, (char *)NULL);
+		_exit(1);
+	}
+	char c;
+	assert_int_equal(read(out[0], &c, 1), 1);
+	trial_expect(&t, PYTHON, program, 0);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	close(out[0]);
+	close(out[1]);
+	free(program);
+	free(server);
+	trial_end(&t);
+}
+
+static void
+machine_is_hidden(void **state)
+{
+	(void)state;
+	struct trial t;
+	trial_start(&t);
+	char *secret = in_place("secret");
+	put_file(secret, "secret", 0644);
+	char *program = ai_format("! cat %s && ! ls %s && ! ls /sys && ! cat /etc/shadow && ! cat /etc/machine-id && ! ls /dev/tty && ! ls /.old && "
+		"test -z \"$(find /root /run -mindepth 1)\" && test \"$(ls /home /var)\" = \"$(printf '/home:\\naicert\\n\\n/var:\\ntmp')\"", secret, place);
+	trial_expect(&t, "sh", program, 0);
+	free(program);
+	free(secret);
+	trial_end(&t);
+}
+
+static void
+kernel_settings_are_read_only(void **state)
+{
+	(void)state;
+	attempt(PYTHON, "import os, errno\n"
+		"for p in ('/proc/sys/kernel/hostname', '/proc/sys/kernel/core_pattern', '/proc/sys/vm/drop_caches', '/proc/sysrq-trigger',\n"
+		"          '/proc/sys/net/ipv4/ip_forward', '/usr/bin/python3', '/etc/passwd', '/etc/new', '/new', '/usr/new', '/dev/new', '/run/new',\n"
+		"          '/etc/ld.so.cache', '/proc/1/oom_score_adj', '/proc/1/mem', '/proc/self/uid_map'):\n"
+		" try: os.write(os.open(p, os.O_WRONLY | os.O_CREAT), b'1')\n"
+		" except OSError as e: assert e.errno in (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOENT), (p, e)\n"
+		" else: assert False, p\n"
+		"for p in ('/usr/bin/env', '/etc/passwd', '/dev/null', '/'):\n"
+		" try: os.chmod(p, 0o777)\n"
+		" except OSError: pass\n"
+		" else: assert False, p", 0);
+}
+
+static void
+others_processes_are_out_of_reach(void **state)
+{
+	(void)state;
+	struct trial t;
+	trial_start(&t);
+	pid_t pid = fork();
+	if (pid == 0)
+		for (;;)
+			pause();
+	char *program = ai_format("import os, signal, glob\n"
+		"assert len(glob.glob('/proc/[0-9]*')) == 1\n"
+		"for p in (%d, %d):\n"
+		" if p in (1, os.getpid()): continue\n"
+		" try: os.kill(p, signal.SIGKILL)\n"
+		" except ProcessLookupError: pass\n"
+		" else: assert False\n"
+		"for f in ('root', 'mem', 'environ', 'fd', 'cwd', 'maps'):\n"
+		" try: os.listdir('/proc/1/' + f) if f in ('root', 'fd', 'cwd') else open('/proc/1/' + f).read()\n"
+		" except OSError: pass\n"
+		" else: assert False, f\n"
+		"try: os.kill(1, signal.SIGKILL)\n"
+		"except PermissionError: pass\n", (int)pid, (int)getpid());
+	trial_expect(&t, PYTHON, program, 0);
+	assert_int_equal(waitpid(pid, NULL, WNOHANG), 0);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	free(program);
+	trial_end(&t);
+}
+
+/* Each call by number, straight to the kernel, with arguments that would do something were it allowed. */
+static void
+calls_are_refused(void **state)
+{
+	(void)state;
+	attempt(PYTHON, "import ctypes, errno, os\n"
+		"c = ctypes.CDLL(None, use_errno=True)\n"
+		"def call(name, nr, *a, want=errno.EPERM):\n"
+		" ctypes.set_errno(0); r = c.syscall(ctypes.c_long(nr), *[ctypes.c_long(x) if isinstance(x, int) else x for x in a])\n"
+		" e = ctypes.get_errno(); assert r == -1 and e == want, (name, r, e)\n"
+		"for n, nr in dict(io_uring_setup=425, io_uring_enter=426, io_uring_register=427, keyctl=250, add_key=248, request_key=249, setns=308,\n"
+		"  mount=165, umount2=166, pivot_root=155, chroot=161, open_tree=428, move_mount=429, fsopen=430, fsconfig=431, fsmount=432, fspick=433,\n"
+		"  mount_setattr=442, ptrace=101, process_vm_readv=310, process_vm_writev=311, bpf=321, perf_event_open=298, userfaultfd=323,\n"
+		"  kexec_load=246, init_module=175, finit_module=313, delete_module=176, name_to_handle_at=303, open_by_handle_at=304, swapon=167,\n"
+		"  reboot=169, quotactl=179, acct=163, settimeofday=164, clock_settime=227, adjtimex=159, iopl=172, ioperm=173, syslog=103,\n"
+		"  pidfd_getfd=438, kcmp=312).items(): call(n, nr, 0, 0, 0, 0, 0)\n"
+		"for flag in (0x20000, 0x2000000, 0x4000000, 0x8000000, 0x10000000, 0x20000000, 0x40000000):\n"
+		" call('unshare', 272, flag); call('clone', 56, flag | 17, 0, 0, 0, 0)\n"
+		"call('clone3', 435, 0, 0, want=errno.ENOSYS)\n"
+		"for nr in (451, 457, 467, 1000): call('newer', nr, 0, 0, 0, want=errno.ENOSYS)\n"
+		"for p in (0x0040000, 0x0400000, 8): call('personality', 135, p)\n"
+		"assert c.syscall(135, ctypes.c_ulong(0xffffffff)) == 0\n"
+		"b = ctypes.c_char_p(b'x')\n"
+		"call('TIOCSTI', 16, 0, 0x5412, b); call('TIOCSTI, high bits', 16, 0, 0x5412 | 1 << 32, b); call('TIOCLINUX', 16, 0, 0x541c, b)\n"
+		"call('socket, high bits', 41, 40 | 1 << 32, 1, 0, want=errno.EAFNOSUPPORT)\n"
+		"call('seccomp listener', 317, 1, 8, 0)\n"
+		"try: os.mknod('/tmp/d', 0o20666, 0x103)\n"
+		"except PermissionError: pass\n"
+		"else: assert False\n"
+		"call('setuid', 105, 0, want=errno.EINVAL); call('setuid', 105, 65520, want=errno.EINVAL)", 0);
+}
+
+/* Code of another architecture has other numbers for the same calls. */
+static void
+other_architecture_is_killed(void **state)
+{
+	(void)state;
+	struct trial t;
+	trial_start(&t);
+	trial_run(&t, (const char *const[]){ PYTHON, "-c",
+		"import ctypes, mmap\n"
+		"m = mmap.mmap(-1, 4096, prot=7)\n"
+		"m.write(b'\\xb8\\x14\\x00\\x00\\x00\\xcd\\x80\\xc3')\n" /* mov eax, 20 (getpid); int 0x80; ret */
+		"f = ctypes.CFUNCTYPE(ctypes.c_int)(ctypes.addressof(ctypes.c_char.from_buffer(m)))\n"
+		"print('survived', f())", NULL });
+	assert_int_equal(t.code, 0);
+	assert_int_equal(t.end.kind, AI_END_SIGNAL);
+	assert_null(strstr(t.log, "survived"));
+	trial_run(&t, (const char *const[]){ PYTHON, "-c", "import ctypes; print('survived', ctypes.CDLL(None).syscall(0x40000000 | 39))", NULL });
+	assert_int_equal(t.end.kind, AI_END_SIGNAL);
+	trial_end(&t);
+}
+
+static void
+set_user_id_programs_are_powerless(void **state)
+{
+	(void)state;
+	attempt("sh", "for p in su passwd sudo mount newgrp; do command -v $p >/dev/null || continue; done; ! su root -c id; "
+		"! passwd -d root; grep -q 'NoNewPrivs:.1' /proc/self/status && grep -q 'CapBnd:.0000000000000000' /proc/self/status && "
+		"cp /usr/bin/id /tmp/id && chmod 4755 /tmp/id && test \"$(/tmp/id -u)\" = 1000", 0);
+}
+
+static void
+descriptors_are_not_inherited(void **state)
+{
+	(void)state;
+	char *secret = in_place("open");
+	put_file(secret, "secret", 0644);
+	int fd = open(secret, O_RDWR); /* on purpose without O_CLOEXEC */
+	int high = fcntl(fd, F_DUPFD, 500);
+	attempt(PYTHON, "import os\nassert sorted(os.listdir('/proc/self/fd'))[:4] == ['0', '1', '2', '3'] and len(os.listdir('/proc/self/fd')) == 4\n"
+		"assert os.readlink('/proc/self/fd/0') == '/dev/null'\n"
+		"assert all(os.readlink('/proc/self/fd/%d' % i).startswith('pipe:') for i in (1, 2))", 0);
+	close(fd);
+	close(high);
+	free(secret);
+}
+
+/* Root's store lies in a folder that nobody else may enter: its content must come in all the same, and it alone. */
+static void
+closed_parents(void **state)
+{
+	(void)state;
+	struct trial t;
+	char *closed = in_place("closed"), *data = in_place("closed/data"), *f = in_place("closed/data/f");
+	mkdir(closed, 0700);
+	mkdir(data, 0755);
+	put_file(f, "in\n", 0444);
+	struct ai_mount m = { data, "/workspace/resources/data", AI_MOUNT_READ_ONLY };
+	trial_start(&t);
+	t.s.mounts = &m;
+	t.s.n_mounts = 1;
+	trial_expect(&t, "sh", "cat resources/data/f && ! ls resources/data/../../closed", 0);
+	trial_end(&t);
+	free(closed);
+	free(data);
+	free(f);
+}
+
+static void
+bad_set_up_is_told(void **state)
+{
+	(void)state;
+	struct trial t;
+	trial_start(&t);
+	t.s.cwd = "/workspace/absent";
+	trial_run(&t, (const char *const[]){ "true", NULL });
+	assert_int_equal(t.code, AI_EENV);
+	assert_non_null(strstr(t.err.text, "/workspace/absent"));
+	t.s.cwd = "/workspace";
+	struct ai_mount m = { "/no/such/folder", "/workspace/x", AI_MOUNT_READ_ONLY };
+	t.s.mounts = &m;
+	t.s.n_mounts = 1;
+	trial_run(&t, (const char *const[]){ "true", NULL });
+	assert_int_equal(t.code, AI_EENV);
+	assert_non_null(strstr(t.err.text, "/no/such/folder"));
+	trial_end(&t);
+}
+
+static int
+tests(void)
+{
+	const struct CMUnitTest all[] = {
+		cmocka_unit_test(exit_status_and_signal), cmocka_unit_test(who_and_where), cmocka_unit_test(writable_places),
+		cmocka_unit_test(whole_log), cmocka_unit_test(large_arguments), cmocka_unit_test(loopback_works),
+		cmocka_unit_test(inputs_cannot_be_written), cmocka_unit_test(scratch_is_thrown_away), cmocka_unit_test(large_scratch),
+		cmocka_unit_test(mount_points_follow_no_link), cmocka_unit_test(time_limit), cmocka_unit_test(memory_limit),
+		cmocka_unit_test(fork_bomb), cmocka_unit_test(interrupt), cmocka_unit_test(daemon_left_behind), cmocka_unit_test(dies_with_aicert),
+		cmocka_unit_test(no_network), cmocka_unit_test(no_abstract_socket), cmocka_unit_test(machine_is_hidden),
+		cmocka_unit_test(kernel_settings_are_read_only), cmocka_unit_test(others_processes_are_out_of_reach),
+		cmocka_unit_test(calls_are_refused), cmocka_unit_test(other_architecture_is_killed),
+		cmocka_unit_test(set_user_id_programs_are_powerless), cmocka_unit_test(descriptors_are_not_inherited),
+		cmocka_unit_test(closed_parents), cmocka_unit_test(bad_set_up_is_told),
+	};
+	return cmocka_run_group_tests_name("sandbox", all, NULL, NULL);
+}
+
+int
+main(void)
+{
+	return as_root_and_user(tests);
+}
