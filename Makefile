@@ -27,6 +27,11 @@ ALL_CFLAGS := -std=c11 -D_GNU_SOURCE $(WARN) $(WERROR) $(OPT) -fPIC -fvisibility
 	-Iaicert -I. -DAICERT_VERSION='"$(VERSION)"' -DAICERT_LIBEXECDIR='"$(LIBEXECDIR)"' $(CFLAGS)
 ALL_LDFLAGS := $(if $(SAN),-fsanitize=$(SAN)) -Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS)
 
+# V=1 shows the commands.
+V ?=
+Q := $(if $(V),,@)
+say = $(if $(V),,@echo '  $(1)  $@')
+
 # --- what goes where ------------------------------------------------------
 # The verifying half: libcrypto, jansson and plain POSIX, nothing else.
 VERIFY_SRC := $(wildcard aicert/base/*.c aicert/proof/*.c) \
@@ -44,7 +49,7 @@ EMBED := $(B)/obj/embed.o
 
 VERIFY_LIBS := -lcrypto -ljansson
 PLAN_LIBS := -llua5.4 -lyaml -lm
-ENGINE_LIBS := $(PLAN_LIBS) -lgit2 -lcurl -larchive -lsqlite3 -lseccomp -ltss2-esys -ltss2-mu -ltss2-tctildr -ltss2-rc -ltpms -lpthread
+ENGINE_LIBS := $(PLAN_LIBS) -lgit2 -lcurl -lsqlite3 -lseccomp -ltss2-esys -ltss2-mu -ltss2-tctildr -ltss2-rc -ltpms -lpthread
 ALL_CFLAGS += -I/usr/include/lua5.4
 
 .PHONY: all test test-long bench lint fuzz install demo deps clean unit replay
@@ -52,7 +57,8 @@ all: $(B)/aicert $(B)/aicert-engine $(B)/libaicert-verify.so $(B)/libaicert-veri
 
 $(B)/obj/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
+	$(call say,CC)
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
 
 # Lua and rule files become part of the program: name, bytes, length.
 EMBEDDED := $(sort $(wildcard lua/*.lua rules/*.lua) aicert/run/check_requirements.py)
@@ -65,34 +71,42 @@ $(B)/obj/embed.c: $(EMBEDDED) Makefile
 	  for f in $(EMBEDDED); do echo "{ \"$$f\", (const char *)f$$i, sizeof f$$i - 1 },"; i=$$((i+1)); done; \
 	  echo '{ 0, 0, 0 } };'; } > $@.tmp && mv $@.tmp $@
 $(EMBED): $(B)/obj/embed.c
-	$(CC) $(ALL_CFLAGS) -c $< -o $@
+	$(call say,CC)
+	$(Q)$(CC) $(ALL_CFLAGS) -c $< -o $@
 
 $(B)/libaicert-verify.a: $(call obj,$(VERIFY_SRC) aicert/api_hooks_verify.c)
 	@rm -f $@
-	ar rcsD $@ $^
+	$(call say,AR)
+	$(Q)ar rcsD $@ $^
 $(B)/libaicert.a: $(call obj,$(VERIFY_SRC) $(PLAN_SRC) $(ENGINE_SRC) $(API_SRC)) $(EMBED)
 	@rm -f $@
-	ar rcsD $@ $^
+	$(call say,AR)
+	$(Q)ar rcsD $@ $^
 $(B)/libaicert-verify.so: $(call obj,$(VERIFY_SRC) aicert/api_hooks_verify.c)
-	$(CC) $(ALL_LDFLAGS) -shared -Wl,-soname,libaicert-verify.so.0 -o $@ $^ $(VERIFY_LIBS)
+	$(call say,LD)
+	$(Q)$(CC) $(ALL_LDFLAGS) -shared -Wl,-soname,libaicert-verify.so.0 -o $@ $^ $(VERIFY_LIBS)
 	@ln -sf $(@F) $@.0
 $(B)/libaicert.so: $(call obj,$(VERIFY_SRC) $(PLAN_SRC) $(ENGINE_SRC) $(API_SRC)) $(EMBED)
-	$(CC) $(ALL_LDFLAGS) -shared -Wl,-soname,libaicert.so.0 -o $@ $^ $(VERIFY_LIBS) $(ENGINE_LIBS)
+	$(call say,LD)
+	$(Q)$(CC) $(ALL_LDFLAGS) -shared -Wl,-soname,libaicert.so.0 -o $@ $^ $(VERIFY_LIBS) $(ENGINE_LIBS)
 	@ln -sf $(@F) $@.0
 
 # Two programs with one main: `aicert` starts without curl, git2, tss2 and SQLite, and hands what needs them to aicert-engine.
 LIGHT_CLI := $(addprefix aicert/cli/,main.c options.c print.c commands_light.c verify.c show.c hash.c trust.c)
 FULL_CLI := $(filter-out aicert/cli/commands_light.c,$(wildcard aicert/cli/*.c))
 $(B)/aicert: $(call obj,$(LIGHT_CLI) $(VERIFY_SRC) $(PLAN_SRC) aicert/api_replan.c aicert/api_hooks_plan.c) $(EMBED)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(VERIFY_LIBS) $(PLAN_LIBS)
+	$(call say,LD)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(VERIFY_LIBS) $(PLAN_LIBS)
 $(B)/aicert-engine: $(call obj,$(FULL_CLI)) $(B)/libaicert.a
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(VERIFY_LIBS) $(ENGINE_LIBS)
+	$(call say,LD)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(VERIFY_LIBS) $(ENGINE_LIBS)
 
 # --- tests ----------------------------------------------------------------
 UNIT := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/test_*.c))
 $(B)/unit/%: tests/unit/%.c $(wildcard tests/unit/*.h) $(B)/libaicert.a
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -Wno-missing-prototypes -Itests/unit $(ALL_LDFLAGS) -o $@ $< $(B)/libaicert.a $(VERIFY_LIBS) $(ENGINE_LIBS) -lcmocka
+	$(call say,LD)
+	$(Q)$(CC) $(ALL_CFLAGS) -Wno-missing-prototypes -Itests/unit $(ALL_LDFLAGS) -o $@ $< $(B)/libaicert.a $(VERIFY_LIBS) $(ENGINE_LIBS) -lcmocka
 unit: $(UNIT)
 
 # Each fuzz target with the standalone driver: replays its corpus and some mutations of it.
@@ -100,7 +114,8 @@ FUZZ_SRC := $(filter-out %/driver.c,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(FUZZ_SRC))
 $(B)/fuzz/%: tests/fuzz/%.c tests/fuzz/driver.c $(B)/libaicert.a
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< tests/fuzz/driver.c $(B)/libaicert.a $(VERIFY_LIBS) $(ENGINE_LIBS)
+	$(call say,LD)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< tests/fuzz/driver.c $(B)/libaicert.a $(VERIFY_LIBS) $(ENGINE_LIBS)
 replay: $(FUZZ)
 
 # What must be installed first is known only after it was: each of these builds in a make of its own.
@@ -134,7 +149,8 @@ fuzz:
 	build-fuzz/libfuzz/$(T) -max_total_time=$(TIME) -artifact_prefix=build-fuzz/ build-fuzz/corpus/$(T) $(wildcard tests/fuzz/corpus/$(T))
 $(B)/libfuzz/%: tests/fuzz/fuzz_%.c $(B)/libaicert.a
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $< $(B)/libaicert.a $(VERIFY_LIBS) $(ENGINE_LIBS)
+	$(call say,LD)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $< $(B)/libaicert.a $(VERIFY_LIBS) $(ENGINE_LIBS)
 
 bench:
 	@.ci/install build bench

@@ -2,7 +2,6 @@
 #include "cli/engine.h"
 
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 
 void
@@ -39,8 +38,4 @@ ai_engine_listen(struct ai_engine_cli *e)
 	sigaction(SIGTERM, &sa, NULL);
 	sigaction(SIGHUP, &sa, NULL);
 	signal(SIGPIPE, SIG_IGN);
-	/* tss2 prints to standard error by itself and listens to nothing but this; our errors say what it would. */
-	static char quiet_tss2[] = "TSS2_LOG=all+NONE";
-	if (!getenv("TSS2_LOG"))
-		putenv(quiet_tss2);
 }

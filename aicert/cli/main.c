@@ -50,6 +50,26 @@ unknown(const char *word)
 	return ai_print_err(&err);
 }
 
+/*
+ * Ours, with tss2 told to print nothing: it writes to standard error by itself and listens to nothing but this variable,
+ * and our errors say what it would. NULL when memory is out; the strings are borrowed.
+ */
+static char **
+engine_environment(void)
+{
+	static char quiet_tss2[] = "TSS2_LOG=all+NONE";
+	size_t n = 0;
+	while (environ[n])
+		n++;
+	char **env = ai_calloc(n + 2, sizeof *env);
+	if (!env)
+		return NULL;
+	memcpy(env, environ, n * sizeof *env);
+	if (!getenv("TSS2_LOG"))
+		env[n] = quiet_tss2;
+	return env;
+}
+
 /* aicert-engine lies beside this program in a build tree, and in libexec once installed, wherever the whole was moved to (DESTDIR). */
 static int
 hand_over(char **argv)
@@ -58,11 +78,13 @@ hand_over(char **argv)
 	AI_FREE char *dir = self ? ai_strndup(self, (size_t)(ai_basename(self) - self)) : NULL;
 	AI_FREE char *beside = dir ? ai_join(dir, "aicert-engine") : NULL;
 	AI_FREE char *installed = dir ? ai_join(dir, "../libexec/aicert/aicert-engine") : NULL;
-	if (beside)
-		execv(beside, argv);
-	if (installed)
-		execv(installed, argv);
-	execv(AICERT_LIBEXECDIR "/aicert-engine", argv);
+	AI_FREE char **env = engine_environment();
+	if (beside && env)
+		execve(beside, argv, env);
+	if (installed && env)
+		execve(installed, argv, env);
+	if (env)
+		execve(AICERT_LIBEXECDIR "/aicert-engine", argv, env);
 	struct ai_err err = { 0 };
 	ai_fail_errno(&err, AI_EENV, "aicert-engine: cannot start");
 	ai_hint(&err, "install aicert whole: make install");
