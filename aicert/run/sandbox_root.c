@@ -183,8 +183,11 @@ bind_hosts(const struct ai_box *b, struct ai_err *err)
 static int
 new_root(struct ai_err *err)
 {
-	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
-		return ai_fail_errno(err, AI_EENV, "cannot make mounts private");
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) {
+		ai_fail_errno(err, AI_EENV, "cannot make mounts private");
+		return ai_hint(err, "a security module may take rights away from user namespaces: on Ubuntu, "
+			"sysctl kernel.apparmor_restrict_unprivileged_userns=0");
+	}
 	if (mount("tmpfs", "/usr", "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=16m") < 0)
 		return ai_fail_errno(err, AI_EENV, "cannot mount a tmpfs");
 	if (mkdir("/usr" OLD, 0755) < 0 || syscall(SYS_pivot_root, "/usr", "/usr" OLD) < 0 || chdir("/") < 0)

@@ -202,6 +202,20 @@ make_folder(const struct ai_box *b, int scratch, const char *rel, mode_t mode, s
 	return 0;
 }
 
+/* A single file that the step may change. */
+static int
+copy_file(const struct ai_box *b, int scratch, const struct ai_mount *m, struct ai_err *err)
+{
+	AI_FD to = -1;
+	AI_FD in = open(m->from, O_RDONLY | O_CLOEXEC);
+	if (in < 0)
+		return ai_fail_errno(err, AI_EINPUT, "%s", m->from);
+	if (ai_box_point(b, scratch, m->to + 1, false, true, &to, err) < 0)
+		return err->code;
+	AI_FD out = openat(scratch, m->to + 1, O_WRONLY | O_TRUNC | O_NOFOLLOW | O_CLOEXEC);
+	return out < 0 ? ai_fail_errno(err, AI_EENV, "%s", m->to) : ai_copy_fd(in, out, m->to, err);
+}
+
 /* A folder that the step may change: a copy, or the upper layer of an overlay. */
 static int
 ready_scratch(struct ai_box *b, int scratch, size_t i, struct ai_err *err)
@@ -209,6 +223,8 @@ ready_scratch(struct ai_box *b, int scratch, size_t i, struct ai_err *err)
 	const struct ai_mount *m = &b->s->mounts[i];
 	struct size size = { 0 };
 	AI_FD from = open(m->from, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (from < 0 && errno == ENOTDIR)
+		return copy_file(b, scratch, m, err);
 	if (from < 0)
 		return ai_fail_errno(err, AI_EINPUT, "%s", m->from);
 	if (measure(from, ".", 0, &size, err) < 0)

@@ -275,7 +275,13 @@ listed_holds(const json_t *l, char **what, struct ai_err *err)
 		return err->code;
 	if (look != AI_LOOK_DIR)
 		return differs(what, err, path, "is no folder any more");
-	if (ai_list_names(path, &names, err) < 0 || ai_json_id(names, &now, err) < 0)
+	if (ai_list_names(path, &names, err) < 0) {
+		if (err->code != AI_EINPUT)
+			return err->code;
+		*err = (struct ai_err){ 0 };
+		return differs(what, err, path, "can no longer be listed");
+	}
+	if (ai_json_id(names, &now, err) < 0)
 		return err->code;
 	return ai_digest_eq(&id, &now) ? 1 : differs(what, err, path, "holds other names");
 }

@@ -156,11 +156,11 @@ scratch_is_thrown_away(void **state)
 	char *dir;
 	make_input(&dir);
 	char *file = ai_join(dir, "sub/f"), *fresh = ai_join(dir, "sub/new");
-	struct ai_mount m = { dir, "/workspace/src", AI_MOUNT_SCRATCH };
+	struct ai_mount m[] = { { dir, "/workspace/src", AI_MOUNT_SCRATCH }, { file, "/workspace/one", AI_MOUNT_SCRATCH } };
 	trial_start(&t);
-	t.s.mounts = &m;
-	t.s.n_mounts = 1;
-	trial_expect(&t, "sh", "set -e; cd src; echo two >> sub/f; touch sub/new; rm x; mv sub renamed; cat renamed/f", 0);
+	t.s.mounts = m;
+	t.s.n_mounts = 2;
+	trial_expect(&t, "sh", "set -e; echo own >> one; grep -q own one; cd src; echo two >> sub/f; touch sub/new; rm x; mv sub renamed; cat renamed/f", 0);
 	assert_string_equal(t.log, "one\ntwo\n");
 	struct stat st;
 	assert_int_equal(stat(file, &st), 0);
