@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-BUILD = pathlib.Path(os.environ.get("AICERT_BUILD", ROOT / "build"))
+BUILD = pathlib.Path(os.environ.get("AICERT_BUILD", ROOT / "build")).resolve()
 SHARED = ROOT.parent / "shared"
 
 

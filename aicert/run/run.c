@@ -54,12 +54,16 @@ open_tpm(struct ai_job *job, struct ai_err *err)
 	return ai_tpm_open(&o, &job->tpm, err);
 }
 
-/* A run that failed is attested too (without a root), and its error stays the one that is reported. */
+/*
+ * A run that failed is attested too (without a root), and its error stays the one that is reported. What it had executed by then
+ * is so kept for the next run; that holds for an interrupted run as well, so the request to stop is taken as heard.
+ */
 static int
 keep_failure(struct ai_job *job, struct ai_err *err)
 {
 	struct ai_err second = { 0 };
 	AI_JSON *attestation = NULL;
+	ai_interrupted = 0;
 	if (ai_job_seal(job, true, &attestation, &second) < 0 || ai_job_record(job, NULL, &second) < 0)
 		ai_say(job->opt->talk, AI_TALK_NOTE, "the failure could not be attested: %s", second.text);
 	return err->code;
@@ -71,7 +75,7 @@ run_job(struct ai_job *job, struct ai_err *err)
 	if (ai_job_fetch(job, err) < 0 || ai_job_plan(job, err) < 0 || ai_job_emit_check(job, err) < 0 || open_tpm(job, err) < 0)
 		return err->code;
 	if (ai_job_execute(job, err) < 0)
-		return err->code == AI_ESTEP ? keep_failure(job, err) : err->code;
+		return keep_failure(job, err);
 	ai_say(job->opt->talk, AI_TALK_STAGE, "attest  %s", ai_tpm_name(job->tpm));
 	AI_JSON *attestation = NULL;
 	if (ai_job_seal(job, false, &attestation, err) < 0)

@@ -170,8 +170,11 @@ do_run(struct ai_job *job, struct ai_job_step *s, struct execution *x, const jso
 	for (size_t i = 0; owned && owned[i]; i++)
 		free(owned[i]);
 	free(owned);
-	if (r < 0)
-		return r == AI_EINTR || r == AI_EENV ? ai_in(err, "step '%s'", s->name) : r;
+	if (r < 0) {
+		free(s->failure);
+		s->failure = ai_strdup(r == AI_EINTR ? "interrupted" : "not run");
+		return ai_in(err, "step '%s'", s->name);
+	}
 	char *how = ending(&end);
 	return how ? failed(s, how, err) : 0;
 }

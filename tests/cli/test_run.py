@@ -367,6 +367,93 @@ def test_another_verifier_needs_the_key(aicert, shell, tmp_path):
     aicert("verify", "proof.json", "--require", "software", code=1, env=stranger)
 
 
+TWO_STEPS = """\
+aicert: 1
+inputs: {{ words: {{ path: words.txt }} }}
+steps:
+  first: {{ use: shell, inputs: {{ raw: words }}, script: 'sort "$IN_RAW" > "$OUT_S"', outputs: {{ s: s.txt }} }}
+  second: {{ use: shell, inputs: {{ rows: first.s }}, script: '{second}', outputs: {{ n: n.txt }} }}
+outputs: {{ n: second.n }}
+"""
+
+
+def test_what_ran_before_a_failure_is_attested_and_reused(aicert):
+    (aicert.cwd / "words.txt").write_text("b\na\n")
+    (aicert.cwd / "Aicertfile").write_text(TWO_STEPS.format(second="exit 7"))
+    assert "exit 7" in aicert(code=4).stderr
+    (aicert.cwd / "Aicertfile").write_text(TWO_STEPS.format(second='wc -l < "$IN_ROWS" > "$OUT_N"'))
+    r = aicert.json()
+    assert (r["executed"], r["reused"]) == (1, 1)
+    (attestation,) = proof(aicert)["attestations"].values()
+    assert "root" not in attestation["claims"] and attestation["claims"]["failed"] == [{"step": "second", "how": "exit 7"}]
+    aicert("verify", "proof.json", "--require", "software")
+
+
+def test_what_ran_before_control_c_is_attested_and_reused(aicert):
+    (aicert.cwd / "words.txt").write_text("b\na\n")
+    (aicert.cwd / "Aicertfile").write_text(TWO_STEPS.format(second="echo waiting; sleep 60"))
+    p = subprocess.Popen([str(BUILD / "aicert")], cwd=aicert.cwd, env=aicert.env, stderr=subprocess.PIPE, text=True)
+    for line in p.stderr:
+        if "waiting" in line:
+            break
+    p.send_signal(signal.SIGINT)
+    p.stderr.read()
+    assert p.wait(20) == 130
+    (aicert.cwd / "Aicertfile").write_text(TWO_STEPS.format(second='wc -l < "$IN_ROWS" > "$OUT_N"'))
+    assert aicert.json()["reused"] == 1
+
+
+def test_full_disk_is_exit_5_and_leaves_the_store_whole(aicert, shell):
+    """A tmpfs of 3 MiB in a mount namespace of the test's own stands under the store."""
+    shell()
+    (aicert.cwd / "big").write_bytes(os.urandom(8 << 20))
+    (aicert.home / "aicert").mkdir()
+    script = f"""
+      set -e
+      mount -t tmpfs -o size=3m none {aicert.home}/aicert
+      sed -i 's/path: words.txt/path: big/' Aicertfile
+      set +e; {BUILD}/aicert; echo "code $?"; set -e
+      test ! -e proof.json
+      sed -i 's/path: big/path: words.txt/' Aicertfile
+      {BUILD}/aicert
+      {BUILD}/aicert verify proof.json --require software
+    """
+    r = subprocess.run(["unshare", *(["-m"] if os.geteuid() == 0 else ["-rm"]), "sh", "-c", script], cwd=aicert.cwd, env=aicert.env,
+                       capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    if "unshare failed" in r.stderr or "mount:" in r.stderr:
+        pytest.skip("no mount namespace here: " + r.stderr.strip())
+    assert r.returncode == 0, r.stdout + r.stderr
+    assert "code 5" in r.stdout and "No space left" in r.stderr and "hint:" in r.stderr
+
+
+def test_a_store_of_a_newer_format_is_left_alone(aicert, shell):
+    import sqlite3
+    shell()
+    aicert()
+    db = aicert.home / "aicert" / "cache" / "store.db"
+    with sqlite3.connect(db) as c:
+        c.execute("pragma user_version = 999")
+    before = db.read_bytes()
+    r = aicert(code=5)
+    assert "newer" in r.stderr and "999" in r.stderr
+    assert db.read_bytes() == before
+
+
+def test_a_damaged_object_is_found(aicert, shell):
+    shell()
+    aicert()
+    (aicert.cwd / "proof.json").unlink()
+    for o in (aicert.home / "aicert" / "cache" / "objects").rglob("*"):
+        if o.is_file() and b"use: shell" in o.read_bytes():
+            o.chmod(0o644)
+            o.write_bytes(o.read_bytes().replace(b"shell", b"shelL"))
+    r = aicert(code=None)
+    if r.returncode:
+        assert "cache: object" in r.stderr and "hint:" in r.stderr
+        aicert()
+    aicert("verify", "proof.json", "--require", "software")
+
+
 def test_a_forged_cache_is_not_believed(aicert, shell, tmp_path):
     """The store's database is anybody's to edit: a result that no attestation lists as executed is run again."""
     import sqlite3
