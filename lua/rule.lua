@@ -89,7 +89,8 @@ local function fixed_outputs(given, ctx)
 	for _, name in ipairs(keys(given or {})) do
 		local kind = given[name]
 		if kind ~= "file" and kind ~= "dir" then error(("%s: output '%s': expected \"file\" or \"dir\""):format(ctx.where, name), 0) end
-		out[name] = { kind = "output", name = name, path = "/workspace/outputs/" .. name, type = kind, is_dir = kind == "dir", line = ctx.line, column = ctx.column }
+		out[name] = { kind = "output", name = name, path = "/workspace/outputs/" .. name, type = kind, is_dir = kind == "dir",
+			line = ctx.line, column = ctx.column }
 	end
 	return out
 end

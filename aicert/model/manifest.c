@@ -170,8 +170,8 @@ read_steps(struct reader *r, const struct ai_yaml *map)
 {
 	if (need_map(r, map, "steps") < 0)
 		return r->err->code;
-	if (map->n == 0)
-		return ai_at(r, map, "steps: is empty: expected at least one");
+	if (map->n == 0 || map->n > AI_MAX_STEPS)
+		return ai_at(r, map, "steps: got %zu, expected 1 to %d", map->n, AI_MAX_STEPS);
 	for (size_t i = 0; i < map->n; i++) {
 		const struct ai_yaml *key = map->pairs[i].key;
 		char *name = NULL;

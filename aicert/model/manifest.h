@@ -18,6 +18,10 @@
 #include "base/err.h"
 #include "model/yaml.h"
 
+/* A verifier reads what a stranger wrote: these keep its work in bounds. */
+#define AI_MAX_STEPS 1000
+#define AI_MAX_INPUTS 4000
+
 typedef enum ai_input_type { AI_INPUT_GIT, AI_INPUT_URL, AI_INPUT_PATH } ai_input_type;
 
 struct ai_input {

@@ -168,9 +168,11 @@ int
 ai_read_input(struct reader *r, char *name, const struct ai_yaml *at, const struct ai_yaml *map)
 {
 	struct ai_manifest *m = r->m;
-	bool twice = ai_manifest_input(m, name) != NULL;
-	if (twice || ai_grow(&m->inputs, &r->cap_inputs, m->n_inputs, sizeof *m->inputs, r->err) < 0) {
-		if (twice)
+	bool many = m->n_inputs >= AI_MAX_INPUTS, twice = !many && ai_manifest_input(m, name) != NULL;
+	if (many || twice || ai_grow(&m->inputs, &r->cap_inputs, m->n_inputs, sizeof *m->inputs, r->err) < 0) {
+		if (many)
+			ai_at(r, at, "more than %d inputs", AI_MAX_INPUTS);
+		else if (twice)
 			ai_at(r, at, "two inputs are called '%s': give one a 'name:' of its own", name);
 		free(name);
 		return r->err->code;

@@ -264,6 +264,9 @@ run(const struct request *q, json_t **out, struct ai_err *err)
 {
 	if (q->rule->len > AI_MAX_RULE)
 		return ai_fail(err, AI_EUSAGE, "%s: too large: got %zu bytes, expected at most %u", q->where, q->rule->len, AI_MAX_RULE);
+	/* No honest rule writes it, and Lua 5.4 compiles some uses of it wrongly (`local _ENV <const>`). */
+	if (memmem(q->rule->text, q->rule->len, "_ENV", 4))
+		return ai_fail(err, AI_EUSAGE, "%s: rules have no globals, and no use for '_ENV'", q->where);
 	struct ai_state *s = ai_state_new();
 	if (!s)
 		return ai_nomem(err);

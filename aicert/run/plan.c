@@ -3,22 +3,29 @@
  *
  * Steps are planned in an order in which each comes after what it needs: only then is it known whether
  * the output that a step takes is a file or a folder, and so where it stands.
+ *
+ * A verifier plans from what a stranger's proof carries: the number of steps (manifest.h), the work per step (rule/state.h) and the
+ * time of the whole have ceilings, and nothing below grows faster than steps times steps.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "run/plan.h"
 
 #include <string.h>
+#include <time.h>
 
 #include "base/buf.h"
 #include "base/path.h"
 #include "model/lock.h"
 #include "model/node.h"
 
+enum { MAX_SECONDS = 60 /* of this thread's processor time: can refuse a plan, never change it */ };
+
 struct planned {
 	const struct ai_step_spec *spec;
 	const struct ai_rule_text *rule;
-	const char **needs;            /* names of steps, borrowed from their specs */
+	struct planned **needs;
 	size_t n_needs, cap_needs;
+	bool ordered;                  /* has its place in the order */
 	json_t *recipe;                /* NULL until planned */
 };
 
@@ -30,6 +37,7 @@ struct plan {
 	size_t n_ordered;
 	bool shapes_known;             /* false while only the needs are asked for */
 	char *name_buf;                /* holds what the last ai_artifact points to */
+	time_t cpu_end;
 	struct ai_err *err;
 };
 
@@ -163,6 +171,21 @@ find(void *ctx, const char *name, struct ai_artifact *out)
 
 /* --- order ------------------------------------------------------------------ */
 
+static time_t
+cpu_seconds(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return t.tv_sec;
+}
+
+static int
+check_time(const struct plan *p)
+{
+	return cpu_seconds() <= p->cpu_end ? 0
+		: ai_fail(p->err, AI_EUSAGE, "%s: planning takes too long: got more than %d s", p->in->file, MAX_SECONDS);
+}
+
 struct need_ctx { struct plan *p; struct planned *s; };
 
 static int
@@ -171,8 +194,7 @@ need(void *ctx, const char *name)
 	struct need_ctx *c = ctx;
 	if (ai_grow(&c->s->needs, &c->s->cap_needs, c->s->n_needs, sizeof *c->s->needs, c->p->err) < 0)
 		return c->p->err->code;
-	struct planned *other = step_named(c->p, name, strlen(name));
-	c->s->needs[c->s->n_needs++] = other->spec->name;
+	c->s->needs[c->s->n_needs++] = step_named(c->p, name, strlen(name));
 	return 0;
 }
 
@@ -196,31 +218,22 @@ rule_of(struct plan *p, struct planned *s)
 }
 
 static bool
-is_ordered(const struct plan *p, const char *name)
-{
-	for (size_t i = 0; i < p->n_ordered; i++)
-		if (strcmp(p->steps[p->order[i]].spec->name, name) == 0)
-			return true;
-	return false;
-}
-
-static bool
-is_ready(const struct plan *p, const struct planned *s)
+is_ready(const struct planned *s)
 {
 	for (size_t i = 0; i < s->n_needs; i++)
-		if (!is_ordered(p, s->needs[i]))
+		if (!s->needs[i]->ordered)
 			return false;
 	return true;
 }
 
 /* A step that this one needs and that has no place in the order yet. */
 static struct planned *
-unordered_need(const struct plan *p, const struct planned *s)
+unordered_need(const struct planned *s)
 {
 	size_t k = 0;
-	while (is_ordered(p, s->needs[k]))
+	while (s->needs[k]->ordered)
 		k++;
-	return step_named(p, s->needs[k], strlen(s->needs[k]));
+	return s->needs[k];
 }
 
 /* Steps remain, and each needs one that remains: going on from need to need must come round. */
@@ -229,14 +242,14 @@ name_cycle(struct plan *p)
 {
 	struct planned *s = NULL;
 	for (size_t i = 0; i < p->m->n_steps && !s; i++)
-		s = is_ordered(p, p->m->steps[i].name) ? NULL : &p->steps[i];
+		s = p->steps[i].ordered ? NULL : &p->steps[i];
 	/* After as many hops as there are steps it is on the cycle, whatever led there. */
 	for (size_t hops = 0; hops < p->m->n_steps; hops++)
-		s = unordered_need(p, s);
+		s = unordered_need(s);
 	const struct planned *first = s;
 	AI_BUF_AUTO b = AI_BUF(700);
 	do {
-		s = unordered_need(p, s);
+		s = unordered_need(s);
 		ai_buf_printf(&b, " needs '%s'", s->spec->name);
 	} while (s != first && b.state == AI_BUF_GOOD);
 	return ai_fail(p->err, AI_EUSAGE, "%s:%d:%d: steps need each other: '%s'%s%s", p->in->file, first->spec->line, first->spec->column,
@@ -248,19 +261,20 @@ order_steps(struct plan *p)
 {
 	for (size_t i = 0; i < p->m->n_steps; i++) {
 		struct need_ctx c = { p, &p->steps[i] };
-		if (rule_of(p, &p->steps[i]) < 0
+		if (rule_of(p, &p->steps[i]) < 0 || check_time(p) < 0
 			|| ai_rule_needs(p->steps[i].rule, p->in->file, p->steps[i].spec, find, p, need, &c, p->err) < 0)
 			return p->err->code;
 	}
 	while (p->n_ordered < p->m->n_steps) {
-		const struct planned *best = NULL;
+		struct planned *best = NULL;
 		for (size_t i = 0; i < p->m->n_steps; i++) {
-			const struct planned *s = &p->steps[i];
-			if (!is_ordered(p, s->spec->name) && is_ready(p, s) && (!best || strcmp(s->spec->name, best->spec->name) < 0))
+			struct planned *s = &p->steps[i];
+			if (!s->ordered && is_ready(s) && (!best || strcmp(s->spec->name, best->spec->name) < 0))
 				best = s;
 		}
 		if (!best)
 			return name_cycle(p);
+		best->ordered = true;
 		p->order[p->n_ordered++] = (size_t)(best - p->steps);
 	}
 	p->shapes_known = true;
@@ -398,23 +412,17 @@ steps_part(const struct plan *p)
 	return json_incref(list);
 }
 
-static bool
-is_taken(const struct plan *p, const char *step, const char *output)
-{
-	for (size_t i = 0; i < p->m->n_steps; i++) {
-		const json_t *in;
-		size_t k;
-		json_array_foreach(ai_json_arr(p->steps[i].recipe, "inputs"), k, in)
-			if (same_text(ai_json_str(in, "step"), step) && same_text(ai_json_str(in, "output"), output))
-				return true;
-	}
-	return false;
-}
-
 static int
 add_output(struct plan *p, json_t *list, const char *name, const char *step, const char *output)
 {
 	return json_array_append_new(list, json_pack("{s:s,s:s,s:s}", "name", name, "step", step, "output", output)) < 0 ? ai_nomem(p->err) : 0;
+}
+
+/* "step.output" in fresh memory, or NULL. */
+static char *
+full_name(const char *step, const char *output)
+{
+	return ai_format("%s.%s", step, output);
 }
 
 static int
@@ -423,7 +431,7 @@ written_outputs(struct plan *p, json_t *list)
 	for (size_t i = 0; i < p->m->n_outputs; i++) {
 		const struct ai_output_spec *o = &p->m->outputs[i];
 		const struct planned *s = step_named(p, o->step, strlen(o->step));
-		AI_FREE char *full = ai_format("%s.%s", o->step, o->output);
+		AI_FREE char *full = full_name(o->step, o->output);
 		if (!full)
 			return ai_nomem(p->err);
 		if (!s || !output_named(s, o->output)) {
@@ -437,26 +445,72 @@ written_outputs(struct plan *p, json_t *list)
 	return 0;
 }
 
-/* Every output that no step takes; two of the same name are both told by their step. */
+/* The names "step.output" that some step takes, as the keys of taken. */
 static int
-loose_outputs(struct plan *p, json_t *list)
+collect_taken(const struct plan *p, json_t *taken)
 {
 	for (size_t i = 0; i < p->m->n_steps; i++) {
+		const json_t *in;
+		size_t k;
+		json_array_foreach(ai_json_arr(p->steps[i].recipe, "inputs"), k, in) {
+			if (!ai_json_str(in, "step"))
+				continue;
+			AI_FREE char *full = full_name(ai_json_str(in, "step"), ai_json_str(in, "output"));
+			if (!full || json_object_set_new(taken, full, json_true()) < 0)
+				return ai_nomem(p->err);
+		}
+	}
+	return 0;
+}
+
+/* Calls each() for every output that no step takes. */
+static int
+each_loose(struct plan *p, const json_t *taken, int (*each)(struct plan *p, json_t *ctx, json_t *list, const char *step, const char *name),
+	json_t *ctx, json_t *list)
+{
+	for (size_t i = 0; i < p->m->n_steps; i++) {
+		const char *step = p->steps[i].spec->name;
 		const json_t *o;
 		size_t k;
 		json_array_foreach(ai_json_arr(p->steps[i].recipe, "outputs"), k, o) {
-			const char *step = p->steps[i].spec->name, *name = ai_json_str(o, "name");
-			size_t bearers = 0;
-			for (size_t j = 0; j < p->m->n_steps; j++)
-				bearers += output_named(&p->steps[j], name) && !is_taken(p, p->steps[j].spec->name, name);
-			AI_FREE char *full = ai_format("%s.%s", step, name);
+			AI_FREE char *full = full_name(step, ai_json_str(o, "name"));
 			if (!full)
 				return ai_nomem(p->err);
-			if (!is_taken(p, step, name) && add_output(p, list, bearers > 1 ? full : name, step, name) < 0)
+			if (!json_object_get(taken, full) && each(p, ctx, list, step, ai_json_str(o, "name")) < 0)
 				return p->err->code;
 		}
 	}
 	return 0;
+}
+
+/* bearers: name -> is it borne by more than one? */
+static int
+count_name(struct plan *p, json_t *bearers, json_t *list, const char *step, const char *name)
+{
+	(void)list, (void)step;
+	return json_object_set_new(bearers, name, json_boolean(json_object_get(bearers, name) != NULL)) < 0 ? ai_nomem(p->err) : 0;
+}
+
+static int
+add_loose(struct plan *p, json_t *bearers, json_t *list, const char *step, const char *name)
+{
+	AI_FREE char *full = full_name(step, name);
+	if (!full)
+		return ai_nomem(p->err);
+	return add_output(p, list, json_is_true(json_object_get(bearers, name)) ? full : name, step, name);
+}
+
+/* Every output that no step takes; two of the same name are both told by their step. */
+static int
+loose_outputs(struct plan *p, json_t *list)
+{
+	AI_JSON *taken = json_object();
+	AI_JSON *bearers = json_object();
+	if (!taken || !bearers)
+		return ai_nomem(p->err);
+	if (collect_taken(p, taken) < 0 || each_loose(p, taken, count_name, bearers, list) < 0)
+		return p->err->code;
+	return each_loose(p, taken, add_loose, bearers, list);
 }
 
 static json_t *
@@ -492,6 +546,7 @@ static int
 make(struct plan *p, json_t *environment, json_t **out)
 {
 	struct ai_digest env_id;
+	p->cpu_end = cpu_seconds() + MAX_SECONDS;
 	p->steps = ai_calloc(p->m->n_steps, sizeof *p->steps);
 	p->order = ai_calloc(p->m->n_steps, sizeof *p->order);
 	if (!p->steps || !p->order)
@@ -502,7 +557,7 @@ make(struct plan *p, json_t *environment, json_t **out)
 		return p->err->code;
 	for (size_t i = 0; i < p->n_ordered; i++) {
 		struct planned *s = &p->steps[p->order[i]];
-		if (ai_rule_recipe(s->rule, p->in->file, s->spec, &env_id, find, p, &s->recipe, p->err) < 0)
+		if (check_time(p) < 0 || ai_rule_recipe(s->rule, p->in->file, s->spec, &env_id, find, p, &s->recipe, p->err) < 0)
 			return p->err->code;
 	}
 	return assemble(p, out);

@@ -114,7 +114,7 @@ forms_refused(void **state)
 	bad("'aicert: 1' is missing", "steps: {s: {use: shell}}\n");
 	bad("aicert: got '2', expected 1", "aicert: 2\nsteps: {s: {use: shell}}\n");
 	bad("'steps' is missing", "aicert: 1\n");
-	bad("steps: is empty", "aicert: 1\nsteps: {}\n");
+	bad("steps: got 0, expected 1 to 1000", "aicert: 1\nsteps: {}\n");
 	bad("steps: expected a map", "aicert: 1\nsteps: [a]\n");
 	bad("Aicertfile:3:1: an Aicertfile has no key 'ouputs' (did you mean 'outputs'?)", LONG "ouputs: {}\n");
 	bad("'use' is missing", "aicert: 1\nsteps: {s: {script: x}}\n");

@@ -139,6 +139,23 @@ graphs_refused(void **state)
 	refuse("its URL holds a secret", "kind: python\nsource: {type: git, gitRepo: r}\nresources: [{url: 'https://u:p@e.org/r'}]\n");
 }
 
+/* A verifier plans what a stranger wrote. */
+static void
+too_many(void **state)
+{
+	(void)state;
+	AI_BUF_AUTO b = AI_BUF(AI_MAX_AICERTFILE);
+	ai_buf_puts(&b, "aicert: 1\nsteps:\n");
+	for (int i = 0; i < 1001; i++)
+		ai_buf_printf(&b, "  s%d: {use: shell, script: x}\n", i);
+	AI_BUF_AUTO inputs = AI_BUF(AI_MAX_AICERTFILE);
+	ai_buf_puts(&inputs, "aicert: 1\nsteps: {s: {use: shell, script: x}}\ninputs:\n");
+	for (int i = 0; i < 4001; i++)
+		ai_buf_printf(&inputs, "  i%d: {path: x}\n", i);
+	refuse("more than 4000 inputs", inputs.data);
+	refuse("steps: got 1001, expected 1 to 1000", b.data);
+}
+
 static void
 places_refused(void **state)
 {
@@ -213,7 +230,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(all_forms_give_one_recipe), cmocka_unit_test(shape_of_golden), cmocka_unit_test(steps_in_order),
-		cmocka_unit_test(graphs_refused), cmocka_unit_test(places_refused), cmocka_unit_test(sources_must_fit),
+		cmocka_unit_test(graphs_refused), cmocka_unit_test(places_refused), cmocka_unit_test(too_many), cmocka_unit_test(sources_must_fit),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -90,8 +90,8 @@ no_way_out(void **state)
 	evil("rules have no globals: write 'local counter'", PLAN("counter = 1 " RUN));
 	evil("rules have no globals: write 'local helper'", "function helper() end " PLAN(RUN));
 	evil("'type' is a word of the rules' language", PLAN("type = 1 " RUN));
-	evil("rules have no globals", PLAN("_ENV[1] = 2 " RUN));
-	evil("a rule does not know 'load'", PLAN("return _ENV.load('x')"));
+	evil("no use for '_ENV'", PLAN("_ENV[1] = 2 " RUN));
+	evil("no use for '_ENV'", "local _ENV <const> = 11; a = 1");
 	evil("attr cannot be changed", PLAN("attr.text = 1 " RUN));
 	evil("action has no 'ruin' (did you mean 'run'?)", PLAN("return action.ruin {}"));
 	evil("attempt to call a nil value", PLAN("return (''):rep(1e9)"));
