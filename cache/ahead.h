@@ -6,7 +6,7 @@
  * and nobody waits. What they hash for nothing (files that are left out) costs an otherwise idle
  * processor; large files are left to the caller, so a helper never holds one up for long.
  *
- * Depends on: base, filehash.  Threads: called from one; starts its own.
+ * Depends on: base, filekey.  Threads: called from one; starts its own.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef AI_AHEAD_H

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,18 +58,43 @@ sync_temps(struct ai_store *s, struct ai_err *err)
 	return 0;
 }
 
+/* Is the file at name one that another process published in this same way? Then its content was synced before it had the name. */
+static bool
+published_by_another(struct ai_store *s, const struct ai_batch_object *o, const char *name)
+{
+	struct stat st;
+	return fstatat(s->objects_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) && (uint64_t)st.st_size == o->size &&
+		(st.st_mode & 07777) == 0444 && st.st_mtim.tv_sec == AI_OBJECT_MTIME && st.st_mtim.tv_nsec == 0;
+}
+
+/*
+ * Gives the temporary file the object's name; 0 or -1 with errno. Who is second leaves the first one's file: checkouts are
+ * hard links to it, and replacing it would make them look altered. What is there but damaged is replaced.
+ */
+static int
+give_name(struct ai_store *s, const struct ai_batch_object *o, const char *name)
+{
+	if (renameat2(s->session.dir_fd, o->tmp, s->objects_fd, name, RENAME_NOREPLACE) == 0)
+		return 0;
+	if (errno == EEXIST && published_by_another(s, o, name))
+		return unlinkat(s->session.dir_fd, o->tmp, 0);
+	if (errno != EEXIST && errno != EINVAL && errno != ENOSYS)
+		return -1;
+	return renameat(s->session.dir_fd, o->tmp, s->objects_fd, name);
+}
+
 static int
 publish(struct ai_store *s, const struct ai_batch_object *o, bool *new_folder, struct ai_err *err)
 {
 	char name[AI_OBJECT_NAME], folder[3];
 	ai_object_name(&o->id, name);
-	if (renameat(s->session.dir_fd, o->tmp, s->objects_fd, name) == 0)
+	if (give_name(s, o, name) == 0)
 		return 0;
 	snprintf(folder, sizeof folder, "%.2s", name);
 	if (errno != ENOENT || (mkdirat(s->objects_fd, folder, 0755) < 0 && errno != EEXIST))
 		return ai_fail_errno(err, AI_EENV, "cache: objects/%s: cannot publish", name);
 	*new_folder = true;
-	if (renameat(s->session.dir_fd, o->tmp, s->objects_fd, name) < 0)
+	if (give_name(s, o, name) < 0)
 		return ai_fail_errno(err, AI_EENV, "cache: objects/%s: cannot publish", name);
 	return 0;
 }

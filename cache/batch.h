@@ -6,7 +6,7 @@
  * folder, and a batch of it becomes part of the store in this order:
  *
  *   1. the files of the batch are synced (a few by fsync, many by one syncfs);
- *   2. each is renamed to objects/ab/<62 digits>;
+ *   2. each is renamed to objects/ab/<62 digits>, unless another process has just put it there;
  *   3. the folders with new names are synced;
  *   4. one transaction (synchronous=FULL) writes the rows of objects, nodes,
  *      edges and file hashes.

@@ -4,7 +4,7 @@
  * An object has mode 0444 and mtime 315532800 (1980-01-01), like every file of a
  * checkout that is a hard link to it. The table `objects` holds the size of each
  * one that is durable. A file without a row is what a power cut left between
- * two steps of a batch: it counts as absent and the next import replaces it.
+ * two steps of a batch: it counts as absent until the next import adopts it.
  * Size, mode and mtime are looked at whenever an object is used; one whose
  * mode or mtime moved is read again, because whoever writes moves them.
  *
