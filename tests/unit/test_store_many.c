@@ -207,7 +207,7 @@ killed_at_any_moment(void **state)
 		}
 		close(ends[1]);
 		seed = seed * 1103515245u + 12345u;
-		const struct timespec t1 = { .tv_nsec = (long)(seed >> 8) % 200000000 };
+		const struct timespec t1 = { .tv_nsec = (long)(seed >> 8) % 250 * 1000000 };
 		nanosleep(&t1, NULL);
 		for (int i = 0; i < 2; i++) {
 			int status;
