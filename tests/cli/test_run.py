@@ -1,6 +1,7 @@
 """From an Aicertfile to a verified proof: the guide's flow, reuse, and every way in which a run must fail."""
 import json
 import os
+import shutil
 import pathlib
 import signal
 import subprocess
@@ -151,11 +152,16 @@ def test_root_and_user_get_the_same_root(aicert, shell, tmp_path):
         d.mkdir()
     for f in ("Aicertfile", "words.txt"):
         (cwd / f).write_bytes((aicert.cwd / f).read_bytes())
-    for d in (home, cwd, tmp_path, tmp_path.parent, tmp_path.parent.parent):
+    # A copy of the program: the checkout may lie in root's own home.
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for p in ("aicert", "aicert-engine"):
+        shutil.copy(BUILD / p, programs)
+    for d in (home, cwd, programs, tmp_path, tmp_path.parent, tmp_path.parent.parent):
         os.chmod(d, 0o755)
     for d in (home, cwd):
         os.chown(d, 65534, 65534)
-    r = subprocess.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", str(BUILD / "aicert"), "--json"], cwd=cwd,
+    r = subprocess.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", str(programs / "aicert"), "--json"], cwd=cwd,
                        env={"PATH": os.environ["PATH"], "HOME": str(home)}, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     assert r.returncode == 0, r.stderr
     assert json.loads(r.stdout)["root"] == root
