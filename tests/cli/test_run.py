@@ -1,8 +1,8 @@
 """From an Aicertfile to a verified proof: the guide's flow, reuse, and every way in which a run must fail."""
 import json
 import os
-import shutil
 import pathlib
+import shutil
 import signal
 import subprocess
 import time
