@@ -222,7 +222,7 @@ int
 main(int argc, char **argv)
 {
 	struct ai_err err = { 0 };
-	unsigned long long mutations = 5000, seconds = 10, done = 0;
+	unsigned long long mutations = 20000, seconds = 10, done = 0;
 	const char *slash = strrchr(argv[0], '/'), *name = slash ? slash + 1 : argv[0];
 	name = strncmp(name, "fuzz_", 5) == 0 ? name + 5 : name;
 	snprintf(crash_path, sizeof crash_path, "crash-%s", name);
