@@ -182,13 +182,13 @@ leaves_project(const char *path)
 	return false;
 }
 
-/* "https://…", "ssh://…", and ssh's short "git@host:path". */
+/* "https://…", "ssh://…", and ssh's short "git@host:path": a ':' before any '/'. A path may hold "://" further on. */
 static bool
 is_remote(const char *where)
 {
 	if (strncasecmp(where, "file:", 5) == 0)
 		return false;
-	return strstr(where, "://") || where[strcspn(where, ":/")] == ':';
+	return where[strcspn(where, ":/")] == ':';
 }
 
 char *
