@@ -291,17 +291,26 @@ static const struct field output_fields[] = { { "exclude", OPTIONAL | LIST | FIL
 	{ "path", 0, path, NULL, NULL, 0 }, { "type", 0, out_type, NULL, NULL, 0 } };
 SHAPE(output, .also = NULL);
 #define STEP_FIELDS(input_shape) { { "actions", LIST | FILLED, NULL, &action, NULL, 0 }, { "environment", 0, id, NULL, NULL, AI_KIND_ENVIRONMENT }, \
-	{ "inputs", LIST | SORTED, NULL, &input_shape, "path", 0 }, KIND, { "outputs", LIST | UNIQUE, NULL, &output, "name", 0 } }
+	{ "inputs", LIST | SORTED, NULL, &input_shape, "path", 0 }, KIND, { "outputs", LIST | SORTED, NULL, &output, "path", 0 } }
 static const struct field step_fields[] = STEP_FIELDS(input);
-SHAPE(step, .also = NULL);
 static const struct field recipe_fields[] = STEP_FIELDS(recipe_input);
 
+/* Says "step" (which a recipe within a plan must, too); outputs are in the order of their paths, and no two have one name. */
 static const char *
-says_step(const json_t *o)
+step_with_names(const json_t *o)
 {
-	return ai_node_kind(o) == AI_KIND_STEP ? NULL : "kind 'step'";
+	AI_JSON *seen = json_object();
+	size_t i;
+	json_t *v;
+	if (ai_node_kind(o) != AI_KIND_STEP)
+		return "kind 'step'";
+	json_array_foreach(json_object_get(o, "outputs"), i, v)
+		if (json_object_get(seen, ai_json_str(v, "name")) || json_object_set_new(seen, ai_json_str(v, "name"), json_true()) < 0)
+			return "outputs of different names";
+	return NULL;
 }
-SHAPE(recipe, .also = says_step);
+SHAPE(step, .also = step_with_names);
+SHAPE(recipe, .also = step_with_names);
 
 static const struct field result_fields[] = { KIND, { "outputs", LIST | UNIQUE, NULL, &named_ref, "name", 0 },
 	{ "resumed", OPTIONAL | LIST | FILLED | UNIQUE, id, NULL, NULL, AI_KIND_TREE }, { "step", 0, id, NULL, NULL, AI_KIND_STEP },

@@ -78,6 +78,8 @@ static const struct { unsigned i; const char *from, *to; } changes[] = {
 	{ 5, "'name':'A','value':''", "'name':'A=','value':''" }, { 5, "'path':'/workspace/a'", "'path':'/workspace/c'" },
 	{ 5, "'path':'/workspace/a'", "'path':'/workspace/b'" }, { 5, "'path':'/workspace/a'", "'path':'workspace/a'" }, { 5, "'type':'dir'", "'type':'exec'" },
 	{ 5, "'cwd':'/workspace'", "'cwd':'/workspace/'" }, { 5, "'cwd':'/workspace'", "'cwd':'/workspace','path':'/x'" },
+	{ 5, "'exclude':['*.log']}", "'exclude':['*.log']},{'name':'n','path':'/workspace/outputs/a','type':'file'}" },
+	{ 5, "'exclude':['*.log']}", "'exclude':['*.log']},{'name':'m','path':'/workspace/outputs/n','type':'file'}" },
 	{ 8, "'name':'a','id'", "'name':'c','id'" }, { 8, "'name':'a','id'", "'name':'b','id'" }, { 8, "'name':'t','recipe'", "'name':'s','recipe'" },
 	{ 8, "'step':'s','output':'m'}]}}", "'step':'s'}]}}" }, { 8, "'step':'s','output':'m'}]}}", "'step':'s','output':'m','blob':'" ID "'}]}}" },
 	{ 8, "'recipe':{'kind':'step'", "'recipe':{'kind':'run'" },
