@@ -47,10 +47,13 @@ path_content(const struct ai_fetch *f, const struct ai_input *in, struct ai_ref 
 		.exclude = (const char *const *)in->exclude, .n_exclude = in->n_exclude, .leave_out = f->leave_out, .n_leave_out = f->n_leave_out,
 		.follow = in->follow, .skip_git = true, .talk = f->talk,
 	};
-	if (input_path(f, in->where, &path, err) < 0 || ai_path_import(f->sink, path, &o, &ref, err) < 0)
+	struct stat st;
+	if (input_path(f, in->where, &path, err) < 0)
 		return err->code;
-	if (in->sha256 && ref.type != AI_REF_BLOB)
+	if (in->sha256 && stat(path, &st) == 0 && S_ISDIR(st.st_mode))
 		return ai_fail(err, AI_EINPUT, "'%s': is a folder: sha256 is for a file", in->where);
+	if (ai_path_import(f->sink, path, &o, &ref, err) < 0)
+		return err->code;
 	ai_hex(&ref.id, got);
 	if (in->sha256 && strcmp(got, in->sha256) != 0)
 		return differs(in->where, got, in->sha256, err);
@@ -80,19 +83,17 @@ get_file(const struct ai_fetch *f, const char *url, const struct expected *want,
 	if (ai_http_file_path(url, &path, err) < 0)
 		return err->code;
 	resolved = realpath(path, NULL);
-	if (!resolved)
+	if (!resolved || stat(resolved, &st) < 0)
 		return ai_fail_errno(err, AI_EINPUT, "'%s': cannot open", path);
+	if (!S_ISREG(st.st_mode))
+		return ai_fail(err, AI_EINPUT, "'%s': a file URL names a plain file: this is a folder or a special file", path);
+	if (want->size >= 0 && st.st_size != want->size)
+		return ai_fail(err, AI_EINPUT, "'%s': size: got %lld bytes, expected %lld", path, (long long)st.st_size, (long long)want->size);
 	if (ai_path_import(f->sink, resolved, &o, &ref, err) < 0)
 		return err->code;
-	if (ref.type != AI_REF_BLOB)
-		return ai_fail(err, AI_EINPUT, "'%s': is a folder: a URL names a file", path);
 	ai_hex(&ref.id, got);
 	if (want->sha256 && strcmp(got, want->sha256) != 0)
 		return differs(path, got, want->sha256, err);
-	if (stat(resolved, &st) < 0)
-		return ai_fail_errno(err, AI_EINPUT, "'%s': cannot stat", path);
-	if (want->size >= 0 && st.st_size != want->size)
-		return ai_fail(err, AI_EINPUT, "'%s': size: got %lld bytes, expected %lld", path, (long long)st.st_size, (long long)want->size);
 	*out = ref.id;
 	*size_out = (uint64_t)st.st_size;
 	return 0;

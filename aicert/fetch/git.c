@@ -87,6 +87,11 @@ ai_git_fail(const struct ai_git_url *url, int returned, const char *doing, struc
 		ai_fail(err, AI_EINPUT, "git: '%s': is gone, or not there for this user: %s", url->shown, said);
 		return url->scheme == AI_GIT_FILE ? err->code : ai_hint(err, "check the URL; a private repository needs a login (credential helper, ssh-agent, netrc or token variable)");
 	}
+	/* libgit2 reads ~/.ssh/known_hosts too, to choose the kind of key to ask for, and gives up at a line that it does not know. */
+	if (strstr(said, "known_hosts")) {
+		ai_fail(err, AI_EENV, "git: '%s': %s", url->shown, said);
+		return ai_hint(err, "mend or remove the lines of ~/.ssh/known_hosts that are not `names type key`");
+	}
 	bool machine = class == GIT_ERROR_NET || class == GIT_ERROR_OS || class == GIT_ERROR_SSL || class == GIT_ERROR_SSH ||
 		class == GIT_ERROR_HTTP || class == GIT_ERROR_NOMEMORY || class == GIT_ERROR_THREAD || class == GIT_ERROR_FILESYSTEM;
 	return ai_fail(err, machine ? AI_EENV : AI_EINPUT, "git: '%s': %s: %s", url->shown, doing, said);

@@ -4,7 +4,7 @@
  * The only file that includes git2.h. Written for libgit2 1.5, which knows no shallow
  * fetch and no time-outs of its own.
  *
- * Depends on: base, model, sink.  Threads: a link belongs to one; the search path that ssh needs is the process's.
+ * Depends on: base, model, sink.  Threads: a link belongs to one.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef AI_GIT_H
@@ -32,8 +32,6 @@ int ai_git_fail(const struct ai_git_url *url, int returned, const char *doing, s
 /* --- git_auth.c: callbacks of libgit2 --------------------------------------- */
 int ai_git_credentials(git_credential **out, const char *url, const char *user, unsigned allowed, void *link);
 int ai_git_certificate(git_cert *cert, int valid, const char *host, void *link);
-/* libgit2 reads known_hosts by itself too, to choose the kind of key to ask for: shows it ~/.ssh and nothing else of HOME. */
-int ai_git_show_ssh(const char *cache, struct ai_err *err) AI_CHECKED;
 
 /* --- git_remote.c ----------------------------------------------------------- */
 /* What does ref (NULL = HEAD) mean on the remote now? cache as in ai_fetch. */

@@ -1,8 +1,6 @@
 /* git_auth.c -- who we are and who they are: callbacks of libgit2 (git.h).  SPDX-License-Identifier: Apache-2.0 */
-#include <errno.h>
 #include <fcntl.h>
 #include <pwd.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -172,24 +170,4 @@ ai_git_certificate(git_cert *cert, int valid, const char *host, void *link)
 	ai_fail(&l->said, AI_EENV, "git: '%s': the certificate of '%s' is not valid for it or not from a trusted authority", l->url->shown, host);
 	ai_hint(&l->said, "set SSL_CERT_FILE to a bundle that holds the authority's certificate");
 	return refuse(l, GIT_ECERTIFICATE);
-}
-
-int
-ai_git_show_ssh(const char *cache, struct ai_err *err)
-{
-	const char *home = getenv("HOME");
-	AI_FREE char *shown = ai_join(cache, "git/home");
-	AI_FREE char *link = shown ? ai_join(shown, ".ssh") : NULL;
-	AI_FREE char *tmp = link ? ai_format("%s.%ld", link, (long)getpid()) : NULL;
-	AI_FREE char *target = ai_join(home && *home ? home : "/nonexistent", ".ssh");
-	if (!tmp || !target)
-		return ai_nomem(err);
-	if (ai_mkdirs(shown, 0700, err) < 0)
-		return err->code;
-	(void)unlink(tmp);
-	if (symlink(target, tmp) < 0 || rename(tmp, link) < 0)
-		return ai_fail_errno(err, AI_EENV, "%s: cannot make link", link);
-	if (git_libgit2_opts(GIT_OPT_SET_SEARCH_PATH, GIT_CONFIG_LEVEL_GLOBAL, shown) < 0)
-		return ai_nomem(err);
-	return 0;
 }

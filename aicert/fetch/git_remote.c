@@ -104,9 +104,7 @@ int
 ai_git_remote_resolve(const struct ai_fetch *f, const struct ai_git_url *url, const char *ref, struct ai_git_id *out, struct ai_err *err)
 {
 	struct ai_git_link l = { .url = url, .talk = f->talk };
-	int r = url->scheme == AI_GIT_SSH ? ai_git_show_ssh(f->cache, err) : 0;
-	if (r == 0)
-		r = link_open(&l, NULL, err);
+	int r = link_open(&l, NULL, err);
 	if (r == 0 && ai_git_find_ref(link_find, &l, ref, out, NULL, err) < 0)
 		r = ai_in(err, "git: '%s'", url->shown);
 	disconnect(&l);
@@ -271,7 +269,7 @@ ai_git_remote_fetch(const struct ai_fetch *f, const struct ai_git_url *url, cons
 	git_oid oid;
 	if (!path || !mark)
 		return ai_nomem(err);
-	if ((url->scheme == AI_GIT_SSH && ai_git_show_ssh(f->cache, err) < 0) || copy_lock(path, &lock, err) < 0 || copy_open(path, url, &repo, err) < 0)
+	if (copy_lock(path, &lock, err) < 0 || copy_open(path, url, &repo, err) < 0)
 		return err->code;
 	memcpy(oid.id, commit->b, sizeof oid.id);
 	int r = git_reference_name_to_id(&(git_oid){ { 0 } }, repo, mark) == 0 ? 1 : bring(f, url, repo, commit, ref, err);

@@ -197,7 +197,7 @@ on_progress(void *ctx, curl_off_t total, curl_off_t now, curl_off_t up_total, cu
 	(void)up_now;
 	if (ai_check_interrupt(&t->said) < 0)
 		return 1;
-	if (now > 0 && t->body_began && (t->part.have - t->told >= 1 << 18 || now == total)) {
+	if (t->body_began && (t->part.have - t->told >= 1 << 18 || (now == total && t->part.have != t->told))) {
 		t->told = t->part.have;
 		ai_say_progress(t->req->talk, t->shown, t->part.have, total > 0 ? t->had + (uint64_t)total : 0);
 	}

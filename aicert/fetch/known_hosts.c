@@ -108,31 +108,53 @@ same_key(struct word b64, const void *key, size_t key_len)
 	return ai_b64_get(b64.p, b64.n, &bytes, &err) == 0 && bytes.len == key_len && memcmp(bytes.data, key, key_len) == 0;
 }
 
-ai_host_verdict
-ai_known_hosts_check(const char *text, size_t n, const char *host, unsigned port, const void *key, size_t key_len)
+/* The name under which known_hosts has a host. Fresh. */
+static char *
+listed_name(const char *host, unsigned port)
 {
-	AI_FREE char *name = port && port != 22 ? ai_format("[%s]:%u", host, port) : ai_strdup(host);
-	ai_host_verdict verdict = AI_HOST_UNKNOWN;
+	char *name = port && port != 22 ? ai_format("[%s]:%u", host, port) : ai_strdup(host);
 	for (char *s = name; s && *s; s++)
 		*s = (char)tolower((unsigned char)*s);
-	for (const char *line = text, *end = text + n; name && line < end;) {
-		const char *eol = memchr(line, '\n', (size_t)(end - line));
-		const char *p = line, *stop = eol ? eol : end;
-		struct word hosts = next_word(&p, stop), mark = { "", 0 };
-		line = stop + 1;
+	return name;
+}
+
+struct line { struct word mark, key; };
+
+/* The next line at *p that is about this name; false at the end. */
+static bool
+next_line(const char **p, const char *end, const char *name, struct line *out)
+{
+	while (*p < end) {
+		const char *eol = memchr(*p, '\n', (size_t)(end - *p));
+		const char *at = *p, *stop = eol ? eol : end;
+		struct word hosts = next_word(&at, stop);
+		*p = eol ? eol + 1 : end;
+		*out = (struct line){ { "", 0 }, { "", 0 } };
 		if (hosts.n == 0 || *hosts.p == '#')
 			continue;
 		if (*hosts.p == '@') {
-			mark = hosts;
-			hosts = next_word(&p, stop);
+			out->mark = hosts;
+			hosts = next_word(&at, stop);
 		}
-		struct word type = next_word(&p, stop), b64 = next_word(&p, stop);
-		if (type.n == 0 || b64.n == 0 || (mark.n && !is(mark, "@revoked")) || !hosts_match(hosts, name))
-			continue;
-		bool same = same_key(b64, key, key_len);
-		if (mark.n && same)
+		(void)next_word(&at, stop); /* the key's type, which the key names too */
+		out->key = next_word(&at, stop);
+		if (out->key.n && (out->mark.n == 0 || is(out->mark, "@revoked")) && hosts_match(hosts, name))
+			return true;
+	}
+	return false;
+}
+
+ai_host_verdict
+ai_known_hosts_check(const char *text, size_t n, const char *host, unsigned port, const void *key, size_t key_len)
+{
+	AI_FREE char *name = listed_name(host, port);
+	ai_host_verdict verdict = AI_HOST_UNKNOWN;
+	struct line l;
+	for (const char *p = text; name && next_line(&p, text + n, name, &l);) {
+		bool same = same_key(l.key, key, key_len);
+		if (l.mark.n && same)
 			return AI_HOST_REVOKED;
-		if (!mark.n && verdict != AI_HOST_KNOWN)
+		if (!l.mark.n && verdict != AI_HOST_KNOWN)
 			verdict = same ? AI_HOST_KNOWN : AI_HOST_CHANGED;
 	}
 	return verdict;
