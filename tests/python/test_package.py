@@ -256,6 +256,7 @@ def not_proofs(proof):
         "newer": proof.replace(b'"version": "v1"', b'"version": "v9"').replace(b'"version":"v1"', b'"version":"v9"'),
         "doubled-key": proof.rstrip()[:-1] + b', "root": "' + b"0" * 64 + b'"}', "trailing": proof + b"{}", "nul": b"\0" * 100,
         "not-utf8": b'{"version": "v1\xff"}', "deep": b"[" * 100000,
+        "deep-but-whole": b'{"version": "v1", "root": "a", "nodes": {"a":' + b"[" * 1800 + b"]" * 1800 + b"}}",
     }
 
 
@@ -353,6 +354,7 @@ try:
     c.verify()
 except aicert.VerificationError as e:
     again = pickle.loads(pickle.dumps(e))
+    assert repr(type(e)) == "<class 'aicert.VerificationError'>"
     give([roots == {c.root}, str(again) == str(e), again.failed == e.failed, again.level, again.hint == e.hint])
 """)
     assert said == [True, True, True, "software", True]

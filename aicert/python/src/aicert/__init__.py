@@ -23,4 +23,8 @@ from ._report import Check, Report
 __version__: str = _version()
 """Version of the library that judges, such as "0.1.0"."""
 
+# Tracebacks and help() name what is public by the name that users type.
+for _public in (Certificate, Check, Error, LibraryError, ProofError, Report, UsageError, VerificationError, load, loads):
+    _public.__module__ = __name__
+
 __all__ = ["Certificate", "Check", "Error", "LibraryError", "ProofError", "Report", "UsageError", "VerificationError", "load", "loads"]

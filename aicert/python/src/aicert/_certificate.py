@@ -92,7 +92,7 @@ class Certificate:
 
     @functools.cached_property
     def _proof(self) -> Dict[str, Any]:
-        # The library has read the same bytes and refuses doubled keys, floats and deep nesting, so there is one way to read them.
+        # The library has read the same bytes and refuses doubled keys, deep nesting and all that readers disagree on, so there is one way to read them.
         proof: Dict[str, Any] = json.loads(self._data)
         return proof
 
