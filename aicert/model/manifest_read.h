@@ -36,7 +36,7 @@ int ai_read_input(struct reader *r, char *name, const struct ai_yaml *at, const 
 char *ai_input_name(const struct ai_yaml *map);
 /* manifest_limits.c */
 int ai_read_limits(struct reader *r, const struct ai_yaml *map, struct ai_limits *out) AI_CHECKED;
-/* `environment:` of a file or a step. */
+/* `environment:` of a file or a step. manifest_step.c */
 int ai_read_environment(struct reader *r, const struct ai_yaml *y) AI_CHECKED;
 /* Appends a step whose attributes are map, after taking use (the rule's name), limits and environment out of it. name is taken over. */
 int ai_read_step(struct reader *r, char *name, const char *use_key, const struct ai_yaml *at, struct ai_yaml *map, bool short_form) AI_CHECKED;
