@@ -60,7 +60,7 @@ def fetch_tool(tmp_path_factory):
     if not lib.exists():
         pytest.skip(f"{lib} is not built")
     out = tmp_path_factory.mktemp("tool") / "fetch_tool"
-    san = [f"-fsanitize={BUILD.name[6:].replace("-", ",").replace('-', ',')}"] if BUILD.name.startswith("build-") else []
+    san = [f"-fsanitize={BUILD.name[6:].replace('-', ',')}"] if BUILD.name.startswith("build-") else []
     subprocess.run(["cc", "-std=c11", "-D_GNU_SOURCE", "-g", *san, f"-I{ROOT}/aicert", f"-I{ROOT}", "-o", out, ROOT / "tests/fetch/fetch_tool.c", lib,
                     "-lcrypto", "-ljansson", "-lyaml", "-lgit2", "-lcurl", "-lpthread"], check=True)
     return out
