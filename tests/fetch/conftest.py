@@ -5,6 +5,7 @@ import http.server
 import json
 import os
 import pathlib
+import pwd
 import shutil
 import signal
 import socket
@@ -249,6 +250,8 @@ class Ssh:
 @pytest.fixture(scope="session")
 def sshd(tmp_path_factory):
     need("sshd", "ssh-keygen", "ssh-agent", "ssh-add", "git", "unshare")
+    if os.path.basename(pwd.getpwuid(os.geteuid()).pw_shell) in ("nologin", "false"):
+        pytest.skip("this user may not log in, so not by ssh either")
     d = tmp_path_factory.mktemp("sshd")
     s = Ssh()
     s.dir, s.port, s.user = d, free_port(), getpass.getuser()
