@@ -80,7 +80,7 @@ class Fetch:
     """Runs the tool with a home, cache and store of its own."""
 
     def __init__(self, tool, base):
-        self.tool, self.base = tool, base
+        self.tool, self.base, self.prefix = tool, base, []
         self.home, self.cache, self.store, self.project = (base / n for n in ("home", "cache", "store", "project"))
         for d in (self.home, self.cache, self.store, self.project):
             d.mkdir(parents=True, exist_ok=True)
@@ -93,7 +93,7 @@ class Fetch:
         self.env["LSAN_OPTIONS"] = f"suppressions={ROOT}/tests/fetch/{name}:print_suppressions=0"
 
     def command(self, *args):
-        return [str(self.tool), *map(str, args), "--cache", str(self.cache), "--store", str(self.store), "--project", str(self.project)]
+        return [*self.prefix, str(self.tool), *map(str, args), "--cache", str(self.cache), "--store", str(self.store), "--project", str(self.project)]
 
     def start(self, *args, env=None):
         return subprocess.Popen(self.command(*args), env={**self.env, **(env or {})}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
