@@ -5,10 +5,14 @@
  * the record of that run says what it wrote. Everything else is kept unless --force was said.
  * SPDX-License-Identifier: Apache-2.0
  */
+#include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/fs.h"
 #include "base/path.h"
@@ -118,7 +122,13 @@ present(struct ai_job *job, const char *path, struct ai_ref *out, struct ai_err 
 static bool
 folder_is_empty(const char *path)
 {
-	return rmdir(path) == 0;
+	DIR *d = opendir(path);
+	size_t n = 0;
+	while (d && n <= 2 && readdir(d))
+		n++;
+	if (d)
+		closedir(d);
+	return d && n == 2;
 }
 
 /* May path be replaced? wanted may be NULL (not known yet). 1 yes, 2 it holds the very bytes, negative no. */
@@ -144,6 +154,78 @@ may_replace(struct ai_job *job, const char *path, const struct ai_ref *wanted, s
 	return ai_hint(err, "move it away, choose another place with --output-dir or --output-bom, or say --force");
 }
 
+/* Is inner what lies at outer, or below it? Both absolute. */
+static bool
+holds(const char *outer, const char *inner)
+{
+	size_t n = strlen(outer);
+	return strncmp(outer, inner, n) == 0 && (inner[n] == '\0' || inner[n] == '/' || n == 1);
+}
+
+/* Would replacing path take away what no run may, --force or not: the project, the folder we are in, or aicert's own? */
+static int
+spares_ours(const struct ai_job *job, const char *path, struct ai_err *err)
+{
+	AI_FREE char *real = realpath(path, NULL), *here = ai_abspath(".");
+	static const char *const what[] = { "it is the Aicertfile", "it is the lock", "it is the folder you are in", "aicert keeps things there",
+		"aicert keeps its keys there" };
+	const char *const ours[] = { job->file, job->lock_file, here, job->home.cache, job->home.data };
+	for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) {
+		AI_FREE char *real_ours = ours[i] ? realpath(ours[i], NULL) : NULL;
+		if (real && real_ours && holds(real, real_ours)) {
+			if (strcmp(real, real_ours) == 0)
+				ai_fail(err, AI_EUSAGE, "%s: is not to be replaced by an output or a proof: %s", path, what[i]);
+			else
+				ai_fail(err, AI_EUSAGE, "%s: would be replaced whole, and '%s' is in it", path, ours[i]);
+			return ai_hint(err, "choose a place of its own with --output-dir or --output-bom");
+		}
+	}
+	return 0;
+}
+
+/* A training of hours must not end at a folder that cannot be written: what is above path is looked at before anything runs. */
+static int
+can_be_made(const char *path, struct ai_err *err)
+{
+	AI_FREE char *up = ai_strdup(path);
+	struct stat st;
+	int r = -1;
+	if (!up)
+		return ai_nomem(err);
+	do {
+		char *slash = strrchr(up, '/');
+		slash[slash == up] = '\0';
+		r = stat(up, &st);
+	} while (r < 0 && (errno == ENOENT || errno == ENOTDIR) && up[1]);
+	if (r < 0)
+		return ai_fail_errno(err, AI_EENV, "%s: cannot be written", up);
+	if (!S_ISDIR(st.st_mode))
+		return ai_fail(err, AI_EUSAGE, "%s: cannot be made: '%s' is not a folder", path, up);
+	return faccessat(AT_FDCWD, up, W_OK | X_OK, AT_EACCESS) < 0 ? ai_fail_errno(err, AI_EENV, "%s: cannot be written", up) : 0;
+}
+
+static int
+check_proof_place(struct ai_job *job, const struct target *t, size_t n, struct ai_err *err)
+{
+	const char *given = job->opt->proof;
+	struct stat st;
+	bool folder = (given && *given && given[strlen(given) - 1] == '/') || (stat(job->proof, &st) == 0 && S_ISDIR(st.st_mode));
+	if (folder) {
+		ai_fail(err, AI_EUSAGE, "%s: is a folder: expected the name of a file", job->proof);
+		return ai_hint(err, "--output-bom %s/proof.json", job->proof);
+	}
+	for (size_t i = 0; i < n; i++)
+		if (holds(t[i].path, job->proof)) {
+			bool same = strcmp(t[i].path, job->proof) == 0;
+			ai_fail(err, AI_EUSAGE, same ? "%s: both the proof and the output '%s' would go there"
+				: "%s: the proof would lie in the output '%s', which is replaced whole", job->proof, t[i].name);
+			return ai_hint(err, "choose another place with --output-bom or --output-dir");
+		}
+	if (spares_ours(job, job->proof, err) < 0 || can_be_made(job->proof, err) < 0)
+		return err->code;
+	return may_replace(job, job->proof, NULL, err);
+}
+
 int
 ai_job_emit_check(struct ai_job *job, struct ai_err *err)
 {
@@ -151,11 +233,16 @@ ai_job_emit_check(struct ai_job *job, struct ai_err *err)
 	size_t n = 0;
 	if (make_targets(job, &t, &n, err) < 0)
 		return err->code;
-	int r = 1;
-	for (size_t i = 0; i < n && r > 0; i++)
-		r = may_replace(job, t[i].path, NULL, err);
-	if (r > 0)
-		r = may_replace(job, job->proof, NULL, err);
+	int r = 0;
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = spares_ours(job, t[i].path, err);
+	if (r == 0)
+		r = check_proof_place(job, t, n, err);
+	for (size_t i = 0; i < n && r > 0; i++) {
+		r = can_be_made(t[i].path, err);
+		if (r == 0)
+			r = may_replace(job, t[i].path, NULL, err);
+	}
 	targets_free(t, n);
 	return r < 0 ? r : 0;
 }
@@ -261,13 +348,34 @@ write_proof(struct ai_job *job, const json_t *attestation, json_t *written, stru
 	return note_written(written, job->proof, &id, err);
 }
 
+/*
+ * Two runs of one project may end together, each with outputs and a proof for the same places: the second waits until the first has written,
+ * and then finds what the first left, which is as much ours to replace as what the run before both left.
+ */
+static int
+emit_alone(struct ai_job *job, int *turn, struct ai_err *err)
+{
+	AI_JSON *last = NULL;
+	*turn = open(job->project, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	/* A file system without locks has no turns: then the later one writes last, and what is replaced is checked all the same. */
+	while (*turn >= 0 && flock(*turn, LOCK_EX) < 0 && errno == EINTR)
+		if (ai_interrupted)
+			return ai_fail(err, AI_EINTR, "%s: interrupted", job->project);
+	if (ai_store_last_run(job->store, job->project, &last, err) < 0)
+		return err->code;
+	json_decref(job->previous);
+	job->previous = json_incref(last);
+	return 0;
+}
+
 int
 ai_job_emit(struct ai_job *job, const json_t *attestation, struct ai_err *err)
 {
 	AI_JSON *written = json_array();
+	AI_FD turn = -1;
 	if (!written)
 		return ai_nomem(err);
-	if (export_outputs(job, written, err) < 0 || write_proof(job, attestation, written, err) < 0)
+	if (emit_alone(job, &turn, err) < 0 || export_outputs(job, written, err) < 0 || write_proof(job, attestation, written, err) < 0)
 		return err->code;
 	return ai_job_record(job, written, err);
 }

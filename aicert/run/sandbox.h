@@ -35,6 +35,7 @@ struct ai_sandbox {
 	const char *const *env;         /* NULL-terminated "NAME=value": all of the environment */
 	const char *cwd;                /* inside */
 	const char *outputs;            /* path inside that is collected afterwards ("/workspace/outputs"): a folder under scratch */
+	const char *const *folders;     /* NULL-terminated paths inside that the command finds made, unless an input is there; may be NULL */
 	int log_fd;                     /* stdout and stderr go here as well as to talk */
 	const struct ai_talk *talk;
 	double time_s;                  /* 0 = no limit */

@@ -257,6 +257,32 @@ check_mounts(const struct ai_sandbox *s, struct ai_err *err)
 	return 0;
 }
 
+static bool
+under_mount(const struct ai_sandbox *s, const char *path)
+{
+	for (size_t i = 0; i < s->n_mounts; i++) {
+		size_t n = strlen(s->mounts[i].to);
+		if (strncmp(path, s->mounts[i].to, n) == 0 && (path[n] == '/' || path[n] == '\0'))
+			return true;
+	}
+	return false;
+}
+
+static int
+make_wanted(const struct ai_box *b, int scratch, struct ai_err *err)
+{
+	for (const char *const *f = b->s->folders; f && *f; f++) {
+		AI_FD made = -1;
+		if (under_mount(b->s, *f))
+			continue;
+		if (strncmp(*f, "/workspace/", 11) != 0 || ai_relpath_check(*f + 1, err) < 0)
+			return ai_fail(err, AI_EUSAGE, "sandbox: folder '%s': expected a place under /workspace", *f);
+		if (ai_box_point(b, scratch, *f + 1, true, true, &made, err) < 0)
+			return ai_in(err, "sandbox");
+	}
+	return 0;
+}
+
 int
 ai_box_prepare(struct ai_box *b, struct ai_err *err)
 {
@@ -277,5 +303,5 @@ ai_box_prepare(struct ai_box *b, struct ai_err *err)
 			return ai_in(err, "sandbox: %s", s->mounts[i].to);
 	if (s->outputs && strncmp(s->outputs, "/workspace/", 11) == 0 && make_folder(b, scratch, s->outputs + 1, 0755, err) < 0)
 		return ai_in(err, "sandbox: outputs");
-	return 0;
+	return make_wanted(b, scratch, err);
 }

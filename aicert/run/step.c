@@ -18,6 +18,7 @@
 struct execution {
 	char *scratch;                 /* outside folder of this execution */
 	struct ai_mount *mounts; size_t n_mounts;
+	char **folders;                /* NULL-terminated: where the step's outputs will lie */
 	struct ai_observer *observer;  /* NULL unless the environment is the host */
 	int log_fd;
 };
@@ -28,6 +29,9 @@ execution_done(struct execution *x)
 	for (size_t i = 0; i < x->n_mounts; i++)
 		free((char *)x->mounts[i].from);
 	free(x->mounts);
+	for (size_t i = 0; x->folders && x->folders[i]; i++)
+		free(x->folders[i]);
+	free(x->folders);
 	ai_observer_free(x->observer);
 	if (x->log_fd >= 0)
 		close(x->log_fd);
@@ -64,6 +68,28 @@ make_mounts(struct ai_job *job, const struct ai_job_step *s, struct execution *x
 	return 0;
 }
 
+/* `echo x > "$OUT_X"` works wherever the output lies: the folder above each declared output is there. */
+static int
+output_folders(const struct ai_job_step *s, struct execution *x, struct ai_err *err)
+{
+	static const char workspace[] = "/workspace/";
+	const json_t *outputs = ai_json_arr(s->step, "outputs");
+	size_t i, n = 0;
+	json_t *o;
+	x->folders = ai_calloc(json_array_size(outputs) + 1, sizeof *x->folders);
+	if (!x->folders)
+		return ai_nomem(err);
+	json_array_foreach(outputs, i, o) {
+		const char *path = ai_json_str(o, "path"), *slash = strrchr(path, '/');
+		if (strncmp(path, workspace, sizeof workspace - 1) != 0 || slash < path + sizeof workspace - 1)
+			continue;
+		x->folders[n] = ai_strndup(path, (size_t)(slash - path));
+		if (!x->folders[n++])
+			return ai_nomem(err);
+	}
+	return 0;
+}
+
 static int
 open_log(struct ai_job *job, struct ai_job_step *s, struct execution *x, struct ai_err *err)
 {
@@ -89,7 +115,7 @@ begin(struct ai_job *job, struct ai_job_step *s, struct execution *x, struct ai_
 	if (!prefix)
 		return ai_nomem(err);
 	if (ai_mkdirs(tmp, 0711, err) < 0 || ai_mkdtemp(prefix, &x->scratch, err) < 0 ||
-		make_mounts(job, s, x, err) < 0 || open_log(job, s, x, err) < 0)
+		make_mounts(job, s, x, err) < 0 || output_folders(s, x, err) < 0 || open_log(job, s, x, err) < 0)
 		return err->code;
 	if (json_is_true(json_object_get(job->environment, "host"))) {
 		x->observer = ai_observer_new();
@@ -162,6 +188,7 @@ do_run(struct ai_job *job, struct ai_job_step *s, struct execution *x, const jso
 		struct ai_sandbox box = {
 			.scratch = x->scratch, .host = x->observer != NULL, .mounts = x->mounts, .n_mounts = x->n_mounts,
 			.argv = argv, .env = env, .cwd = ai_json_str(action, "cwd"), .outputs = "/workspace/outputs",
+			.folders = (const char *const *)x->folders,
 			.log_fd = x->log_fd, .talk = job->opt->talk, .time_s = l->time_s, .memory = l->memory, .pids = l->pids,
 			.observer = x->observer,
 		};
