@@ -9,7 +9,6 @@ ai_engine_options(struct ai_engine_cli *e, struct ai_option *table)
 {
 	const struct ai_option rows[AI_ENGINE_OPTIONS] = {
 		{ "file", 'f', AI_OPTION_TEXT, (void *)&e->run.file, "FILE", "the Aicertfile (default: Aicertfile or aicert.yaml here)" },
-		{ "tpm", 0, AI_OPTION_TEXT, (void *)&e->run.tpm, "TCTI", "the TPM: 'embedded' or a TCTI (default: $AICERT_TPM, /dev/tpmrm0, embedded)" },
 		{ "locked", 0, AI_OPTION_FLAG, &e->run.locked, NULL, "add no pin to aicert.lock: fail when one is missing" },
 		{ "json", 0, AI_OPTION_FLAG, &e->printer.json, NULL, "print the result as JSON" },
 		{ "quiet", 'q', AI_OPTION_FLAG, &e->printer.quiet, NULL, "say nothing but errors" },
@@ -30,12 +29,10 @@ void
 ai_engine_listen(struct ai_engine_cli *e)
 {
 	e->run.size = sizeof e->run;
-	e->printer.at_line_start = true;
 	e->run.say = ai_print_talk;
 	e->run.ctx = &e->printer;
 	struct sigaction sa = { .sa_handler = on_signal };
 	sigaction(SIGINT, &sa, NULL);
 	sigaction(SIGTERM, &sa, NULL);
 	sigaction(SIGHUP, &sa, NULL);
-	signal(SIGPIPE, SIG_IGN);
 }

@@ -17,9 +17,9 @@ struct ai_engine_cli {
 	int help;
 };
 
-enum { AI_ENGINE_OPTIONS = 7 };
+enum { AI_ENGINE_OPTIONS = 6 };
 
-/* Puts -f, --tpm, --locked, --json, -q, -v and --help into the first AI_ENGINE_OPTIONS rows of a table. */
+/* Puts -f, --locked, --json, -q, -v and --help into the first AI_ENGINE_OPTIONS rows of a table. */
 void ai_engine_options(struct ai_engine_cli *e, struct ai_option *table);
 /* Connects printer and Ctrl-C. */
 void ai_engine_listen(struct ai_engine_cli *e);

@@ -15,11 +15,10 @@ print_log(const char *path)
 	AI_FD fd = open(path, O_RDONLY | O_CLOEXEC);
 	char chunk[1 << 14];
 	ssize_t n = fd < 0 ? -1 : 0;
+	struct ai_log_view view = { 0 };
 	while (fd >= 0 && (n = read(fd, chunk, sizeof chunk)) > 0)
-		for (ssize_t i = 0; i < n; i++) {
-			unsigned char c = (unsigned char)chunk[i];
-			putchar((c < 0x20 && c != '\n' && c != '\t' && c != '\r') || c == 0x7f ? '?' : c);
-		}
+		ai_log_view_put(&view, stdout, chunk, (size_t)n);
+	ai_log_view_end(&view, stdout);
 	if (n == 0)
 		return 0;
 	struct ai_err err = { 0 };

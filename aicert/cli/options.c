@@ -96,6 +96,8 @@ take(const struct ai_option *table, size_t n, int argc, char **argv, int *i, str
 			return ai_fail(err, AI_EUSAGE, "usage: '--%s' needs a value: expected %s", o->name, o->value);
 		value = argv[++*i];
 	}
+	if (value && !value[0])
+		return ai_fail(err, AI_EUSAGE, "usage: '--%s': got an empty text, expected %s", o->name, o->value);
 	return set(o, value, err);
 }
 

@@ -13,14 +13,27 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include "base/err.h"
 
 struct aicert_error;
 
+/* A step's log on its way to a reader, chunk by chunk; zero to begin with. */
+struct ai_log_view {
+	unsigned char held[4];   /* the start of a character whose rest is yet to come, or a '\r' that may begin "\r\n" */
+	size_t n_held;
+	bool mid_line;
+};
+/* Control sequences and what is not UTF-8 are made harmless, a carriage return (progress bars) becomes a line end. */
+void ai_log_view_put(struct ai_log_view *v, FILE *to, const char *bytes, size_t n);
+/* What is held comes out, and a line that was begun ends. */
+void ai_log_view_end(struct ai_log_view *v, FILE *to);
+
 struct ai_printer {
 	int quiet, verbose, json;
-	bool at_line_start, progress_shown;
+	bool progress_shown;
+	struct ai_log_view log;
 };
 
 /* The listener of aicert_run_options: ctx is a struct ai_printer. */
@@ -39,10 +52,18 @@ const char *ai_red(void);
 const char *ai_dim(void);
 const char *ai_plain(void);
 
-/* Text to standard output with control characters made visible. */
+/* Text to standard output with controls, and what is not UTF-8, made visible. NULL is no text. */
 void ai_put_safe(const char *s);
 
-/* Flushes standard output; 5 when it could not be written (a full disk, a closed pipe), else code. */
+/*
+ * A sentence from column `indent` on, foreign text and all: the ids in it cut to 12 digits (where the whole id matters it stands in a
+ * column of its own, and in --json), and lines broken at the width of the terminal, when it is one.
+ */
+void ai_put_prose(const char *s, size_t indent);
+/* How many columns s takes. */
+size_t ai_columns(const char *s);
+
+/* Flushes standard output; 5 when it could not be written (a full disk), else code. A reader who left is no failure. */
 int ai_print_end(int code);
 
 #endif

@@ -51,7 +51,7 @@ int
 ai_cmd_run(int argc, char **argv)
 {
 	struct ai_engine_cli e = { 0 };
-	enum { OWN = 6 };
+	enum { OWN = 7 };
 	struct ai_option table[AI_ENGINE_OPTIONS + OWN] = {
 		[AI_ENGINE_OPTIONS] =
 		{ "output-bom", 'o', AI_OPTION_TEXT, (void *)&e.run.proof, "PROOF", "where the proof goes (default: proof.json)" },
@@ -59,6 +59,7 @@ ai_cmd_run(int argc, char **argv)
 		{ "force", 0, AI_OPTION_FLAG, &e.run.force, NULL, "replace a proof or outputs that the last run did not write" },
 		{ "nonce", 0, AI_OPTION_TEXT, (void *)&e.run.nonce, "TEXT", "a verifier's nonce, to go into the claims" },
 		{ "ak", 0, AI_OPTION_TEXT, (void *)&e.run.ak, "ALG", "attestation key: ecc (P-256, default) or rsa (2048)" },
+		{ "tpm", 0, AI_OPTION_TEXT, (void *)&e.run.tpm, "TCTI", "the TPM: 'embedded' or a TCTI (default: $AICERT_TPM, /dev/tpmrm0, embedded)" },
 		{ "with-trees", 0, AI_OPTION_FLAG, &e.run.with_trees, NULL, "carry every tree node in the proof" },
 	};
 	ai_engine_options(&e, table);

@@ -32,69 +32,162 @@ field(const char *name, const char *value)
 	putchar('\n');
 }
 
+/* "input base", "step train": where a part begins. */
 static void
-show_reference(const char *title, const char *name, const json_t *obj)
+heading(const char *what, const char *name)
 {
-	const char *id = ai_json_str(obj, "tree"), *word = id ? "tree" : "blob";
-	if (!id)
-		id = ai_json_str(obj, "blob");
-	printf("  %-9s ", title);
+	printf("%s%s ", ai_bold(), what);
 	ai_put_safe(name);
-	printf("  %s%s %s%s\n", ai_dim(), word, id ? id : "?", ai_plain());
+	printf("%s\n", ai_plain());
+}
+
+static const char *
+reference(const json_t *obj, const char **word)
+{
+	const char *id = ai_json_str(obj, "tree");
+	*word = id ? "tree" : "blob";
+	return id ? id : text(obj, "blob");
 }
 
 static void
 show_source(const json_t *proof, const json_t *entry)
 {
 	const json_t *s = node(proof, ai_json_str(entry, "id"));
-	printf("%sinput %s%s\n", ai_bold(), text(entry, "name"), ai_plain());
-	field("type", text(s, "type"));
-	field("from", text(s, "uri"));
+	const char *word, *id = reference(ai_json_obj(s, "content"), &word);
+	heading("input", text(entry, "name"));
+	printf("  %-9s ", "from");
+	ai_put_safe(text(s, "type"));
+	putchar(' ');
+	ai_put_safe(text(s, "uri"));
+	putchar('\n');
 	if (ai_json_str(s, "ref"))
 		field("ref", text(s, "ref"));
 	if (ai_json_str(s, "revision"))
-		field("revision", text(s, "revision"));
-	show_reference("content", "", ai_json_obj(s, "content"));
+		field("commit", text(s, "revision"));
+	printf("  %-9s %s ", "content", word);
+	ai_put_safe(id);
+	putchar('\n');
 }
 
+/* A word of a command; a script keeps its lines. */
 static void
-show_command(const json_t *step)
+put_word(const char *word)
 {
-	size_t i, k;
-	json_t *a, *word;
-	json_array_foreach(ai_json_arr(step, "actions"), i, a) {
-		printf("  %-9s", text(a, "do"));
-		json_array_foreach(ai_json_arr(a, "argv"), k, word) {
-			putchar(' ');
-			ai_put_safe(json_string_value(word));
-		}
-		if (ai_json_str(a, "path")) {
-			putchar(' ');
-			ai_put_safe(text(a, "path"));
-		}
-		putchar('\n');
+	const char *line = word ? word : "?";
+	if (!strchr(line, '\n')) {
+		putchar(' ');
+		ai_put_safe(line);
+		return;
+	}
+	while (*line) {
+		size_t n = strcspn(line, "\n");
+		AI_FREE char *copy = ai_strndup(line, n);
+		printf("\n    ");
+		ai_put_safe(copy);
+		line += n + (line[n] == '\n');
 	}
 }
 
 static void
-show_step(const json_t *proof, const json_t *entry)
+show_variables(const json_t *env)
+{
+	AI_BUF_AUTO all = AI_BUF(AI_MAX_PROOF);
+	size_t i;
+	json_t *v;
+	json_array_foreach(env, i, v)
+		ai_buf_printf(&all, "%s%s=%s", i ? " " : "", text(v, "name"), text(v, "value"));
+	if (!all.len)
+		return;
+	printf("  %-9s ", "with");
+	ai_put_prose(all.data, 12);
+	putchar('\n');
+}
+
+static void
+show_actions(const json_t *step)
+{
+	size_t i, k;
+	json_t *a, *v;
+	json_array_foreach(ai_json_arr(step, "actions"), i, a) {
+		printf("  ");
+		ai_put_safe(text(a, "do"));
+		for (size_t n = ai_columns(text(a, "do")); n < 9; n++)
+			putchar(' ');
+		json_array_foreach(ai_json_arr(a, "argv"), k, v)
+			put_word(json_string_value(v));
+		static const char *const places[] = { "from", "to", "path" };
+		for (k = 0; k < sizeof places / sizeof *places; k++)
+			if (ai_json_str(a, places[k]))
+				put_word(ai_json_str(a, places[k]));
+		putchar('\n');
+		show_variables(ai_json_arr(a, "env"));
+	}
+}
+
+/* "input base" or "train's model": where content comes from, as far as the proof names it whole. */
+static void
+put_origin(const json_t *proof, const json_t *plan, const json_t *run, const char *id)
+{
+	size_t i, k;
+	json_t *v, *o;
+	const char *word;
+	json_array_foreach(ai_json_arr(plan, "sources"), i, v)
+		if (strcmp(id, reference(ai_json_obj(node(proof, ai_json_str(v, "id")), "content"), &word)) == 0) {
+			printf("input ");
+			ai_put_safe(text(v, "name"));
+			return;
+		}
+	json_array_foreach(ai_json_arr(run, "results"), i, v)
+		json_array_foreach(ai_json_arr(node(proof, ai_json_str(v, "id")), "outputs"), k, o)
+			if (strcmp(id, reference(o, &word)) == 0) {
+				printf("step ");
+				ai_put_safe(text(v, "name"));
+				printf("'s ");
+				ai_put_safe(text(o, "name"));
+				return;
+			}
+	printf("a part of those above, or carried in the proof");
+}
+
+static void
+show_places(const char *title, const char *key, const json_t *list, const json_t *proof, const json_t *plan, const json_t *run)
+{
+	size_t i, width = 0;
+	json_t *v;
+	json_array_foreach(list, i, v)
+		width = ai_columns(text(v, key)) > width ? ai_columns(text(v, key)) : width;
+	json_array_foreach(list, i, v) {
+		const char *word, *id = reference(v, &word);
+		printf("  ");
+		if (*title)
+			printf("%-9s ", i ? "" : title);
+		ai_put_safe(text(v, key));
+		printf("%*s  ", (int)(width - ai_columns(text(v, key))), "");
+		if (plan) {
+			put_origin(proof, plan, run, id);
+			printf("  ");
+		}
+		printf("%s%s ", ai_dim(), word);
+		plan ? ai_put_prose(id, 0) : ai_put_safe(id);
+		printf("%s\n", ai_plain());
+	}
+}
+
+static void
+show_step(const json_t *proof, const json_t *plan, const json_t *run, const json_t *entry)
 {
 	const json_t *result = node(proof, ai_json_str(entry, "id"));
 	const json_t *step = node(proof, ai_json_str(result, "step"));
 	const json_t *env = node(proof, ai_json_str(step, "environment"));
 	const json_t *used = node(proof, ai_json_str(result, "used"));
-	size_t i;
-	json_t *v;
-	printf("%sstep %s%s\n", ai_bold(), text(entry, "name"), ai_plain());
-	show_command(step);
+	heading("step", text(entry, "name"));
+	show_actions(step);
 	field("in", json_is_true(json_object_get(env, "host")) ? "the host environment" : "an image");
 	if (used)
-		printf("  %-9s %zu files of the host, %zu look-ups that found nothing, %zu folders listed\n", "used",
+		printf("  %-9s %zu files of the host; looked for %zu more in vain, listed %zu folders\n", "used",
 			json_array_size(ai_json_arr(used, "files")), json_array_size(ai_json_arr(used, "absent")), json_array_size(ai_json_arr(used, "listed")));
-	json_array_foreach(ai_json_arr(step, "inputs"), i, v)
-		show_reference("takes", text(v, "path"), v);
-	json_array_foreach(ai_json_arr(result, "outputs"), i, v)
-		show_reference("gives", text(v, "name"), v);
+	show_places("takes", "path", ai_json_arr(step, "inputs"), proof, plan, run);
+	show_places("gives", "name", ai_json_arr(result, "outputs"), proof, NULL, NULL);
 	field("key", text(result, "step"));
 }
 
@@ -107,12 +200,15 @@ show_attestation(const json_t *proof)
 	field("by key", text(c, "ak"));
 	field("started", text(c, "started"));
 	field("finished", text(c, "finished"));
+	if (ai_json_str(c, "nonce"))
+		field("nonce", text(c, "nonce"));
 	const char *key;
 	json_object_foreach(ai_json_obj(c, "machine"), key, v)
 		if (json_is_string(v))
 			field(key, json_string_value(v));
-	field("program", text(ai_json_obj(c, "program"), "version"));
-	printf("  %-9s %zu executed, %zu reused\n", "results", json_array_size(ai_json_arr(c, "executed")), json_array_size(ai_json_arr(c, "reused")));
+	printf("  %-9s aicert ", "program");
+	ai_put_safe(text(ai_json_obj(c, "program"), "version"));
+	printf("\n  %-9s %zu executed, %zu reused\n", "results", json_array_size(ai_json_arr(c, "executed")), json_array_size(ai_json_arr(c, "reused")));
 }
 
 static void
@@ -122,15 +218,14 @@ show(const json_t *proof)
 	const json_t *plan = node(proof, ai_json_str(run, "plan"));
 	size_t i;
 	json_t *v;
-	printf("%srun %s%s\n", ai_bold(), text(run, "name"), ai_plain());
+	heading("run", text(run, "name"));
 	field("root", text(proof, "root"));
 	json_array_foreach(ai_json_arr(plan, "sources"), i, v)
 		show_source(proof, v);
 	json_array_foreach(ai_json_arr(run, "results"), i, v)
-		show_step(proof, v);
+		show_step(proof, plan, run, v);
 	printf("%soutputs%s\n", ai_bold(), ai_plain());
-	json_array_foreach(ai_json_arr(run, "outputs"), i, v)
-		show_reference("output", text(v, "name"), v);
+	show_places("", "name", ai_json_arr(run, "outputs"), proof, NULL, NULL);
 	show_attestation(proof);
 	puts("This shows what the proof says. Whether it holds: aicert verify");
 }

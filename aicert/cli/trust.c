@@ -40,7 +40,9 @@ change(const struct ai_text_list *w, const char *name)
 {
 	aicert_error error;
 	bool add = strcmp(w->items[0], "add") == 0;
-	int r = add ? aicert_trust_add(NULL, w->items[1], name, &error) : aicert_trust_remove(NULL, w->items[1], &error);
+	char beginning[13];
+	snprintf(beginning, sizeof beginning, "%s", w->items[1]);
+	int r = add ? aicert_trust_add(NULL, w->items[1], name ? name : beginning, &error) : aicert_trust_remove(NULL, w->items[1], &error);
 	return r < 0 ? ai_print_error(&error) : 0;
 }
 
@@ -48,9 +50,9 @@ int
 ai_cmd_trust(int argc, char **argv)
 {
 	int json = 0, help = 0;
-	const char *name = "";
+	const char *name = NULL;
 	const struct ai_option table[] = {
-		{ "name", 0, AI_OPTION_TEXT, (void *)&name, "NAME", "with add: what to call the key" },
+		{ "name", 0, AI_OPTION_TEXT, (void *)&name, "NAME", "with add: what to call the key (default: how its fingerprint begins)" },
 		{ "json", 0, AI_OPTION_FLAG, &json, NULL, "print the list as JSON" },
 		{ "help", 'h', AI_OPTION_FLAG, &help, NULL, "show this" },
 	};

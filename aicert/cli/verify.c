@@ -22,33 +22,74 @@ help(const struct ai_option *table, size_t n)
 	     "example: aicert verify proof.json --require software --output model=outputs/finetuned.pth");
 }
 
+/* The width of a column: the longest of what stands under a key in a list. */
+static size_t
+widest(const json_t *list, const char *key, size_t least)
+{
+	size_t i;
+	json_t *v;
+	json_array_foreach(list, i, v) {
+		size_t n = ai_columns(ai_json_str(v, key));
+		if (n > least)
+			least = n;
+	}
+	return least;
+}
+
 static void
-print_check(const json_t *check)
+put_column(const char *text, size_t width)
+{
+	size_t n = ai_columns(text);
+	ai_put_safe(text);
+	printf("%*s", (int)(width > n ? width - n : 0) + 2, "");
+}
+
+static void
+print_check(const json_t *check, size_t width)
 {
 	const char *status = ai_json_str(check, "status");
 	bool failed = strcmp(status, "failed") == 0, passed = strcmp(status, "passed") == 0;
-	printf("  %s%-7s%s ", failed ? ai_red() : passed ? ai_green() : ai_dim(), failed ? "FAILED" : passed ? "ok" : status, ai_plain());
-	printf("%-14s ", ai_json_str(check, "name"));
-	ai_put_safe(ai_json_str(check, "compared"));
+	printf("  %s%-7s%s  ", failed ? ai_red() : passed ? ai_green() : ai_dim(), failed ? "FAILED" : passed ? "ok" : status, ai_plain());
+	put_column(ai_json_str(check, "name"), width);
+	ai_put_prose(ai_json_str(check, "compared"), 2 + 7 + 2 + width + 2);
 	putchar('\n');
 }
 
 static void
-print_named(const char *title, const json_t *list)
+print_named(const char *title, const json_t *list, size_t width)
 {
 	size_t i;
 	json_t *v;
 	json_array_foreach(list, i, v) {
 		printf("%-9s", i ? "" : title);
-		ai_put_safe(ai_json_str(v, "name"));
-		printf("  %s", ai_json_str(v, "hash"));
+		put_column(ai_json_str(v, "name"), width);
+		ai_put_safe(ai_json_str(v, "hash"));
 		const char *from = ai_json_str(v, "download_url");
-		if (from) {
+		if (from)
 			printf("  ");
-			ai_put_safe(from);
-		}
+		ai_put_safe(from);
 		putchar('\n');
 	}
+}
+
+static void
+print_line(const char *title, const char *text)
+{
+	if (!text || !*text)
+		return;
+	printf("%-9s", title);
+	ai_put_safe(text);
+	putchar('\n');
+}
+
+static void
+print_prose(const char *title, const char *text)
+{
+	if (!text || !*text)
+		return;
+	fputs(title, stdout);
+	ai_put_prose(text, strlen(title));
+	putchar('\n');
 }
 
 /* The verdict first, the failed checks before the others: the weakest link is what a reader came for. */
@@ -58,27 +99,23 @@ print_report(const json_t *r)
 	bool verified = json_is_true(json_object_get(r, "verified"));
 	printf("%s%s%s%s  level reached: %s  (required: %s)\n", ai_bold(), verified ? ai_green() : ai_red(),
 		verified ? "VERIFIED" : "NOT VERIFIED", ai_plain(), ai_json_str(r, "level"), ai_json_str(r, "required"));
-	const char *root = ai_json_str(r, "root");
-	if (root)
-		printf("root     %s\n", root);
-	print_named("inputs", ai_json_arr(r, "inputs"));
-	print_named("outputs", ai_json_arr(r, "outputs"));
-	const char *key = ai_json_str(r, "key");
-	if (key)
-		printf("key      %s\n", key);
-	puts("checks");
+	const json_t *inputs = ai_json_arr(r, "inputs"), *outputs = ai_json_arr(r, "outputs"), *checks = ai_json_arr(r, "checks");
+	size_t width = widest(outputs, "name", widest(inputs, "name", 0));
+	print_line("run", ai_json_str(r, "name"));
+	print_line("root", ai_json_str(r, "root"));
+	print_named("inputs", inputs, width);
+	print_named("outputs", outputs, width);
+	print_line("key", ai_json_str(r, "key"));
+	puts("checks   (what was compared with what)");
 	size_t i;
 	json_t *c;
+	width = widest(checks, "name", 0);
 	for (int pass = 0; pass < 2; pass++)
-		json_array_foreach(ai_json_arr(r, "checks"), i, c)
+		json_array_foreach(checks, i, c)
 			if ((strcmp(ai_json_str(c, "status"), "failed") == 0) == (pass == 0))
-				print_check(c);
-	const char *why = ai_json_str(r, "why_not_next"), *hint = ai_json_str(r, "hint");
-	if (why && *why) {
-		printf("not more because: ");
-		ai_put_safe(why);
-		putchar('\n');
-	}
+				print_check(c, width);
+	print_prose("not more because: ", ai_json_str(r, "why_not_next"));
+	const char *hint = ai_json_str(r, "hint");
 	if (hint && *hint) {
 		printf("hint: ");
 		ai_put_safe(hint);
