@@ -81,8 +81,9 @@ static int
 accepted_keys(const char *home_dir, json_t **out, struct ai_err *err)
 {
 	struct ai_home home;
-	if (ai_home_find(home_dir, &home, err) < 0)
-		return err->code;
+	struct ai_err homeless = { 0 };
+	if (ai_home_find(home_dir, &home, &homeless) < 0)
+		return (*out = json_array()) ? 0 : ai_nomem(err);
 	AI_JSON *keys = NULL;
 	AI_JSON *trusted = NULL;
 	int r = ai_ownkeys_read(home.data, &keys, err);

@@ -35,8 +35,9 @@ ai_home_find(const char *override, struct ai_home *out, struct ai_err *err)
 			home = pw ? pw->pw_dir : NULL;
 		}
 		if (!home) {
-			ai_fail(err, AI_EENV, "home: no home folder: HOME is not set");
-			return ai_hint(err, "set AICERT_HOME");
+			const char *given = getenv("HOME");
+			ai_fail(err, AI_EENV, "home: no home folder: got HOME='%s', expected an absolute path", given ? given : "");
+			return ai_hint(err, "set HOME, or AICERT_HOME to a folder for aicert alone");
 		}
 		h.cache = place("XDG_CACHE_HOME", home, ".cache");
 		h.data = place("XDG_DATA_HOME", home, ".local/share");
@@ -52,8 +53,10 @@ ai_home_find(const char *override, struct ai_home *out, struct ai_err *err)
 int
 ai_home_make(const struct ai_home *home, struct ai_err *err)
 {
-	if (ai_mkdirs(home->cache, 0755, err) < 0 || ai_mkdirs(home->data, 0700, err) < 0)
-		return err->code;
+	if (ai_mkdirs(home->cache, 0755, err) < 0 || ai_mkdirs(home->data, 0700, err) < 0) {
+		ai_in(err, "home");
+		return ai_hint(err, "set AICERT_HOME to a folder that you may write");
+	}
 	return 0;
 }
 

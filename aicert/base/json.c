@@ -84,6 +84,8 @@ int
 ai_json_parse(const char *text, size_t len, const char *what, json_t **out, struct ai_err *err)
 {
 	json_error_t e;
+	if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
+		return ai_fail(err, AI_EINPUT, "%s:1:1: not JSON: it begins with a byte order mark: expected plain UTF-8", what);
 	json_t *j = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &e);
 	if (!j)
 		return ai_fail(err, AI_EINPUT, "%s:%d:%d: not JSON: %s", what, e.line, e.column, e.text);

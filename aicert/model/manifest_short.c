@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/path.h"
 #include "model/manifest_read.h"
 
 /* Moves a pair from one map to another when it is there. */
@@ -72,6 +73,11 @@ read_source(struct reader *r, struct ai_yaml *map)
 		return ai_at(r, source, "source: expected a map with 'type' and 'gitRepo'");
 	if (move(r, source, map, "pythonEntryPoint") < 0)
 		return r->err->code;
+	/* The one key that is not the input's own is not among those that a misspelt key is compared with. */
+	static const char *const entry[] = { "pythonEntryPoint" };
+	for (size_t i = 0; i < source->n; i++)
+		if (ai_near(source->pairs[i].key->text, entry, 1))
+			return ai_at(r, source->pairs[i].key, "source has no key '%s' (did you mean '%s'?)", source->pairs[i].key->text, entry[0]);
 	char *name = ai_strdup("source");
 	if (!name)
 		return ai_nomem(r->err);

@@ -382,6 +382,11 @@ ai_yaml_parse(const char *text, size_t len, const char *file, struct ai_yaml **o
 {
 	if (check_bytes(text, len, file, err) < 0)
 		return err->code;
+	/* A byte order mark, as some editors write it, is allowed in front and is no part of the content (YAML 1.2, 5.2). */
+	if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) {
+		text += 3;
+		len -= 3;
+	}
 	struct ai_err first = { 0 };
 	if (parse(text, len, file, out, &first) == 0)
 		return 0;

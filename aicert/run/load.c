@@ -55,10 +55,8 @@ read_lock(struct ai_job *job, struct ai_err *err)
 	if (r < 0)
 		return r;
 	job->lock_there = r == 1;
-	if (ai_lock_parse(r ? text.data : NULL, text.len, &job->lock, err) < 0) {
-		ai_in(err, "aicert.lock");
+	if (ai_lock_parse(r ? text.data : NULL, text.len, &job->lock, err) < 0)
 		return ai_hint(err, "restore it from version control, or remove it to pin everything anew");
-	}
 	return 0;
 }
 

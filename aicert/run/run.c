@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fs.h"
 #include "run/job.h"
 
 static const char *
@@ -127,6 +128,21 @@ ai_lock(const struct ai_run_options *options, const char *name, bool update, str
 	return r;
 }
 
+/* The log of the run that executed the step: this project's last one, or, of a reused result, whichever of this home did. */
+static int
+step_log(const struct ai_job *job, const json_t *step, char **found, struct ai_err *err)
+{
+	const char *log = ai_json_str(step, "log"), *id = ai_json_str(step, "step");
+	AI_FREE char *kept = id ? ai_format("%s/logs/%s.log", job->home.cache, id) : NULL;
+	if (!log && id && !kept)
+		return ai_nomem(err);
+	if (!log && (!kept || !ai_exists(kept)))
+		return 0;
+	free(*found);
+	*found = ai_strdup(log ? log : kept);
+	return *found ? 0 : ai_nomem(err);
+}
+
 int
 ai_last_log(const struct ai_run_options *options, const char *step, char **path, struct ai_err *err)
 {
@@ -136,10 +152,8 @@ ai_last_log(const struct ai_run_options *options, const char *step, char **path,
 	size_t i;
 	json_t *s;
 	json_array_foreach(ai_json_arr(job.previous, "steps"), i, s)
-		if (r == 0 && ai_json_str(s, "log") && (!step || strcmp(step, ai_json_str(s, "name")) == 0)) {
-			free(found);
-			found = ai_strdup(ai_json_str(s, "log"));
-		}
+		if (r == 0 && (!step || strcmp(step, ai_json_str(s, "name")) == 0))
+			r = step_log(&job, s, &found, err);
 	ai_job_done(&job);
 	if (r == 0 && !found)
 		return ai_fail(err, AI_EUSAGE, "log: no log is kept%s%s%s", step ? " for step '" : "", step ? step : "", step ? "'" : "");
