@@ -223,6 +223,9 @@ static const char *
 revision_of_type(const json_t *o)
 {
 	const char *type = ai_json_str(o, "type"), *revision = ai_json_str(o, "revision");
+	/* What has no revisions must not show one: nothing could have compared it. */
+	if (type && revision && (strcmp(type, "url") == 0 || strcmp(type, "path") == 0))
+		return "no 'revision' for url and path";
 	if (!type || strcmp(type, "git") != 0)
 		return NULL;
 	return is_hex(revision, 40) || is_hex(revision, 64) ? NULL : "a 'revision' of 40 or 64 lower-case hex digits for git";

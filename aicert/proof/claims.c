@@ -14,7 +14,22 @@ same_id(const json_t *claims, const char *field, const char *want, struct ai_err
 	return strcmp(got, want) == 0 ? 0 : ai_fail(err, AI_ENO, "'%s': got %s, expected %s", field, got, want);
 }
 
-/* Claims about sources are about sources of this plan. */
+/*
+ * Can content of this type be tied to its revision in this way? The summary shows the revision for the hash where it was ("git",
+ * "oci"), so a source whose revision nobody computes must not be said to be so.
+ */
+static bool
+how_fits(const char *how, const char *type)
+{
+	bool git = strcmp(type, "git") == 0, image = strcmp(type, "image") == 0, path = strcmp(type, "path") == 0;
+	if (strcmp(how, "git") == 0)
+		return git;
+	if (strcmp(how, "oci") == 0)
+		return image;
+	return strcmp(how, "none") == 0 || !(git || image || path);
+}
+
+/* Claims about sources are about sources of this plan, and say of each what can be said of its type. */
 static int
 check_verified(const struct ai_verify *v, const json_t *claims, struct ai_err *err)
 {
@@ -23,9 +38,15 @@ check_verified(const struct ai_verify *v, const json_t *claims, struct ai_err *e
 	json_t *item;
 	if (ai_index_by(json_object_get(v->plan, "sources"), "id", &by_id, err) < 0)
 		return err->code;
-	json_array_foreach(json_object_get(claims, "verified"), i, item)
+	json_array_foreach(json_object_get(claims, "verified"), i, item) {
+		struct ai_digest id;
+		const char *how = ai_json_str(item, "how");
 		if (!json_object_get(by_id, ai_json_str(item, "id")))
 			return ai_fail(err, AI_ENO, "verified[%zu]: %s is no source of the plan", i, ai_json_str(item, "id"));
+		const json_t *source = ai_json_digest(item, "id", &id) ? ai_dag_node(v->dag, AI_KIND_SOURCE, &id) : NULL;
+		if (source && !how_fits(how, ai_json_str(source, "type")))
+			return ai_fail(err, AI_ENO, "verified[%zu]: '%s' is not how a source of type '%s' is verified", i, how, ai_json_str(source, "type"));
+	}
 	return 0;
 }
 

@@ -287,13 +287,13 @@ ai_check_certificates(struct ai_verify *v, struct ai_buf *said, struct ai_err *e
 
 /* --- those of reused results ----------------------------------------------- */
 
-/* results: what the proof says this attestation executed. */
+/* results: what the proof says this attestation executed. *n_opaque: events of its log that only their digest is known of. */
 static int
-check_reused(struct ai_verify *v, const char *hex, const json_t *results, struct ai_evidence *e, struct ai_err *err)
+check_reused(struct ai_verify *v, const char *hex, const json_t *results, struct ai_evidence *e, size_t *n_opaque, struct ai_err *err)
 {
 	struct ai_digest id;
 	struct ai_quote q;
-	size_t n_opaque, i;
+	size_t i;
 	json_t *item;
 	AI_JSON *executed = NULL;
 	AI_BUF_AUTO unsaid = AI_BUF(AI_MAX_TEXT);
@@ -302,7 +302,7 @@ check_reused(struct ai_verify *v, const char *hex, const json_t *results, struct
 	if (!ai_unhex(hex, &id) || !ai_digest_eq(&id, &e->id))
 		return ai_fail(err, AI_ENO, "its claims have another id");
 	if (evidence_key(e, err) < 0 || evidence_quote(e, &q, err) < 0 || evidence_pcrs(e, &q, err) < 0 || evidence_boot_log(e, err) < 0
-		|| evidence_run_log(e, &n_opaque, err) < 0 || evidence_certificates(e, &unsaid, NULL, err) < 0
+		|| evidence_run_log(e, n_opaque, err) < 0 || evidence_certificates(e, &unsaid, NULL, err) < 0
 		|| ai_index_set(json_object_get(e->claims, "executed"), &executed, err) < 0)
 		return err->code;
 	json_array_foreach((json_t *)results, i, item)
@@ -339,6 +339,7 @@ ai_check_reused(struct ai_verify *v, struct ai_buf *said, struct ai_err *err)
 	AI_JSON *groups = json_object();
 	const char *hex;
 	json_t *results;
+	size_t n_opaque = 0;
 	v->others_accepted = true;
 	if (json_array_size(reused) == 0) {
 		ai_buf_puts(said, "no result is reused");
@@ -348,13 +349,17 @@ ai_check_reused(struct ai_verify *v, struct ai_buf *said, struct ai_err *err)
 		return err->code;
 	json_object_foreach(groups, hex, results) {
 		struct ai_evidence e = { 0 };
-		int r = check_reused(v, hex, results, &e, err);
+		size_t n = 0;
+		int r = check_reused(v, hex, results, &e, &n, err);
 		ai_evidence_done(&e);
+		n_opaque += n;
 		if (r < 0)
 			return ai_in(err, "attestation %s", hex);
 	}
 	ai_buf_printf(said, "each of %zu reused results with the executed ones of the attestation that it names; and of those %zu attestations key, quote, "
 		"PCRs, boot log and run log, as above", json_array_size(reused), json_object_size(groups));
+	if (n_opaque > 0)
+		ai_buf_printf(said, "; %zu of the events are not those runs' and are known by their digest only", n_opaque);
 	return CHECK_PASSED;
 }
 

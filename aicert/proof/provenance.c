@@ -99,6 +99,9 @@ check_step(const struct substitution *s, const json_t *planned, struct ai_err *e
 		ai_hex(&made, b);
 		return ai_fail(err, AI_ENO, "its result is of step %s, expected %s", a, b);
 	}
+	/* What it went on from would have to come from somewhere, too: not to be passed over in silence. */
+	if (json_object_get(result, "resumed"))
+		return ai_fail(err, AI_ENO, "its result went on from checkpoints ('resumed'), which is not supported by this version");
 	return check_outputs(step, result, err) < 0 || check_used(s->v, step, result, err) < 0 ? err->code : 0;
 }
 
