@@ -1,0 +1,83 @@
+/* record.c -- what is remembered of a project's last run, for `why`, `log` and the next emit (job.h, run.h).  SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fs.h"
+#include "run/job.h"
+
+static const char *
+state_word(ai_step_state state)
+{
+	static const char *const words[] = { "waiting", "executed", "reused", "failed" };
+	return words[state];
+}
+
+static json_t *
+step_record(const struct ai_job_step *s)
+{
+	char step[AI_HEX], result[AI_HEX];
+	ai_hex(&s->id, step);
+	ai_hex(&s->result_id, result);
+	json_t *r = json_pack("{s:s, s:s}", "name", s->name, "state", state_word(s->state));
+	if (r && s->step)
+		json_object_set_new(r, "step", json_string(step));
+	if (r && (s->state == AI_STEP_EXECUTED || s->state == AI_STEP_REUSED))
+		json_object_set_new(r, "result", json_string(result));
+	if (r && s->log)
+		json_object_set_new(r, "log", json_string(s->log));
+	return r;
+}
+
+int
+ai_job_record(struct ai_job *job, const json_t *written, struct ai_err *err)
+{
+	char plan[AI_HEX];
+	ai_hex(&job->plan_id, plan);
+	AI_JSON *steps = json_array();
+	/* A failed run wrote nothing: what the one before it wrote is still ours to replace. */
+	AI_JSON *list = written ? json_incref((json_t *)written) : json_incref(ai_json_arr(job->previous, "written"));
+	if (!list)
+		list = json_array();
+	for (size_t i = 0; i < job->n_steps; i++)
+		if (json_array_append_new(steps, step_record(&job->steps[i])) < 0)
+			return ai_nomem(err);
+	AI_JSON *record = json_pack("{s:s, s:s, s:s, s:O, s:O}", "plan", plan, "started", job->started,
+		"state", written ? "done" : "failed", "steps", steps, "written", list);
+	return record ? ai_store_put_run(job->store, job->project, record, err) : ai_nomem(err);
+}
+
+/* The log of the run that executed the step: this project's last one, or, of a reused result, whichever of this home did. */
+static int
+step_log(const struct ai_job *job, const json_t *step, char **found, struct ai_err *err)
+{
+	const char *log = ai_json_str(step, "log"), *id = ai_json_str(step, "step");
+	AI_FREE char *kept = id ? ai_format("%s/logs/%s.log", job->home.cache, id) : NULL;
+	if (!log && id && !kept)
+		return ai_nomem(err);
+	if (!log && (!kept || !ai_exists(kept)))
+		return 0;
+	free(*found);
+	*found = ai_strdup(log ? log : kept);
+	return *found ? 0 : ai_nomem(err);
+}
+
+int
+ai_last_log(const struct ai_run_options *options, const char *step, char **path, struct ai_err *err)
+{
+	struct ai_job job;
+	int r = ai_job_open(options, &job, err);
+	char *found = NULL;
+	size_t i;
+	json_t *s;
+	json_array_foreach(ai_json_arr(job.previous, "steps"), i, s)
+		if (r == 0 && (!step || strcmp(step, ai_json_str(s, "name")) == 0))
+			r = step_log(&job, s, &found, err);
+	ai_job_done(&job);
+	if (r == 0 && !found)
+		return ai_fail(err, AI_EUSAGE, "log: no log is kept%s%s%s", step ? " for step '" : "", step ? step : "", step ? "'" : "");
+	if (r == 0)
+		*path = found;
+	else
+		free(found);
+	return r;
+}
