@@ -343,6 +343,10 @@ check_source(const struct plan *p, const struct ai_input *in, const json_t *node
 	AI_FREE char *uri = ai_source_uri(in);
 	if (!uri)
 		return ai_nomem(p->err);
+	/* A run pins before it fetches: without a pin nobody was told which commit or bytes were meant. */
+	if (p->in->lock && !pin && in->type != AI_INPUT_PATH)
+		return ai_fail(p->err, AI_EINPUT, "%s:%d:%d: input '%s': aicert.lock has no pin for what is asked for here", p->in->file, in->line,
+			in->column, in->name);
 	const json_t *content = ai_json_obj(node, "content");
 	const char *want_sha = in->sha256 ? in->sha256 : ai_json_str(pin, "sha256");
 	const struct { const char *what, *got, *want; bool matters; } facts[] = {

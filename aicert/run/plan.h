@@ -23,7 +23,7 @@ struct ai_plan_source {
 struct ai_plan_in {
 	const char *aicertfile; size_t aicertfile_len;
 	const char *file;                 /* its name in errors */
-	const char *lock; size_t lock_len;
+	const char *lock; size_t lock_len; /* pins every git and url input; NULL: sources are taken as they are (tests) */
 	const struct ai_rule_text *rules; size_t n_rules; /* the texts to use; those the Aicertfile needs must be here */
 	const struct ai_plan_source *sources; size_t n_sources;
 	const char *platform;             /* "linux/amd64" */

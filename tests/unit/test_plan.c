@@ -189,11 +189,12 @@ sources_must_fit(void **state)
 	(void)state;
 	static const char text[] = "aicert: 1\ninputs: {c: {git: 'https://e.org/r', ref: main}, f: {url: 'https://e.org/f', sha256: " BLOB_ID "}}\n"
 		"steps: {s: {use: shell, script: x, source: c}}\n";
-	static const char lock[] = "{\"format\":1,\"inputs\":{\"c\":{\"type\":\"git\",\"uri\":\"https://e.org/r\",\"ref\":\"main\",\"revision\":\"" COMMIT "\"}}}";
+	static const char lock[] = "{\"format\":1,\"inputs\":{\"c\":{\"type\":\"git\",\"uri\":\"https://e.org/r\",\"ref\":\"main\",\"revision\":\"" COMMIT "\"},"
+		"\"f\":{\"type\":\"url\",\"uri\":\"https://e.org/f\",\"sha256\":\"" BLOB_ID "\",\"size\":1}}}";
 	static const struct { const char *in, *field, *value, *words; } wrong[] = {
 		{ "c", "revision", "136f1e8a41a9b9bb5c0e7d6b2fd8f3a0f4f0c1d2", "revision: got 136f1e8a41a9b9bb5c0e7d6b2fd8f3a0f4f0c1d2, expected " COMMIT },
 		{ "c", "ref", "dev", "ref: got dev, expected main" }, { "c", "uri", "https://e.org/other", "uri: got https://e.org/other" },
-		{ "c", "type", "path", "type: got path, expected git" }, { "f", NULL, TREE_ID, "content: got " TREE_ID ", expected " BLOB_ID },
+		{ "c", "type", "image", "type: got image, expected git" }, { "f", NULL, TREE_ID, "content: got " TREE_ID ", expected " BLOB_ID },
 		{ NULL, NULL, NULL, NULL },
 	};
 	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
@@ -216,6 +217,15 @@ sources_must_fit(void **state)
 		} else {
 			ok(ai_plan_make(&in, &p, &env, &err));
 			assert_true(json_is_true(json_object_get(env, "host")));
+			/* A lock that pins nothing, or something else under that name, lets any commit through. */
+			static const char other[] = "{\"format\":1,\"inputs\":{\"c\":{\"type\":\"git\",\"uri\":\"https://e.org/r\",\"revision\":\"" COMMIT "\"}}}";
+			json_t *none = NULL;
+			in.lock = "{\"format\":1,\"inputs\":{}}";
+			in.lock_len = strlen(in.lock);
+			refused(AI_EINPUT, "input 'c': aicert.lock has no pin", ai_plan_make(&in, &none, NULL, &err));
+			in.lock = other;
+			in.lock_len = strlen(in.lock);
+			refused(AI_EINPUT, "input 'c': aicert.lock has no pin", ai_plan_make(&in, &none, NULL, &err));
 		}
 		json_decref(p);
 		json_decref(env);
