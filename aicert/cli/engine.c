@@ -2,6 +2,7 @@
 #include "cli/engine.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 
 void
@@ -35,4 +36,31 @@ ai_engine_listen(struct ai_engine_cli *e)
 	sigaction(SIGINT, &sa, NULL);
 	sigaction(SIGTERM, &sa, NULL);
 	sigaction(SIGHUP, &sa, NULL);
+}
+
+bool
+ai_engine_step_command(struct ai_engine_cli *e, int argc, char **argv, const char *name, const char *about, const char **step, int *code)
+{
+	struct ai_option table[AI_ENGINE_OPTIONS];
+	ai_engine_options(e, table);
+	struct ai_text_list words = { 0 };
+	struct ai_err err = { 0 };
+	int r = ai_options_parse(table, AI_ENGINE_OPTIONS, argc, argv, &words, &err);
+	*step = words.n ? words.items[0] : NULL;
+	if (r == 0 && words.n > 1)
+		r = ai_fail(&err, AI_EUSAGE, "usage: aicert %s [STEP]: got '%s' too", name, words.items[1]);
+	ai_text_list_done(&words);
+	if (r < 0) {
+		*code = ai_print_err(&err);
+		return false;
+	}
+	if (e->help) {
+		printf("usage: aicert %s [STEP] [OPTION…]\n\n%s\n", name, about);
+		ai_options_help(table, AI_ENGINE_OPTIONS);
+		printf("\nexample: aicert %s python\n", name);
+		*code = 0;
+		return false;
+	}
+	ai_engine_listen(e);
+	return true;
 }

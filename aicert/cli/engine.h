@@ -24,4 +24,12 @@ void ai_engine_options(struct ai_engine_cli *e, struct ai_option *table);
 /* Connects printer and Ctrl-C. */
 void ai_engine_listen(struct ai_engine_cli *e);
 
+/*
+ * ai_engine_step_command -- a command of the form `aicert NAME [STEP] [OPTION…]`, up to where it does its work.
+ *   about   what help says between usage and options
+ * true: *step is NULL or the word given, and the printer listens. false: the command is done, with *code.
+ */
+bool ai_engine_step_command(struct ai_engine_cli *e, int argc, char **argv, const char *name, const char *about, const char **step,
+	int *code);
+
 #endif

@@ -26,27 +26,11 @@ int
 ai_cmd_why(int argc, char **argv)
 {
 	struct ai_engine_cli e = { 0 };
-	struct ai_option table[AI_ENGINE_OPTIONS];
-	ai_engine_options(&e, table);
-	struct ai_text_list words = { 0 };
-	struct ai_err err = { 0 };
-	int r = ai_options_parse(table, AI_ENGINE_OPTIONS, argc, argv, &words, &err);
-	const char *step = words.n ? words.items[0] : NULL;
-	if (r == 0 && words.n > 1)
-		r = ai_fail(&err, AI_EUSAGE, "usage: aicert why [STEP]: got '%s' too", words.items[1]);
-	ai_text_list_done(&words);
-	if (r < 0)
-		return ai_print_err(&err);
-	if (e.help) {
-		puts("usage: aicert why [STEP] [OPTION…]\n"
-		     "\n"
-		     "Says for each step whether it would run now, and the first thing that differs from the last run:\n"
-		     "an input, a variable, an argument, or a file of the host that it used. Runs nothing.\n");
-		ai_options_help(table, AI_ENGINE_OPTIONS);
-		puts("\nexample: aicert why python");
-		return 0;
-	}
-	ai_engine_listen(&e);
+	const char *step;
+	int r = 0;
+	if (!ai_engine_step_command(&e, argc, argv, "why", "Says for each step whether it would run now, and the first thing that differs from the last run:\n"
+		"an input, a variable, an argument, or a file of the host that it used. Runs nothing.\n", &step, &r))
+		return r;
 	aicert_error error;
 	char *report = NULL;
 	r = aicert_why(&e.run, step, &report, &error);

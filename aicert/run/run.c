@@ -2,9 +2,7 @@
 #include "run/run.h"
 
 #include <stdlib.h>
-#include <string.h>
 
-#include "base/fs.h"
 #include "run/job.h"
 
 static int
