@@ -32,6 +32,13 @@ sha256(void)
 }
 
 void
+ai_crypto_without_config(void)
+{
+	if (OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) != 1)
+		abort();
+}
+
+void
 ai_sha256(const void *p, size_t n, struct ai_digest *out)
 {
 	if (EVP_Digest(p, n, out->b, NULL, sha256(), NULL) != 1)

@@ -5,6 +5,7 @@
 
 #include "aicert.h"
 #include "base/buf.h"
+#include "base/hash.h"
 #include "base/json.h"
 #include "cli/commands.h"
 #include "cli/options.h"
@@ -169,6 +170,7 @@ judge(struct verify_cli *v)
 int
 ai_cmd_verify(int argc, char **argv)
 {
+	ai_crypto_without_config();
 	struct verify_cli v = { .o.size = sizeof v.o };
 	const struct ai_option table[] = {
 		{ "require", 0, AI_OPTION_TEXT, (void *)&v.o.require, "LEVEL", "the level that the proof must reach" },
