@@ -127,6 +127,25 @@ whole_texts_refused(void **state)
 	}
 }
 
+/* Twelve megabytes that a parser would make a gigabyte of: counted first. */
+static void
+swollen_text_refused(void **state)
+{
+	(void)state;
+	fake_fingerprint(&f.tpm, f.key);
+	static const char *const pieces[] = { "{},", "[],", "1,", "\"\"," };
+	for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++) {
+		struct ai_buf b = AI_BUF(128u << 20);
+		size_t n = i < 2 ? 1u << 22 : 1u << 24;
+		ai_buf_puts(&b, "{\"version\":\"v1\",\"inputs\":[");
+		for (size_t k = 0; k < n; k++)
+			ai_buf_puts(&b, pieces[i]);
+		ai_buf_puts(&b, "1]}");
+		refused(AI_EINPUT, "too large: it holds over", verify_text(b.data, b.len, &err));
+		ai_buf_done(&b);
+	}
+}
+
 /* --- lies that are signed -------------------------------------------------------- */
 
 #define LIE(name, hook, check, words) \
@@ -322,7 +341,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(spellings_refused), T(same_values_verify), T(whole_texts_refused),
+		T(spellings_refused), T(same_values_verify), T(whole_texts_refused), T(swollen_text_refused),
 		T(resumed), T(takes_its_own_output), T(sha256_for_git), T(git_for_a_url), T(oci_for_git),
 		T(key_of_another), T(boot_log_of_another), T(reused_twice), T(executed_in_capitals), T(empty_nonce), T(nonce_number), T(nonce_escape),
 		T(small_z), T(offset), T(machine_in_machine), T(empty_results), T(second_plan), T(second_claims),
