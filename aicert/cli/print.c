@@ -145,6 +145,20 @@ put_log(struct ai_printer *p, const char *bytes, size_t n)
 }
 
 static void
+put_safe(FILE *to, const char *s)
+{
+	const unsigned char *p = (const unsigned char *)s;
+	for (size_t n = s ? strlen(s) : 0, len; n; p += len, n -= len) {
+		bool draws;
+		len = next_character(p, n, &draws);
+		if (len == 0)
+			len = n;
+		for (size_t i = 0; i < len; i++)
+			fprintf(to, draws ? "%c" : "\\x%02x", p[i]);
+	}
+}
+
+static void
 put_progress(struct ai_printer *p, const char *what, unsigned long long done, unsigned long long total)
 {
 	if (!isatty(STDERR_FILENO) || p->quiet)
@@ -174,7 +188,9 @@ ai_print_talk(void *ctx, int kind, const char *text, unsigned long long done, un
 		return;
 	}
 	ai_print_settle(p);
-	fprintf(stderr, "%s%s\n", kind == AI_TALK_NOTE ? "note: " : "", text);
+	fputs(kind == AI_TALK_NOTE ? "note: " : "", stderr);
+	put_safe(stderr, text);
+	fputc('\n', stderr);
 }
 
 static int
@@ -201,15 +217,7 @@ ai_print_err(const struct ai_err *e)
 void
 ai_put_safe(const char *s)
 {
-	const unsigned char *p = (const unsigned char *)s;
-	for (size_t n = s ? strlen(s) : 0, len; n; p += len, n -= len) {
-		bool draws;
-		len = next_character(p, n, &draws);
-		if (len == 0)
-			len = n;
-		for (size_t i = 0; i < len; i++)
-			printf(draws ? "%c" : "\\x%02x", p[i]);
-	}
+	put_safe(stdout, s);
 }
 
 size_t

@@ -41,6 +41,7 @@ struct ai_sandbox {
 	double time_s;                  /* 0 = no limit */
 	unsigned long long memory;      /* bytes; 0 = no limit */
 	unsigned pids;                  /* 0 = default */
+	unsigned cpus;                  /* how many processors the command starts on; 0 = all of ours */
 	struct ai_observer *observer;   /* gets every path looked at outside the workspace */
 	const char *const *extra_host;  /* NULL-terminated further folders of the machine, read-only at their own path and observed; may be NULL */
 };

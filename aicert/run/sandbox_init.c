@@ -185,6 +185,23 @@ set_up(const struct ai_box *b, struct ai_err *err)
 	return drop_rights(err);
 }
 
+/* What asks how many processors there are (nproc, OpenBLAS, PyTorch) gets the limit as its answer, and starts no more threads. */
+static int
+keep_cpus(unsigned n, struct ai_err *err)
+{
+	cpu_set_t ours, some;
+	CPU_ZERO(&some);
+	if (n && sched_getaffinity(0, sizeof ours, &ours) < 0)
+		return ai_fail_errno(err, AI_EENV, "cannot read which processors there are");
+	unsigned left = n;
+	for (size_t i = 0; left && i < CPU_SETSIZE; i++)
+		if (CPU_ISSET(i, &ours)) {
+			CPU_SET(i, &some);
+			left--;
+		}
+	return n && sched_setaffinity(0, sizeof some, &some) < 0 ? ai_fail_errno(err, AI_EENV, "cannot keep to %u processors", n) : 0;
+}
+
 /* The command: limits, then Landlock, then seccomp, so that the first two need not be allowed by the last. */
 static _Noreturn void
 become_command(const struct ai_box *b)
@@ -201,7 +218,7 @@ become_command(const struct ai_box *b)
 		ai_fail_errno(&err, AI_EENV, "/dev/null: cannot open");
 		give_up(SOCK, &err);
 	}
-	if (ai_limits_set(b->s->pids, b->data, &err) < 0 || ai_landlock_confine(writable, &err) < 0 ||
+	if (keep_cpus(b->s->cpus, &err) < 0 || ai_limits_set(b->s->pids, b->data, &err) < 0 || ai_landlock_confine(writable, &err) < 0 ||
 	    ai_filter_install(&b->filter, b->s->observer ? &listener : NULL, &err) < 0)
 		give_up(SOCK, &err);
 	if (listener >= 0) {

@@ -189,7 +189,7 @@ do_run(struct ai_job *job, struct ai_job_step *s, struct execution *x, const jso
 			.scratch = x->scratch, .host = x->observer != NULL, .mounts = x->mounts, .n_mounts = x->n_mounts,
 			.argv = argv, .env = env, .cwd = ai_json_str(action, "cwd"), .outputs = "/workspace/outputs",
 			.folders = (const char *const *)x->folders,
-			.log_fd = x->log_fd, .talk = job->opt->talk, .time_s = l->time_s, .memory = l->memory, .pids = l->pids,
+			.log_fd = x->log_fd, .talk = job->opt->talk, .time_s = l->time_s, .memory = l->memory, .pids = l->pids, .cpus = l->cpus,
 			.observer = x->observer,
 		};
 		r = ai_sandbox_run(&box, &end, err);

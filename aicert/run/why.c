@@ -41,6 +41,21 @@ list_differs(const json_t *a, const json_t *b, const char *key, const char *word
 	return json_equal(a, b) ? NULL : ai_format("the order of %ss differs", word);
 }
 
+/* Two scripts part at a line; NULL when neither has more than one. */
+static char *
+script_differs(const char *was, const char *is)
+{
+	if (!was || !is || (!strchr(was, '\n') && !strchr(is, '\n')))
+		return NULL;
+	for (size_t line = 1;; line++) {
+		size_t n = strcspn(was, "\n"), m = strcspn(is, "\n");
+		if (n != m || memcmp(was, is, n) != 0 || !was[n] || !is[n])
+			return ai_format("command: line %zu was '%.*s', is '%.*s'", line, n > 150 ? 150 : (int)n, was, m > 150 ? 150 : (int)m, is);
+		was += n + 1;
+		is += n + 1;
+	}
+}
+
 static char *
 action_differs(const json_t *a, const json_t *b)
 {
@@ -50,6 +65,9 @@ action_differs(const json_t *a, const json_t *b)
 		const json_t *x = json_array_get(argv_a, i), *y = json_array_get(argv_b, i);
 		if (!x || !y)
 			return ai_format("command: has %s argument '%s'", y ? "a further" : "lost the", text_of(y ? y : x, was, sizeof was));
+		char *line = json_equal(x, y) ? NULL : script_differs(json_string_value(x), json_string_value(y));
+		if (line)
+			return line;
 		if (!json_equal(x, y))
 			return ai_format("command: argument was '%.150s', is '%.150s'", text_of(x, was, sizeof was), text_of(y, is, sizeof is));
 	}

@@ -260,3 +260,27 @@ def test_trust_takes_a_key_without_a_name(aicert):
     aicert("trust", "remove", keys[0][:12])
     assert [k["fingerprint"] for k in aicert.json("trust")] == keys[1:]
     aicert("trust", "add", "xyz", code=2)
+
+
+# --- limits, and what changed ----------------------------------------------------------------------------------------
+
+def test_limits_are_kept_and_named(aicert):
+    def run(script, limits, code):
+        (aicert.cwd / "Aicertfile").write_text(f"kind: shell\nscript: {script}\nlimits: {{ {limits} }}\n")
+        return aicert(code=code)
+    run("nproc > outputs/n", "cpus: 1", 0)
+    assert (aicert.cwd / "outputs/n").read_text() == "1\n"
+    assert "failed: time limit" in run("sleep 60", "time: 1s", 4).stderr
+    assert "failed: memory limit" in run("/usr/bin/python3 -c 'bytearray(400 << 20)' && echo x > outputs/n", "memory: 100M", 4).stderr
+    assert "aicert: Aicertfile:3:17: limits: cpus: got 'x'" in run("true", "cpus: x", 2).stderr
+
+
+def test_a_changed_script_is_told_by_its_line(aicert):
+    def write(word):
+        (aicert.cwd / "Aicertfile").write_text(f"kind: shell\nscript: |\n  echo same\n  echo '{word}'\n  echo x > outputs/x\n")
+    write("one")
+    aicert()
+    write("two \u202e")
+    assert "command: line 2 was 'echo 'one'', is 'echo 'two " in aicert("why").stdout
+    shown = aicert().stderr.splitlines()[0]
+    assert "line 2 was" in shown and "\\xe2\\x80\\xae" in shown
