@@ -52,7 +52,7 @@ typed aicert --output-bom finetune-proof.json
 "$aicert" --output-bom finetune-proof.json
 
 say "Verify it: no network, no access to what made it"
-typed aicert verify finetune-proof.json --require software
+typed aicert verify finetune-proof.json --require software --output model=outputs/finetuned.safetensors
 "$aicert" verify finetune-proof.json --require software --output model=outputs/finetuned.safetensors
 
 typed aicert show finetune-proof.json
