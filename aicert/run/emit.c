@@ -183,6 +183,28 @@ spares_ours(const struct ai_job *job, const char *path, struct ai_err *err)
 	return 0;
 }
 
+/*
+ * A project may be a stranger's, with a link where outputs will go ("outputs" that leads to ~/.ssh), and nothing is written through one.
+ * What the user named with --output-dir is his word: then only what lies below counts.
+ */
+static int
+leads_nowhere_else(const struct ai_job *job, const char *path, struct ai_err *err)
+{
+	size_t from = strlen(job->output_dir) + (job->opt->output_dir != NULL);
+	const char *slash = strlen(path) > from ? strchr(path + from, '/') : NULL;
+	for (; slash; slash = strchr(slash + 1, '/')) {
+		struct stat st;
+		AI_FREE char *folder = ai_strndup(path, (size_t)(slash - path));
+		if (!folder)
+			return ai_nomem(err);
+		if (lstat(folder, &st) == 0 && S_ISLNK(st.st_mode)) {
+			ai_fail(err, AI_EUSAGE, "%s: is a symbolic link, and no output is written through one", folder);
+			return ai_hint(err, "remove it, or name the folder that it leads to with --output-dir");
+		}
+	}
+	return 0;
+}
+
 /* A training of hours must not end at a folder that cannot be written: what is above path is looked at before anything runs. */
 static int
 can_be_made(const char *path, struct ai_err *err)
@@ -258,7 +280,9 @@ note_written(json_t *written, const char *path, const struct ai_digest *id, stru
 static int
 export_target(struct ai_job *job, const struct target *t, json_t *written, struct ai_err *err)
 {
-	int r = may_replace(job, t->path, &t->content, err);
+	int r = leads_nowhere_else(job, t->path, err);
+	if (r == 0)
+		r = may_replace(job, t->path, &t->content, err);
 	if (r < 0)
 		return r;
 	if (r == 1) {

@@ -84,6 +84,22 @@ source_node(struct ai_job *job, struct ai_job_source *s, const json_t *pin, stru
 	return ai_store_put_node(job->store, s->node, &s->id, err);
 }
 
+/* What the store remembers of a pin. The SHA-256 of a file is its id, so a row that says another is damaged, and nothing. */
+static int
+remembered(struct ai_job *job, const struct ai_input *in, const json_t *pin, const char *key, struct ai_ref *out, char how[16],
+	struct ai_err *err)
+{
+	struct ai_digest want;
+	struct ai_ref ref;
+	int r = ai_store_get_pin(job->store, key, &ref, how, err);
+	if (r <= 0)
+		return r;
+	if (in->type == AI_INPUT_URL && !(ref.type == AI_REF_BLOB && ai_json_digest(pin, "sha256", &want) && ai_digest_eq(&want, &ref.id)))
+		return 0;
+	*out = ref;
+	return 1;
+}
+
 static int
 bring(struct ai_job *job, const struct ai_fetch *f, struct ai_job_source *s, struct ai_err *err)
 {
@@ -94,7 +110,7 @@ bring(struct ai_job *job, const struct ai_fetch *f, struct ai_job_source *s, str
 	AI_FREE char *key = pin ? pin_key(in, pin) : NULL;
 	char how[16] = "";
 	if (key) {
-		int r = ai_store_get_pin(job->store, key, &s->content, how, err);
+		int r = remembered(job, in, pin, key, &s->content, how, err);
 		if (r < 0)
 			return r;
 		if (r == 1) {

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/node.h"
 #include "run/job.h"
 #include "run/observe.h"
 
@@ -89,6 +90,12 @@ try_result(struct ai_job *job, struct ai_job_step *s, const struct ai_digest *id
 	int r = ai_store_get_node(job->store, id, &result, err);
 	if (r <= 0)
 		return r;
+	/* The row that led here is not bound by any hash: what it leads to must be of this very step. */
+	struct ai_digest of;
+	if (ai_node_kind(result) != AI_KIND_RESULT || !ai_json_digest(result, "step", &of) || !ai_digest_eq(&of, &s->id)) {
+		because(s, ai_strdup("the cache names a result of another step for it"));
+		return 0;
+	}
 	r = outputs_there(job, result, err);
 	if (r == 0)
 		because(s, ai_strdup("an output of its last run is gone from the cache"));

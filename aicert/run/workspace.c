@@ -16,7 +16,8 @@ static int
 open_beneath(int dir, const char *path, int flags)
 {
 	struct open_how how = {
-		.flags = (unsigned)(flags | O_CLOEXEC | O_NOCTTY),
+		/* O_NONBLOCK: a step may have left a FIFO where an action reads or writes a file, and nobody at its other end. */
+		.flags = (unsigned)(flags | O_CLOEXEC | O_NOCTTY | (flags & O_PATH ? 0 : O_NONBLOCK)),
 		.mode = flags & O_CREAT ? 0644 : 0,
 		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
 	};
@@ -68,7 +69,17 @@ create(const char *scratch, const char *path, struct ai_err *err)
 {
 	if (make_parents(scratch, path, err) < 0)
 		return err->code;
-	return ai_workspace_open(scratch, path, O_WRONLY | O_CREAT | O_TRUNC, err);
+	AI_FD fd = ai_workspace_open(scratch, path, O_WRONLY | O_CREAT, err);
+	struct stat st;
+	if (fd < 0)
+		return err->code;
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return ai_fail(err, AI_ESTEP, "'%s' is there and not a file", path);
+	if (ftruncate(fd, 0) < 0)
+		return ai_fail_errno(err, AI_ESTEP, "'%s'", path);
+	int out = fd;
+	fd = -1;
+	return out;
 }
 
 int
