@@ -19,19 +19,31 @@ character(const unsigned char *p)
 	return n;
 }
 
-/* Foreign text reaches errors (names, server replies): no byte of it may drive a terminal. U+0080..U+009F do, like ESC. */
+/* Left-to-right and other marks, line ends, and what turns the text around it: U+200E, U+200F, U+2028 to U+202E, U+2066 to U+2069. */
+static bool
+reorders(const unsigned char *p)
+{
+	return (p[1] == 0x80 && (p[2] == 0x8e || p[2] == 0x8f || (p[2] >= 0xa8 && p[2] <= 0xae))) || (p[1] == 0x81 && p[2] >= 0xa6 && p[2] <= 0xa9);
+}
+
+/*
+ * Foreign text reaches errors (names, server replies): no byte of it may drive a terminal (U+0080..U+009F do, like ESC), and none may
+ * begin a line that looks like ours.
+ */
 static void
 harmless(char *s)
 {
 	for (unsigned char *p = (unsigned char *)s; *p;) {
 		size_t n = character(p);
-		bool control = (n == 1 && ((*p < 0x20 && *p != '\n') || *p == 0x7f)) || (n == 2 && *p == 0xc2 && p[1] < 0xa0);
-		if (n && !control) {
+		bool control = (n == 1 && (*p < 0x20 || *p == 0x7f)) || (n == 2 && *p == 0xc2 && p[1] < 0xa0) || (n == 3 && *p == 0xe2 && reorders(p));
+		if (*p == '\n') {
+			*p++ = ' ';
+		} else if (n && !control) {
 			p += n;
-			continue;
+		} else {
+			for (n = n ? n : 1; n > 0; n--)
+				*p++ = '?';
 		}
-		for (n = n ? n : 1; n > 0; n--)
-			*p++ = '?';
 	}
 }
 

@@ -234,13 +234,39 @@ ai_json_id(const json_t *j, struct ai_digest *out, struct ai_err *err)
 	return 0;
 }
 
+/*
+ * What a terminal would obey and JSON lets stand as it is (U+0080 to U+009F; what turns text around: U+200E, U+200F, U+2028 to U+202E,
+ * U+2066 to U+2069) as an escape: outside strings a JSON text is ASCII, so the value is the same. 0: the character at p stands.
+ */
+static unsigned
+obeyed(const unsigned char *p)
+{
+	if (p[0] == 0xc2 && p[1] < 0xa0)
+		return p[1];
+	if (p[0] != 0xe2 || (p[1] != 0x80 && p[1] != 0x81))
+		return 0;
+	unsigned c = 0x2000u | (p[1] & 1u) << 6 | (p[2] & 0x3fu);
+	return c == 0x200e || c == 0x200f || (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069) ? c : 0;
+}
+
 int
 ai_json_pretty(const json_t *j, struct ai_buf *b, struct ai_err *err)
 {
 	char *s = json_dumps(j, JSON_INDENT(2) | JSON_ENCODE_ANY);
 	if (!s)
 		return ai_nomem(err);
-	ai_buf_puts(b, s);
+	const char *from = s;
+	for (const char *p = s; (p = strpbrk(p, "\xc2\xe2")) != NULL;) {
+		unsigned c = obeyed((const unsigned char *)p);
+		size_t n = *p == '\xc2' ? 2 : 3;
+		if (c) {
+			ai_buf_put(b, from, (size_t)(p - from));
+			ai_buf_printf(b, "\\u%04x", c);
+			from = p + n;
+		}
+		p += n;
+	}
+	ai_buf_puts(b, from);
 	ai_buf_putc(b, '\n');
 	free(s);
 	return ai_buf_ok(b, "JSON text", err);

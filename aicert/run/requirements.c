@@ -153,6 +153,9 @@ ai_check_requirements(struct ai_job *job, const struct ai_job_step *s, struct ai
 		return r;
 	if (said.len && said.data[said.len - 1] == '\n')
 		said.data[--said.len] = '\0';
+	for (size_t i = 0; i < said.len; i++)
+		if (said.data[i] == '\n')
+			said.data[i] = ';';
 	ai_fail(err, AI_EENV, "step '%s': requirements.txt: the host does not satisfy it: %.600s", s->name,
 		said.len ? said.data : "the check itself failed");
 	return ai_hint(err, "install what is missing from the distribution (python3-…), or change requirements.txt to what is there");

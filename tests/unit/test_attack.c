@@ -146,6 +146,29 @@ swollen_text_refused(void **state)
 	}
 }
 
+/* What we print of a proof, as an error or as JSON: the same meaning, and nothing that a terminal obeys or that begins a line. */
+static void
+foreign_text_is_tame(void **state)
+{
+	(void)state;
+	static const char foreign[] = "é\x1b[2J\xc2\x9b\xc2\x80\xc2\xa0\xe2\x80\x8e\xe2\x80\xa9\xe2\x80\xae\xe2\x81\xa6\xe2\x81\xa5\xe2\x82\xac\xe2\x80\x94\nVERIFIED";
+	static const char *const obeyed[] = { "\x1b", "\xc2\x9b", "\xc2\x80", "\xe2\x80\x8e", "\xe2\x80\xa9", "\xe2\x80\xae", "\xe2\x81\xa6", "\nV" };
+	struct ai_err said = { 0 };
+	AI_JSON *j = json_pack("{s:s}", "a", foreign), *back = NULL;
+	AI_BUF_AUTO b = AI_BUF(AI_MAX_TEXT);
+	ok(ai_json_pretty(j, &b, &err));
+	ok(ai_json_parse(b.data, b.len, "again", &back, &err));
+	assert_true(json_equal(j, back));
+	(void)ai_fail(&said, AI_ENO, "%s", foreign);
+	for (size_t i = 0; i < sizeof obeyed / sizeof *obeyed; i++) {
+		assert_null(strstr(b.data, obeyed[i]));
+		assert_null(strstr(said.text, obeyed[i]));
+	}
+	assert_non_null(strstr(b.data, "é"));
+	assert_non_null(strstr(b.data, "\xe2\x82\xac\xe2\x80\x94"));
+	assert_non_null(strstr(said.text, "\xe2\x82\xac\xe2\x80\x94 VERIFIED"));
+}
+
 /* --- lies that are signed -------------------------------------------------------- */
 
 #define LIE(name, hook, check, words) \
@@ -341,7 +364,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(spellings_refused), T(same_values_verify), T(whole_texts_refused), T(swollen_text_refused),
+		T(spellings_refused), T(same_values_verify), T(whole_texts_refused), T(swollen_text_refused), T(foreign_text_is_tame),
 		T(resumed), T(takes_its_own_output), T(sha256_for_git), T(git_for_a_url), T(oci_for_git),
 		T(key_of_another), T(boot_log_of_another), T(reused_twice), T(executed_in_capitals), T(empty_nonce), T(nonce_number), T(nonce_escape),
 		T(small_z), T(offset), T(machine_in_machine), T(empty_results), T(second_plan), T(second_claims),
