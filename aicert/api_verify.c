@@ -53,11 +53,15 @@ ai_api_text(const json_t *j, char **out, struct ai_err *err)
 static int
 hash_path(const char *path, struct ai_ref *out, struct ai_err *err)
 {
+	/* A path that is itself a link means what it leads to, as for sha256sum; links within a folder stay links. */
+	AI_FREE char *real = realpath(path, NULL);
+	if (!real)
+		return ai_fail_errno(err, AI_EINPUT, "%s: cannot open", path);
 	struct ai_hashsink *sink;
 	if (ai_hashsink_new(&sink, err) < 0)
 		return err->code;
 	struct ai_path_options options = { .skip_git = true };
-	int r = ai_path_import(ai_hashsink_sink(sink), path, &options, out, err);
+	int r = ai_path_import(ai_hashsink_sink(sink), real, &options, out, err);
 	ai_hashsink_free(sink);
 	return r;
 }

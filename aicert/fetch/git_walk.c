@@ -36,7 +36,7 @@ take_file(struct ai_git_walk *w, const struct ai_git_id *id, const char *path, s
 	int r;
 	if (ai_git_is_lfs_pointer(o.bytes, o.n)) {
 		ai_fail(err, AI_EINPUT, "'%s': is a Git LFS pointer: Git LFS is not supported", path);
-		r = ai_hint(err, "take the file in as an input of its own (url, huggingface or path)");
+		r = ai_hint(err, "take the file in as an input of its own (url or path)");
 	} else {
 		r = put_blob(w, &o, out, err);
 	}

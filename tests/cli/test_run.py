@@ -514,6 +514,8 @@ def test_hash_is_sha256sum(aicert):
     (aicert.cwd / "f").write_bytes(b"bytes\n")
     want = subprocess.run(["sha256sum", "f"], cwd=aicert.cwd, capture_output=True, text=True).stdout
     assert aicert("hash", "f").stdout == want
+    (aicert.cwd / "l").symlink_to("f")
+    assert aicert("hash", "l").stdout == want.replace("  f", "  l")
     (aicert.cwd / "d").mkdir()
     (aicert.cwd / "d" / "f").write_bytes(b"bytes\n")
     canonical = json.dumps({"kind": "tree", "entries": [{"name": "f", "type": "file", "id": want[:64]}]}, sort_keys=True, separators=(",", ":"))
