@@ -157,7 +157,7 @@ def main():
         if args.san:
             san = args.san.resolve()
             env = environment(san, False)
-            programs(san / "unit", 2 * PROGRAM_SECONDS, env, "sanitized/unit/", tally)
+            programs(san / "unit", 5 * PROGRAM_SECONDS, env, "sanitized/unit/", tally)
             programs(san / "fuzz", REPLAY_SECONDS, env, "sanitized/fuzz/", tally, ["--mutations=50000", "--seconds=60"])
             python_tests(san, env, "sanitized/", tally)
     for title, what in (("Skipped", tally.skipped), ("Failed", tally.failed)):
