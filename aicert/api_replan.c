@@ -1,10 +1,24 @@
-/* api_replan.c -- the plan made again from what a proof carries (api_hooks.h).  SPDX-License-Identifier: Apache-2.0 */
+/*
+ * api_replan.c -- the plan made again from what a proof carries (api_hooks.h).
+ *
+ * What a stranger wrote goes to libyaml and Lua in a confined child only (run/confined.h). The child's answer is believed to be
+ * what the child says, no more: a plan as JSON, which is read here as strictly as the proof was.
+ * SPDX-License-Identifier: Apache-2.0
+ */
 #include <stdlib.h>
 #include <string.h>
 
 #include "api_hooks.h"
 #include "base/buf.h"
+#include "run/confined.h"
 #include "run/plan.h"
+
+enum {
+	CPU_SECONDS = 70,        /* run/plan.c gives up by itself, with better words, at 60 */
+	SECONDS = 120,
+	MEMORY = 1 << 30,
+	ROOM = 1 << 20,          /* by how much the plan may be longer than the one that it is compared with */
+};
 
 static int
 carried(const struct ai_dag *dag, const json_t *obj, const char *key, const struct ai_buf **out, struct ai_err *err)
@@ -52,6 +66,31 @@ platform_of(const struct ai_dag *dag, const json_t *plan)
 	return ai_json_str(ai_dag_node(dag, AI_KIND_ENVIRONMENT, &id), "platform");
 }
 
+/* In the child. */
+static int
+plan_again(void *ctx, struct ai_buf *out, struct ai_err *err)
+{
+	AI_JSON *plan = NULL;
+	return ai_plan_make(ctx, &plan, NULL, err) < 0 ? err->code : ai_canon(plan, out, err);
+}
+
+/* A plan much longer than the one in the proof is not that plan, and is not read to its end. */
+static int
+plan_confined(struct ai_plan_in *in, const json_t *expected, json_t **out, struct ai_err *err)
+{
+	AI_BUF_AUTO text = AI_BUF(AI_MAX_PROOF);
+	if (ai_canon(expected, &text, err) < 0 || ai_buf_ok(&text, "plan", err) < 0)
+		return err->code;
+	const struct ai_confined_limits limits = {
+		.who = "the planner", .max_bytes = text.len + ROOM, .memory = MEMORY, .cpu_seconds = CPU_SECONDS, .seconds = SECONDS,
+	};
+	ai_buf_clear(&text);
+	text.max = limits.max_bytes;
+	if (ai_confined(plan_again, in, &limits, &text, err) < 0)
+		return err->code;
+	return ai_json_parse(text.data, text.len, "what the planner gave", out, err) < 0 ? (err->code = AI_ENO) : 0;
+}
+
 int
 ai_replan(void *ctx, const json_t *plan, const struct ai_dag *dag, json_t **out, struct ai_err *err)
 {
@@ -72,5 +111,5 @@ ai_replan(void *ctx, const json_t *plan, const struct ai_dag *dag, json_t **out,
 	};
 	if (!in.platform)
 		return ai_fail(err, AI_ENO, "plan: no environment to plan for");
-	return ai_plan_make(&in, out, NULL, err);
+	return plan_confined(&in, plan, out, err);
 }
