@@ -100,12 +100,34 @@ remembered(struct ai_job *job, const struct ai_input *in, const json_t *pin, con
 	return 1;
 }
 
+/*
+ * A path that is written as one of the project's, and that a link takes elsewhere, would be named in the proof as what it is not; and a
+ * stranger's project could so take in what its Aicertfile does not show. A path that says where it leads, or follow: true, is the user's word.
+ */
+static int
+stays_inside(const struct ai_job *job, const struct ai_input *in, struct ai_err *err)
+{
+	AI_FREE char *uri = ai_source_uri(in);
+	AI_FREE char *path = ai_join(job->project, in->where);
+	if (!uri || !path)
+		return ai_nomem(err);
+	if (in->type != AI_INPUT_PATH || in->follow || strcmp(uri, "local") == 0)
+		return 0;
+	AI_FREE char *real = realpath(path, NULL), *home = realpath(job->project, NULL);
+	size_t n = home ? strlen(home) : 0;
+	/* What is not there is said by who fetches it. */
+	if (!real || !home || n == 1 || (strncmp(real, home, n) == 0 && (real[n] == '/' || real[n] == '\0')))
+		return 0;
+	ai_fail(err, AI_EINPUT, "input '%s': '%s' leads out of the project, to '%s'", in->name, in->where, real);
+	return ai_hint(err, "write that path in its place, or 'follow: true' to take in what it leads to");
+}
+
 static int
 bring(struct ai_job *job, const struct ai_fetch *f, struct ai_job_source *s, struct ai_err *err)
 {
 	const struct ai_input *in = s->input;
 	json_t *pin;
-	if (pin_input(job, f, in, &pin, err) < 0)
+	if (stays_inside(job, in, err) < 0 || pin_input(job, f, in, &pin, err) < 0)
 		return err->code;
 	AI_FREE char *key = pin ? pin_key(in, pin) : NULL;
 	char how[16] = "";

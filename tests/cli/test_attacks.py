@@ -62,6 +62,26 @@ def test_a_link_for_a_file_is_not_written_through(aicert, shell, git_repo, tmp_p
     assert not (aicert.cwd / name).is_symlink()
 
 
+@pytest.mark.parametrize("path", ["data", "file", "d/in/id_rsa", "d/in"])
+def test_a_link_does_not_lead_an_input_out_of_the_project(aicert, tmp_path, path):
+    (tmp_path / "secret").mkdir()
+    (tmp_path / "secret/id_rsa").write_text("key\n")
+    (aicert.cwd / "data").symlink_to("../secret")
+    (aicert.cwd / "file").symlink_to("../secret/id_rsa")
+    (aicert.cwd / "d").mkdir()
+    (aicert.cwd / "d/in").symlink_to("../../secret")
+    (aicert.cwd / "inside").symlink_to("d/..")
+
+    def write(inputs):
+        (aicert.cwd / "Aicertfile").write_text(HEAD + f"inputs: {{ i: {inputs} }}\nsteps: {{ s: {{ use: shell, inputs: {{ i: i }}, script: 'echo > \"$OUT_O\"', outputs: {{ o: o }} }} }}\n")
+    write(f"{{ path: {path} }}")
+    assert f"'{path}' leads out of the project, to '{tmp_path}/secret" in aicert(code=3).stderr
+    assert not (aicert.cwd / "proof.json").exists()
+    for good in (f"{{ path: {path}, follow: true }}", "{ path: ../secret }", "{ path: inside/Aicertfile }"):
+        write(good)
+        aicert("--force")
+
+
 @pytest.mark.parametrize("script, words", [
     ('mkdir "$OUT_SORTED"; ln -s /etc/passwd "$OUT_SORTED/p"', "leaves"),
     ('mkdir "$OUT_SORTED"; ln -s ../../../etc "$OUT_SORTED/p"', "leaves"),
