@@ -287,23 +287,43 @@ ai_check_certificates(struct ai_verify *v, struct ai_buf *said, struct ai_err *e
 
 /* --- those of reused results ----------------------------------------------- */
 
+/* All that evidence shows without the DAG that it speaks of. */
+static int
+evidence_holds(struct ai_evidence *e, size_t *n_opaque, struct ai_err *err)
+{
+	struct ai_quote q;
+	AI_BUF_AUTO unsaid = AI_BUF(AI_MAX_TEXT);
+	if (evidence_key(e, err) < 0 || evidence_quote(e, &q, err) < 0 || evidence_pcrs(e, &q, err) < 0 || evidence_boot_log(e, err) < 0
+		|| evidence_run_log(e, n_opaque, err) < 0 || evidence_certificates(e, &unsaid, NULL, err) < 0)
+		return err->code;
+	return 0;
+}
+
+int
+ai_attestation_holds(const json_t *attestation, struct ai_err *err)
+{
+	struct ai_evidence e = { 0 };
+	size_t n_opaque;
+	int r = ai_evidence_open(attestation, &e, err);
+	if (r == 0)
+		r = evidence_holds(&e, &n_opaque, err);
+	ai_evidence_done(&e);
+	return r;
+}
+
 /* results: what the proof says this attestation executed. *n_opaque: events of its log that only their digest is known of. */
 static int
 check_reused(struct ai_verify *v, const char *hex, const json_t *results, struct ai_evidence *e, size_t *n_opaque, struct ai_err *err)
 {
 	struct ai_digest id;
-	struct ai_quote q;
 	size_t i;
 	json_t *item;
 	AI_JSON *executed = NULL;
-	AI_BUF_AUTO unsaid = AI_BUF(AI_MAX_TEXT);
 	if (ai_evidence_open(json_object_get(json_object_get(v->proof, "attestations"), hex), e, err) < 0)
 		return err->code;
 	if (!ai_unhex(hex, &id) || !ai_digest_eq(&id, &e->id))
 		return ai_fail(err, AI_ENO, "its claims have another id");
-	if (evidence_key(e, err) < 0 || evidence_quote(e, &q, err) < 0 || evidence_pcrs(e, &q, err) < 0 || evidence_boot_log(e, err) < 0
-		|| evidence_run_log(e, n_opaque, err) < 0 || evidence_certificates(e, &unsaid, NULL, err) < 0
-		|| ai_index_set(json_object_get(e->claims, "executed"), &executed, err) < 0)
+	if (evidence_holds(e, n_opaque, err) < 0 || ai_index_set(json_object_get(e->claims, "executed"), &executed, err) < 0)
 		return err->code;
 	json_array_foreach((json_t *)results, i, item)
 		if (!json_object_get(executed, json_string_value(item)))

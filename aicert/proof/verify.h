@@ -57,4 +57,10 @@ struct ai_verify_options {
 int ai_verify(const char *text, size_t len, const char *file, const struct ai_verify_options *options, json_t **report,
 	struct ai_err *err) AI_CHECKED;
 
+/*
+ * ai_attestation_holds -- does an attestation hold by itself: key, quote, PCRs, boot log and run log? 0, or AI_ENO and kin: why not.
+ * Whether its key is to be believed is the caller's to ask.
+ */
+int ai_attestation_holds(const json_t *attestation, struct ai_err *err) AI_CHECKED;
+
 #endif

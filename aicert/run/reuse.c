@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "model/node.h"
+#include "proof/verify.h"
 #include "run/job.h"
 #include "run/observe.h"
 
@@ -42,6 +43,30 @@ accepted(const struct ai_job *job, const json_t *attestation)
 		if (ak && strcmp(ak, json_string_value(k)) == 0)
 			return true;
 	return false;
+}
+
+static bool
+lists_executed(const json_t *attestation, const struct ai_digest *result)
+{
+	char hex[AI_HEX];
+	size_t i;
+	json_t *id;
+	ai_hex(result, hex);
+	json_array_foreach(ai_json_arr(ai_json_obj(attestation, "claims"), "executed"), i, id)
+		if (json_is_string(id) && strcmp(json_string_value(id), hex) == 0)
+			return true;
+	return false;
+}
+
+/* An attestation that no verifier would take must not get into a proof. One that an earlier step of this run rests on is known good. */
+static bool
+holds(const struct ai_job *job, const struct ai_digest *claims, const json_t *attestation)
+{
+	for (size_t i = 0; i < job->n_steps; i++)
+		if (job->steps[i].state == AI_STEP_REUSED && ai_digest_eq(&job->steps[i].attestation, claims))
+			return true;
+	struct ai_err why = { 0 };
+	return ai_attestation_holds(attestation, &why) == 0;
 }
 
 static int
@@ -107,6 +132,10 @@ try_result(struct ai_job *job, struct ai_job_step *s, const struct ai_digest *id
 		return r;
 	if (r == 0 || !accepted(job, attestation)) {
 		because(s, ai_strdup(r ? "its last result is attested by a key that is not accepted here" : "its last result was never attested"));
+		return 0;
+	}
+	if (!lists_executed(attestation, id) || !holds(job, &claims, attestation)) {
+		because(s, ai_strdup("the attestation of its last result is damaged"));
 		return 0;
 	}
 	r = used_holds(job, s, result, err);

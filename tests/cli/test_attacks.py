@@ -155,6 +155,22 @@ def test_a_pin_that_names_other_bytes_is_not_believed(aicert, tmp_path):
     assert json.loads((aicert.cwd / "proof.json").read_text())["root"] == p["root"]
 
 
+def test_a_damaged_attestation_is_not_built_upon(aicert, shell):
+    shell()
+    aicert()
+    with sqlite3.connect(next((aicert.home / "aicert").rglob("attest.db"))) as c:
+        for row, text in c.execute("select id, bytes from attestations").fetchall():
+            a = json.loads(text)
+            s = a["signature"]
+            a["signature"] = s[:20] + ("A" if s[20] != "A" else "B") + s[21:]
+            c.execute("update attestations set bytes=? where id=?", (json.dumps(a).encode(), row))
+    assert aicert.json("why")[0]["would"] == "run"
+    assert aicert.json()["executed"] == 1
+    aicert("verify", "proof.json", "--require", "software")
+    assert aicert.json()["reused"] == 1
+    aicert("verify", "proof.json", "--require", "software")
+
+
 def test_an_edited_object_under_its_old_stamp_is_known_by_the_proof_of_what_ran(aicert, shell):
     """An object whose bytes somebody changes is found as soon as its stamps tell; nothing is proven from it."""
     shell()
