@@ -16,7 +16,7 @@
 
 struct ai_api_hooks {
 	/* The plan node made again from the Aicertfile, lock, rules and sources that the proof carries. */
-	int (*replan)(void *ctx, const json_t *plan, const struct ai_dag *dag, json_t **out, struct ai_err *err);
+	int (*replan)(void *ctx, const json_t *run, const json_t *plan, const struct ai_dag *dag, json_t **out, struct ai_err *err);
 	/* Tree of a commit of a clone. */
 	int (*commit_tree)(const char *clone, const char *revision, struct ai_digest *out, struct ai_err *err);
 };
@@ -24,7 +24,7 @@ struct ai_api_hooks {
 extern const struct ai_api_hooks ai_api_hooks;
 
 /* api_replan.c */
-int ai_replan(void *ctx, const json_t *plan, const struct ai_dag *dag, json_t **out, struct ai_err *err);
+int ai_replan(void *ctx, const json_t *run, const json_t *plan, const struct ai_dag *dag, json_t **out, struct ai_err *err);
 
 /* Copies to the public error (which may be NULL); returns code. */
 struct aicert_error;

@@ -92,7 +92,7 @@ plan_confined(struct ai_plan_in *in, const json_t *expected, json_t **out, struc
 }
 
 int
-ai_replan(void *ctx, const json_t *plan, const struct ai_dag *dag, json_t **out, struct ai_err *err)
+ai_replan(void *ctx, const json_t *run, const json_t *plan, const struct ai_dag *dag, json_t **out, struct ai_err *err)
 {
 	(void)ctx;
 	const json_t *rules = ai_json_arr(plan, "rules"), *sources = ai_json_arr(plan, "sources");
@@ -108,6 +108,7 @@ ai_replan(void *ctx, const json_t *plan, const struct ai_dag *dag, json_t **out,
 		.aicertfile = file->data, .aicertfile_len = file->len, .file = "Aicertfile (in the proof)",
 		.lock = lock->data, .lock_len = lock->len, .rules = r, .n_rules = json_array_size(rules),
 		.sources = s, .n_sources = json_array_size(sources), .platform = platform_of(dag, plan),
+		.name = ai_json_str(run, "name"),
 	};
 	if (!in.platform)
 		return ai_fail(err, AI_ENO, "plan: no environment to plan for");

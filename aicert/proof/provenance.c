@@ -314,7 +314,7 @@ ai_check_replan(struct ai_verify *v, struct ai_buf *said, struct ai_err *err)
 		ai_buf_printf(said, "plan not rechecked: %s", v->options->replan ? "a source is withheld" : "this verifier has no planner");
 		return CHECK_SKIPPED;
 	}
-	if (v->options->replan(v->options->ctx, v->plan, v->dag, &again, err) < 0) {
+	if (v->options->replan(v->options->ctx, v->run, v->plan, v->dag, &again, err) < 0) {
 		/* A fault in what the proof carries is the proof's, not of how this verifier was called. */
 		if (err->code == AI_EUSAGE)
 			err->code = AI_ENO;

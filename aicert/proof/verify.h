@@ -41,7 +41,7 @@ struct ai_verify_options {
 	/* The content of a file or folder of this disk, or of a clone's commit (revision not NULL). Given by the caller; NULL = cannot. */
 	int (*hash_path)(void *ctx, const char *path, const char *revision, struct ai_ref *out, struct ai_err *err);
 	/* Plans again from what the proof carries and gives the plan's node; NULL = `plan not rechecked`. rules: [{"name","text"}]. */
-	int (*replan)(void *ctx, const json_t *plan, const struct ai_dag *dag, json_t **out, struct ai_err *err);
+	int (*replan)(void *ctx, const json_t *run, const json_t *plan, const struct ai_dag *dag, json_t **out, struct ai_err *err);
 	void *ctx;
 };
 

@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "attest/ownkeys.h"
@@ -47,11 +48,23 @@ find_file(struct ai_job *job, struct ai_err *err)
 	return 0;
 }
 
+/* Lock and rules come with a project, which may be somebody else's: a FIFO there would hold us for ever. Absent is plain. */
+static int
+is_plain(const char *path, struct ai_err *err)
+{
+	struct stat st;
+	if (stat(path, &st) < 0 || S_ISREG(st.st_mode))
+		return 0;
+	return ai_fail(err, AI_EUSAGE, "%s: is not a file", path);
+}
+
 static int
 read_lock(struct ai_job *job, struct ai_err *err)
 {
 	AI_BUF_AUTO text = AI_BUF(AI_MAX_LOCK);
-	int r = ai_read_file_if(AT_FDCWD, job->lock_file, &text, err);
+	int r = is_plain(job->lock_file, err);
+	if (r == 0)
+		r = ai_read_file_if(AT_FDCWD, job->lock_file, &text, err);
 	if (r < 0)
 		return r;
 	job->lock_there = r == 1;
@@ -77,7 +90,9 @@ read_rule(struct ai_job *job, const char *name, struct ai_rule_text *out, struct
 	if (!path)
 		return ai_nomem(err);
 	AI_BUF_AUTO text = AI_BUF(AI_MAX_RULE);
-	int r = ai_name_check(name, err) < 0 ? 0 : ai_read_file_if(AT_FDCWD, path, &text, err);
+	int r = is_plain(path, err);
+	if (r == 0)
+		r = ai_name_check(name, err) < 0 ? 0 : ai_read_file_if(AT_FDCWD, path, &text, err);
 	if (r < 0)
 		return r;
 	const struct ai_rule_text *builtin = r ? NULL : ai_rule_builtin(name);

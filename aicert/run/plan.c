@@ -575,6 +575,8 @@ ai_plan_make(const struct ai_plan_in *in, json_t **plan, json_t **environment, s
 	if (!env)
 		return ai_nomem(err);
 	int rc = ai_manifest_parse(in->aicertfile, in->aicertfile_len, in->file, &p.m, err);
+	if (rc == 0 && in->name && strcmp(in->name, p.m->name) != 0)
+		rc = ai_fail(err, AI_EUSAGE, "%s: its run is called '%s', expected '%s', as the run says", in->file, p.m->name, in->name);
 	if (rc == 0)
 		rc = make(&p, env, plan);
 	for (size_t i = 0; p.steps && i < p.m->n_steps; i++) {

@@ -110,6 +110,14 @@ def test_hostile_project_rules(aicert):
         assert "rules/bad.lua" in r.stderr, (name, r.stderr)
 
 
+@pytest.mark.parametrize("name", ["rules/shell.lua", "aicert.lock"])
+def test_a_fifo_in_a_project_holds_nobody(aicert, name):
+    project(aicert)
+    (aicert.cwd / name).parent.mkdir(exist_ok=True)
+    os.mkfifo(aicert.cwd / name)
+    assert f"{name}: is not a file" in aicert(code=2, timeout=20).stderr
+
+
 def test_secrets_stay_out_of_everything(aicert, tmp_path):
     """User info, tokens and signed queries are used on the wire and written nowhere."""
     data = tmp_path / "served" / "data.csv"

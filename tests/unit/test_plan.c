@@ -217,6 +217,14 @@ sources_must_fit(void **state)
 		} else {
 			ok(ai_plan_make(&in, &p, &env, &err));
 			assert_true(json_is_true(json_object_get(env, "host")));
+			/* The run's name is the Aicertfile's to give. */
+			json_t *named = NULL;
+			in.name = "what the builder wishes";
+			refused(AI_EUSAGE, "expected 'what the builder wishes'", ai_plan_make(&in, &named, NULL, &err));
+			in.name = m->name;
+			ok(ai_plan_make(&in, &named, NULL, &err));
+			json_decref(named);
+			in.name = NULL;
 			/* A lock that pins nothing, or something else under that name, lets any commit through. */
 			static const char other[] = "{\"format\":1,\"inputs\":{\"c\":{\"type\":\"git\",\"uri\":\"https://e.org/r\",\"revision\":\"" COMMIT "\"}}}";
 			json_t *none = NULL;

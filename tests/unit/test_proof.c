@@ -355,11 +355,12 @@ hash_path(void *ctx, const char *path, const char *revision, struct ai_ref *out,
 }
 
 static int
-replan_same(void *ctx, const json_t *plan, const struct ai_dag *dag, json_t **out, struct ai_err *err)
+replan_same(void *ctx, const json_t *run, const json_t *plan, const struct ai_dag *dag, json_t **out, struct ai_err *err)
 {
 	struct ai_digest id;
 	(void)ctx;
 	(void)err;
+	assert_non_null(ai_json_str(run, "name"));
 	assert_true(ai_json_digest(plan, "aicertfile", &id));
 	assert_memory_equal(ai_dag_blob(dag, &id)->data, "aicert: 1\n", 10);
 	*out = json_deep_copy(plan);
@@ -367,17 +368,17 @@ replan_same(void *ctx, const json_t *plan, const struct ai_dag *dag, json_t **ou
 }
 
 static int
-replan_other(void *ctx, const json_t *plan, const struct ai_dag *dag, json_t **out, struct ai_err *err)
+replan_other(void *ctx, const json_t *run, const json_t *plan, const struct ai_dag *dag, json_t **out, struct ai_err *err)
 {
-	int r = replan_same(ctx, plan, dag, out, err);
+	int r = replan_same(ctx, run, plan, dag, out, err);
 	json_array_append_new(json_object_get(*out, "parameters"), json_pack("{s:s, s:s}", "name", "x", "value", "y"));
 	return r;
 }
 
 static int
-replan_refuses(void *ctx, const json_t *plan, const struct ai_dag *dag, json_t **out, struct ai_err *err)
+replan_refuses(void *ctx, const json_t *run, const json_t *plan, const struct ai_dag *dag, json_t **out, struct ai_err *err)
 {
-	(void)ctx; (void)plan; (void)dag; (void)out;
+	(void)ctx; (void)run; (void)plan; (void)dag; (void)out;
 	return ai_fail(err, AI_EUSAGE, "Aicertfile:1:1: no such rule");
 }
 
