@@ -132,7 +132,7 @@ test:
 
 test-long:
 	@.ci/install build test
-	$(AGAIN) all replay
+	$(AGAIN) all unit replay
 	$(AGAIN) SAN=address,undefined all unit replay
 	@tests/run.py --build $(B) --long --san build-address-undefined --counts $(B)/test-long-counts.json
 

@@ -21,9 +21,13 @@ import time
 import xml.etree.ElementTree
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-PROGRAM_SECONDS, REPLAY_SECONDS, PYTEST_SECONDS = 120, 300, 1500
+PROGRAM_SECONDS, REPLAY_SECONDS, PYTEST_SECONDS = 600, 300, 1500
 TAP = re.compile(r"^(not )?ok\b\s*\d*\s*(?:-\s*)?(.*)$")
 PLAN = re.compile(r"^1\.\.(\d+)\s*$")
+
+
+# Unit programs that do more when AICERT_LONG is set: more kills, more bits of each byte.
+LONGER = ("test_real_proof", "test_store_many")
 
 
 class Tally:
@@ -85,9 +89,9 @@ def read_tap(text, name, code, tally):
     return len(tally.failed) == before
 
 
-def programs(folder, seconds, env, label, tally, args=()):
-    """Every executable of a folder, one after the other."""
-    for program in sorted(p for p in folder.glob("*") if p.is_file() and os.access(p, os.X_OK) and not p.suffix):
+def programs(folder, seconds, env, label, tally, args=(), pattern="*"):
+    """Every executable of a folder whose name fits, one after the other."""
+    for program in sorted(p for p in folder.glob(pattern) if p.is_file() and os.access(p, os.X_OK) and not p.suffix):
         start, name = time.monotonic(), label + program.name
         was = tally.passed
         with tempfile.TemporaryFile() as out:
@@ -152,12 +156,14 @@ def main():
         programs(build / "fuzz", REPLAY_SECONDS, env, "fuzz/", tally)
         python_tests(build, env, "", tally)
     else:
+        for name in LONGER:
+            programs(build / "unit", 2 * PROGRAM_SECONDS, env, "long/unit/", tally, pattern=name)
         programs(build / "fuzz", REPLAY_SECONDS, env, "fuzz/", tally, ["--mutations=200000", "--seconds=60"])
         python_tests(build, env, "", tally)
         if args.san:
             san = args.san.resolve()
             env = environment(san, False)
-            programs(san / "unit", 5 * PROGRAM_SECONDS, env, "sanitized/unit/", tally)
+            programs(san / "unit", 2 * PROGRAM_SECONDS, env, "sanitized/unit/", tally)
             programs(san / "fuzz", REPLAY_SECONDS, env, "sanitized/fuzz/", tally, ["--mutations=50000", "--seconds=60"])
             python_tests(san, env, "sanitized/", tally)
     for title, what in (("Skipped", tally.skipped), ("Failed", tally.failed)):

@@ -148,7 +148,7 @@ static void
 no_flipped_byte_verifies(void **state)
 {
 	(void)state;
-	static const unsigned char masks[] = { 0x01, 0x20, 0x80, 0x02, 0x04, 0x08, 0x10, 0x40 };
+	static const unsigned char masks[] = { 0x01, 0x20, 0x02 };
 	size_t n_masks = getenv("AICERT_LONG") ? sizeof masks : 1;
 	pid_t half[2];
 	for (size_t h = 0; h < 2; h++) {
