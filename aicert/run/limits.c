@@ -64,8 +64,9 @@ own_group(const char *text, const char *controllers)
 }
 
 int
-ai_cgroup_make(unsigned long long memory, struct ai_cgroup *out, struct ai_err *err)
+ai_cgroup_make(const struct ai_cgroup_want *want, struct ai_cgroup *out, struct ai_err *err)
 {
+	unsigned long long memory = want->memory;
 	AI_BUF_AUTO text = AI_BUF(AI_MAX_HEADER);
 	*out = (struct ai_cgroup){ 0 };
 	if (ai_read_file(AT_FDCWD, "/proc/self/cgroup", &text, err) < 0) {
@@ -93,16 +94,16 @@ ai_cgroup_put(const struct ai_cgroup *g, pid_t pid, struct ai_err *err)
 	return 0;
 }
 
-bool
-ai_cgroup_oom(const struct ai_cgroup *g)
+ai_breach
+ai_cgroup_breach(const struct ai_cgroup *g)
 {
 	struct ai_err ignored = { 0 };
 	AI_BUF_AUTO text = AI_BUF(AI_MAX_HEADER);
 	AI_FREE char *path = g->path ? ai_join(g->path, g->v2 ? "memory.events" : "memory.oom_control") : NULL;
 	if (!path || ai_read_file(AT_FDCWD, path, &text, &ignored) < 0)
-		return false;
+		return AI_BREACH_NONE;
 	const char *line = strstr(text.data, "oom_kill ");
-	return line && strtoull(line + strlen("oom_kill "), NULL, 10) > 0;
+	return line && strtoull(line + strlen("oom_kill "), NULL, 10) > 0 ? AI_BREACH_MEMORY : AI_BREACH_NONE;
 }
 
 void

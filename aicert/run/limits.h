@@ -18,17 +18,26 @@
 
 #include "base/err.h"
 
+/* What a group shall keep to; 0 = no limit. */
+struct ai_cgroup_want {
+	unsigned long long memory;  /* bytes */
+	unsigned pids, cpus;
+};
+
 struct ai_cgroup {
 	char *path;     /* NULL: none could be had */
 	bool v2;
 };
 
-/* 1 a group with this limit was made; 0 this machine lends none; negative: no memory. */
-int ai_cgroup_make(unsigned long long memory, struct ai_cgroup *out, struct ai_err *err) AI_CHECKED;
+/* Which limit the kernel says was hit. */
+typedef enum ai_breach { AI_BREACH_NONE, AI_BREACH_MEMORY, AI_BREACH_PIDS } ai_breach;
+
+/* 1 a group with these limits was made; 0 this machine lends none; negative: no memory. */
+int ai_cgroup_make(const struct ai_cgroup_want *want, struct ai_cgroup *out, struct ai_err *err) AI_CHECKED;
 /* The process, and all it will start, live in the group. */
 int ai_cgroup_put(const struct ai_cgroup *g, pid_t pid, struct ai_err *err) AI_CHECKED;
-/* Has the kernel killed something in it for want of memory? */
-bool ai_cgroup_oom(const struct ai_cgroup *g);
+/* Has the kernel killed something in it for want of memory, or refused it a process? */
+ai_breach ai_cgroup_breach(const struct ai_cgroup *g);
 /* Removes the group, whose processes must have ended, and frees what g holds. */
 void ai_cgroup_done(struct ai_cgroup *g);
 

@@ -190,6 +190,11 @@ hear(struct watch *w, struct ai_err *err)
 		if (msg.hint[0])
 			ai_hint(err, "%s", msg.hint);
 		return err->code;
+	case AI_BOX_SERVICE:
+		if (w->b->s->service->listening(w->b->s->service->ctx, fd, err) < 0)
+			return err->code;
+		fd = -1;
+		break;
 	case AI_BOX_GO:
 		break;
 	}
@@ -297,8 +302,9 @@ verdict(const struct watch *w, struct ai_end *end, struct ai_err *err)
 	else if (w->ended)
 		e = (struct ai_end){ .kind = AI_END_SIGNAL, .value = WTERMSIG(w->status) };
 	bool failed = e.kind != AI_END_EXIT || e.value != 0;
-	if (failed && ai_cgroup_oom(&w->group))
-		e.kind = AI_END_MEMORY;
+	ai_breach breach = failed ? ai_cgroup_breach(&w->group) : AI_BREACH_NONE;
+	if (breach != AI_BREACH_NONE)
+		e.kind = breach == AI_BREACH_MEMORY ? AI_END_MEMORY : AI_END_PIDS;
 	/* A command that ended well within the grace still took longer than it was given. */
 	if (w->why == TIMED_OUT)
 		e.kind = AI_END_TIME;
@@ -361,7 +367,8 @@ run(struct watch *w, struct ai_end *end, struct ai_err *err)
 	if (ai_check_interrupt(err) < 0 || ai_box_prepare(w->b, err) < 0 || ai_box_host_paths(w->b, err) < 0 ||
 	    observe_host(w->b, err) < 0 || ai_filter_make(s->observer != NULL, &w->b->filter, err) < 0)
 		return err->code;
-	int grouped = s->memory ? ai_cgroup_make(s->memory, &w->group, err) : 1;
+	const struct ai_cgroup_want want = { .memory = s->memory, .pids = s->pids, .cpus = s->cpus };
+	int grouped = s->memory ? ai_cgroup_make(&want, &w->group, err) : 1;
 	if (grouped < 0)
 		return grouped;
 	if (!grouped) {

@@ -27,9 +27,29 @@ struct ai_mount {
 	enum { AI_MOUNT_READ_ONLY, AI_MOUNT_SCRATCH /* overlay over from: changes are thrown away */ } how;
 };
 
+/* A file, folder or device of the machine at a place of its own inside, outside /workspace. */
+struct ai_bind {
+	char *from, *to;                /* absolute */
+	bool device;                    /* a device node: usable, and writable; else read-only */
+};
+
+/*
+ * A listening socket on the step's own 127.0.0.1, made before the command starts and handed out: how a step that must
+ * reach something (an index of packages) reaches that and nothing else. listening() takes over fd and returns at once
+ * (serving it from a thread of its own); 0 or negative.
+ */
+struct ai_service {
+	unsigned short port;
+	int (*listening)(void *ctx, int fd, struct ai_err *err);
+	void *ctx;
+};
+
 struct ai_sandbox {
 	const char *scratch;            /* empty folder outside for upper layers, /tmp, HOME, /workspace; on disk; removed by the caller */
-	bool host;                      /* the machine's system folders read-only; the only environment for now */
+	bool host;                      /* the machine's system folders read-only; else root */
+	const char *root;               /* an image laid out by run/image_root.h, read-only; NULL with host */
+	const struct ai_bind *binds; size_t n_binds; /* further things of the machine */
+	const struct ai_service *service; /* may be NULL */
 	const struct ai_mount *mounts; size_t n_mounts;
 	const char *const *argv;        /* NULL-terminated; argv[0] is looked up in PATH of env inside */
 	const char *const *env;         /* NULL-terminated "NAME=value": all of the environment */
@@ -46,7 +66,7 @@ struct ai_sandbox {
 	const char *const *extra_host;  /* NULL-terminated further folders of the machine, read-only at their own path and observed; may be NULL */
 };
 
-typedef enum ai_end_kind { AI_END_EXIT, AI_END_SIGNAL, AI_END_TIME, AI_END_MEMORY } ai_end_kind;
+typedef enum ai_end_kind { AI_END_EXIT, AI_END_SIGNAL, AI_END_TIME, AI_END_MEMORY, AI_END_PIDS } ai_end_kind;
 
 struct ai_end {
 	ai_end_kind kind;

@@ -40,6 +40,7 @@ typedef enum ai_box_kind {
 	AI_BOX_GO,           /* to pid 1: go on */
 	AI_BOX_MAP,          /* from pid 1: in a user namespace now, wants its ids */
 	AI_BOX_ROOT,         /* from pid 1: the tree stands; with its root's descriptor */
+	AI_BOX_SERVICE,      /* from pid 1: with the service's listening socket */
 	AI_BOX_LISTENER,     /* from the command: with the seccomp listener */
 	AI_BOX_FAILED,       /* from either: the set-up failed; code, text, hint */
 	AI_BOX_END,          /* from pid 1: the command ended; value is its wait status */

@@ -6,6 +6,7 @@
 #include <linux/close_range.h>
 #include <linux/securebits.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -132,6 +133,18 @@ raise_lo(struct ai_err *err)
 	return 0;
 }
 
+/* The service's socket lies in the step's network; whoever answers on it does not. */
+static int
+open_service(const struct ai_service *service, struct ai_err *err)
+{
+	AI_FD s = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons(service->port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	if (s < 0 || bind(s, (const struct sockaddr *)&at, sizeof at) < 0 || listen(s, 64) < 0 ||
+	    !ai_box_send(SOCK, &(struct ai_box_msg){ .kind = AI_BOX_SERVICE }, s))
+		return ai_fail_errno(err, AI_EENV, "cannot listen for the step");
+	return 0;
+}
+
 /*
  * Root's way out of being root. The tree was built as root; now the step's uid, one that nobody has, in a user namespace
  * that owns none of the other namespaces: what is left of capabilities in it can change nothing there.
@@ -175,7 +188,7 @@ set_up(const struct ai_box *b, struct ai_err *err)
 		return ai_fail_errno(err, AI_EENV, "cannot make a cgroup namespace");
 	if (sethostname("aicert", 6) < 0 || setdomainname("", 0) < 0)
 		return ai_fail_errno(err, AI_EENV, "cannot set the host name");
-	if (raise_lo(err) < 0 || ai_box_build(b, err) < 0)
+	if (raise_lo(err) < 0 || (b->s->service && open_service(b->s->service, err) < 0) || ai_box_build(b, err) < 0)
 		return err->code;
 	AI_FD root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (root < 0 || !ai_box_send(SOCK, &(struct ai_box_msg){ .kind = AI_BOX_ROOT }, root))

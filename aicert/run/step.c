@@ -161,6 +161,8 @@ ending(const struct ai_end *end)
 		return ai_strdup("time limit");
 	case AI_END_MEMORY:
 		return ai_strdup("memory limit");
+	case AI_END_PIDS:
+		return ai_strdup("process limit");
 	}
 	return ai_strdup("unknown");
 }
