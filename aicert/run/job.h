@@ -68,6 +68,8 @@ struct ai_job {
 	json_t *previous;               /* record of the last run of this project; NULL if none */
 	json_t *accepted;               /* array of hex: keys whose attestations count for reuse */
 	unsigned fetched;
+	json_t *checks;                 /* --check: what run/repeat.h found of each step; owned by run.c */
+	const char *logs;               /* folder of logs below the cache; NULL: "logs" */
 	char started[24];
 };
 

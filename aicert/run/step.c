@@ -93,7 +93,7 @@ output_folders(const struct ai_job_step *s, struct execution *x, struct ai_err *
 static int
 open_log(struct ai_job *job, struct ai_job_step *s, struct execution *x, struct ai_err *err)
 {
-	AI_FREE char *dir = ai_join(job->home.cache, "logs");
+	AI_FREE char *dir = ai_join(job->home.cache, job->logs ? job->logs : "logs");
 	char hex[AI_HEX];
 	ai_hex(&s->id, hex);
 	free(s->log);
