@@ -1,13 +1,16 @@
 /*
- * limits.h -- how much memory and how many processes a step may have.
+ * limits.h -- what a step may use: memory, processes, processors; and which of these it broke.
  *
- * Memory is limited for the step as a whole by a control group where one can be
- * had: cgroup v2 if delegated to this user (or to root), v1 if root. Otherwise by
- * RLIMIT_DATA, which holds per process and cannot tell a breach from a bug.
- * Processes are limited by RLIMIT_NPROC, which counts inside the step's own user
- * namespace (Linux 5.14; before, all processes of the user).
+ * A control group keeps the step as a whole where one can be had (run/cgroup.h). What none keeps is counted: as often as
+ * the step could fill what is left, at most ten times a second and for a twentieth of a processor, /proc is asked what its
+ * processes hold. Memory that is counted is anonymous memory, shared memory and what lies in /dev/shm; file pages are the
+ * kernel's to take back. Rlimits lie below: RLIMIT_DATA, loose, for a process that outruns the count, and RLIMIT_NPROC, which
+ * counts inside the step's own user namespace (Linux 5.14; before, all processes of the user).
  *
- * Depends on: base.  Threads: one.
+ * Counting stops an honest step that needs more than was thought, and an ordinary hog. A step of a plain user that hides
+ * memory in descriptors, or sets its own affinity, is held only by a group.
+ *
+ * Depends on: base, cgroup.h, sandbox.h.  Threads: one.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef AI_LIMITS_H
@@ -17,31 +20,50 @@
 #include <sys/types.h>
 
 #include "base/err.h"
+#include "run/cgroup.h"
+#include "run/sandbox.h"
 
-/* What a group shall keep to; 0 = no limit. */
-struct ai_cgroup_want {
-	unsigned long long memory;  /* bytes */
-	unsigned pids, cpus;
+struct ai_keeper {
+	struct ai_cgroup group;
+	unsigned long long memory;   /* counted, for no group keeps it; 0 = not */
+	unsigned pids;               /* the same */
+	double next_s;               /* monotonic time of the next count */
+	unsigned most;               /* tasks ever counted */
+	ai_breach breach;
 };
 
-struct ai_cgroup {
-	char *path;     /* NULL: none could be had */
-	bool v2;
+/* What rlimits the command shall have. */
+struct ai_rlimits {
+	unsigned tasks;              /* RLIMIT_NPROC */
+	unsigned long long data;     /* RLIMIT_DATA; 0 = any */
 };
 
-/* Which limit the kernel says was hit. */
-typedef enum ai_breach { AI_BREACH_NONE, AI_BREACH_MEMORY, AI_BREACH_PIDS } ai_breach;
+/* Readies the limits of s: groups, and what is left to count. */
+void ai_keeper_start(const struct ai_sandbox *s, struct ai_keeper *k, struct ai_rlimits *rlimits);
+/* Pid 1 of the sandbox, before it starts anything. */
+int ai_keeper_put(const struct ai_keeper *k, pid_t pid, struct ai_err *err) AI_CHECKED;
+/*
+ * ai_keeper_look -- has the step gone beyond its memory? To be asked every TICK at least; cheap when nothing is due.
+ * root is a descriptor of the sandbox's root folder (-1: not yet there). k->next_s tells when to ask again.
+ */
+bool ai_keeper_look(struct ai_keeper *k, int root, double now_s);
+/*
+ * What the step broke, in the end: memory, whatever it made of that; processes only if it failed, for it was merely refused
+ * one. tasks: how many were left when its first process ended (0: unknown).
+ */
+ai_breach ai_keeper_verdict(const struct ai_keeper *k, bool failed, unsigned tasks);
+void ai_keeper_done(struct ai_keeper *k);
 
-/* 1 a group with these limits was made; 0 this machine lends none; negative: no memory. */
-int ai_cgroup_make(const struct ai_cgroup_want *want, struct ai_cgroup *out, struct ai_err *err) AI_CHECKED;
-/* The process, and all it will start, live in the group. */
-int ai_cgroup_put(const struct ai_cgroup *g, pid_t pid, struct ai_err *err) AI_CHECKED;
-/* Has the kernel killed something in it for want of memory, or refused it a process? */
-ai_breach ai_cgroup_breach(const struct ai_cgroup *g);
-/* Removes the group, whose processes must have ended, and frees what g holds. */
-void ai_cgroup_done(struct ai_cgroup *g);
+/* What the processes hold that the /proc below root shows. exact shares what processes share, and costs more. */
+struct ai_tally { unsigned long long memory; unsigned tasks; };
+void ai_tally_take(int root, bool exact, struct ai_tally *out);
 
-/* Limits of the calling process and its children: no core files, at most pids (0: 16384) processes, and data bytes (0: any). */
-int ai_limits_set(unsigned pids, unsigned long long data, struct ai_err *err) AI_CHECKED;
+/* Limits of the calling process and its children, and no core files. */
+int ai_limits_set(const struct ai_rlimits *l, struct ai_err *err) AI_CHECKED;
+
+/* "memory limit (512M)", "time limit (1h30m)", "process limit (100)": fresh; NULL for other ends or when memory is out. */
+char *ai_limits_words(ai_end_kind kind, const struct ai_sandbox *s);
+/* "raise it: 'limits: {memory: …}' in the step's…": the hint that belongs to it, "" for other ends. Static. */
+const char *ai_limits_hint(ai_end_kind kind);
 
 #endif

@@ -33,12 +33,13 @@ struct watch {
 	struct ai_box *b;
 	int sock, log, pidfd, listener, root;
 	pid_t pid;
-	struct ai_cgroup group;
+	struct ai_keeper keeper;
 	double deadline;        /* monotonic seconds; 0 = none */
 	double kill_at;         /* once SIGTERM was sent */
 	enum { GOING, TIMED_OUT, INTERRUPTED, BROKEN } why;
 	bool ended;             /* status is the command's wait status */
 	int status;
+	unsigned tasks;         /* how many were left when the command ended */
 	struct ai_err err;      /* when BROKEN */
 };
 
@@ -184,6 +185,7 @@ hear(struct watch *w, struct ai_err *err)
 	case AI_BOX_END:
 		w->ended = true;
 		w->status = msg.value;
+		w->tasks = (unsigned)msg.code;
 		break;
 	case AI_BOX_FAILED:
 		ai_fail(err, msg.code, "sandbox: %s", msg.text);
@@ -211,6 +213,8 @@ wait_ms(const struct watch *w)
 		left = w->kill_at - t;
 	if (w->why == GOING && w->deadline > 0 && w->deadline - t < left)
 		left = w->deadline - t;
+	if (w->keeper.next_s > 0 && w->keeper.next_s - t < left)
+		left = w->keeper.next_s - t;
 	return left <= 0 ? 0 : (int)(left * 1e3) + 1;
 }
 
@@ -221,7 +225,8 @@ look_at_clock(struct watch *w)
 		stop(w, INTERRUPTED);
 	if (w->deadline > 0 && now_s() >= w->deadline)
 		stop(w, TIMED_OUT);
-	if (w->kill_at > 0 && now_s() >= w->kill_at) {
+	bool over = ai_keeper_look(&w->keeper, w->root, now_s());
+	if (over || (w->kill_at > 0 && now_s() >= w->kill_at)) {
 		signal_box(w, SIGKILL);
 		w->kill_at = 0;
 	}
@@ -295,14 +300,14 @@ verdict(const struct watch *w, struct ai_end *end, struct ai_err *err)
 	}
 	if (w->why == INTERRUPTED)
 		return ai_fail(err, AI_EINTR, "interrupted");
-	if (!w->ended && w->root < 0)
+	bool failed = !w->ended || !WIFEXITED(w->status) || WEXITSTATUS(w->status) != 0;
+	ai_breach breach = ai_keeper_verdict(&w->keeper, failed, w->tasks);
+	if (!w->ended && w->root < 0 && breach == AI_BREACH_NONE)
 		return ai_fail(err, AI_EENV, "sandbox: its first process died while it was being set up");
 	if (w->ended && WIFEXITED(w->status))
 		e = (struct ai_end){ .kind = AI_END_EXIT, .value = WEXITSTATUS(w->status) };
 	else if (w->ended)
 		e = (struct ai_end){ .kind = AI_END_SIGNAL, .value = WTERMSIG(w->status) };
-	bool failed = e.kind != AI_END_EXIT || e.value != 0;
-	ai_breach breach = failed ? ai_cgroup_breach(&w->group) : AI_BREACH_NONE;
 	if (breach != AI_BREACH_NONE)
 		e.kind = breach == AI_BREACH_MEMORY ? AI_END_MEMORY : AI_END_PIDS;
 	/* A command that ended well within the grace still took longer than it was given. */
@@ -335,7 +340,7 @@ start(struct watch *w, struct ai_err *err)
 	w->log = log[0];
 	if (spawn(w, child_sock, child_log, err) < 0)
 		return err->code;
-	if (ai_cgroup_put(&w->group, w->pid, err) < 0 || (!w->b->root && map_ids(w->b, w->pid, err) < 0))
+	if (ai_keeper_put(&w->keeper, w->pid, err) < 0 || (!w->b->root && map_ids(w->b, w->pid, err) < 0))
 		return err->code;
 	w->deadline = w->b->s->time_s > 0 ? now_s() + w->b->s->time_s : 0;
 	(void)ai_box_send(w->sock, &(struct ai_box_msg){ .kind = AI_BOX_GO }, -1);
@@ -350,7 +355,7 @@ release(struct watch *w)
 	ai_close_fd(&w->pidfd);
 	ai_close_fd(&w->listener);
 	ai_close_fd(&w->root);
-	ai_cgroup_done(&w->group);
+	ai_keeper_done(&w->keeper);
 	if (w->b->s->observer)
 		ai_observer_root(w->b->s->observer, -1);
 	for (size_t i = 0; i < w->b->n_host; i++)
@@ -367,14 +372,9 @@ run(struct watch *w, struct ai_end *end, struct ai_err *err)
 	if (ai_check_interrupt(err) < 0 || ai_box_prepare(w->b, err) < 0 || ai_box_host_paths(w->b, err) < 0 ||
 	    observe_host(w->b, err) < 0 || ai_filter_make(s->observer != NULL, &w->b->filter, err) < 0)
 		return err->code;
-	const struct ai_cgroup_want want = { .memory = s->memory, .pids = s->pids, .cpus = s->cpus };
-	int grouped = s->memory ? ai_cgroup_make(&want, &w->group, err) : 1;
-	if (grouped < 0)
-		return grouped;
-	if (!grouped) {
-		w->b->data = s->memory;
-		ai_say(s->talk, AI_TALK_DETAIL, "memory is limited per process: this machine lends no control group");
-	}
+	ai_keeper_start(s, &w->keeper, &w->b->rlimits);
+	if (w->keeper.memory || w->keeper.pids)
+		ai_say(s->talk, AI_TALK_DETAIL, "limits are kept by counting: this machine lends no control group");
 	if (start(w, err) < 0) {
 		if (w->pid > 0) {
 			signal_box(w, SIGKILL);

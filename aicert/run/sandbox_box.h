@@ -17,6 +17,7 @@
 #include <sys/types.h>
 
 #include "base/err.h"
+#include "run/limits.h"
 #include "run/sandbox.h"
 #include "run/seccomp.h"
 
@@ -33,7 +34,7 @@ struct ai_box {
 	bool *overlay;                /* per mount: overlay (else a scratch mount has been copied) */
 	char **host; size_t n_host;   /* the machine's own paths that belong into the tree, absent ones too */
 	struct ai_filter filter;
-	unsigned long long data;      /* RLIMIT_DATA, 0 = none */
+	struct ai_rlimits rlimits;    /* the command's */
 };
 
 typedef enum ai_box_kind {
@@ -43,7 +44,7 @@ typedef enum ai_box_kind {
 	AI_BOX_SERVICE,      /* from pid 1: with the service's listening socket */
 	AI_BOX_LISTENER,     /* from the command: with the seccomp listener */
 	AI_BOX_FAILED,       /* from either: the set-up failed; code, text, hint */
-	AI_BOX_END,          /* from pid 1: the command ended; value is its wait status */
+	AI_BOX_END,          /* from pid 1: the command ended; value is its wait status, code how many tasks it left behind */
 } ai_box_kind;
 
 struct ai_box_msg {

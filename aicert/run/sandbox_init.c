@@ -231,7 +231,7 @@ become_command(const struct ai_box *b)
 		ai_fail_errno(&err, AI_EENV, "/dev/null: cannot open");
 		give_up(SOCK, &err);
 	}
-	if (keep_cpus(b->s->cpus, &err) < 0 || ai_limits_set(b->s->pids, b->data, &err) < 0 || ai_landlock_confine(writable, &err) < 0 ||
+	if (keep_cpus(b->s->cpus, &err) < 0 || ai_limits_set(&b->rlimits, &err) < 0 || ai_landlock_confine(writable, &err) < 0 ||
 	    ai_filter_install(&b->filter, b->s->observer ? &listener : NULL, &err) < 0)
 		give_up(SOCK, &err);
 	if (listener >= 0) {
@@ -290,6 +290,12 @@ ai_box_init(const struct ai_box *b, int sock, int log)
 		give_up(SOCK, &err);
 	}
 	struct ai_box_msg end = { .kind = AI_BOX_END, .value = watch(command, &signals) };
+	if (b->s->pids) {
+		struct ai_tally left;
+		AI_FD root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		ai_tally_take(root, false, &left);
+		end.code = (int)left.tasks;
+	}
 	/* Daemons left behind; what this misses dies with us, as the kernel empties a namespace whose pid 1 ends. */
 	kill(-1, SIGKILL);
 	(void)ai_box_send(SOCK, &end, -1);
