@@ -96,9 +96,15 @@ typedef struct aicert_run_options {
 	/* What happens, line by line; may be NULL. kind: 0 stage, 1 note, 2 detail, 3 progress (done of total bytes), 4 log (done bytes at text). */
 	void (*say)(void *ctx, int kind, const char *text, unsigned long long done, unsigned long long total);
 	void *ctx;
+	const char *const *check; /* steps to run twice and compare; "all" is every step */
+	size_t n_check;
 } aicert_run_options;
 
-/* Runs to a proof. report: {"proof","outputs","root","executed","reused","fetched"}. */
+/*
+ * Runs to a proof. report: {"proof","outputs","root","executed","reused","fetched"}, and with `check` "checks": for each step
+ * {"step","against","same","outputs","differences","total","by_id_only"}. AICERT_NO when a check found a difference: no proof
+ * is written, and the report (given out then too) has "checks" only.
+ */
 AICERT_API int aicert_run(const aicert_run_options *options, char **report, aicert_error *error);
 
 /* Why would each step (or one) run? [{"step","would","why"}]. */
@@ -109,6 +115,24 @@ AICERT_API int aicert_lock(const aicert_run_options *options, const char *name, 
 
 /* Path of the last log of a step (NULL: of the last one). */
 AICERT_API int aicert_log(const aicert_run_options *options, const char *step, char **path, aicert_error *error);
+
+typedef struct aicert_reproduce_options {
+	size_t size;              /* sizeof (aicert_reproduce_options) */
+	const char *project;      /* where path inputs are looked for; NULL = the proof's folder */
+	const char *step;         /* NULL = every step */
+	const char *keep;         /* a folder to be made that keeps what was produced; NULL = nothing is kept */
+	const char *home;
+	const aicert_named_path *inputs; size_t n_inputs;
+	void (*say)(void *ctx, int kind, const char *text, unsigned long long done, unsigned long long total);
+	void *ctx;
+} aicert_reproduce_options;
+
+/*
+ * Fetches a proof's inputs, runs its steps, compares every result with the proof's. AICERT_NO with a report: something
+ * differs; without: the proof itself does not hold. report: {"proof","root","same","notes","inputs":[{"name","from"}],
+ * "steps":[{"step","same","outputs","differences","total","by_id_only","notes"}]}; "first" is the proof's side.
+ */
+AICERT_API int aicert_reproduce(const char *proof, const aicert_reproduce_options *options, char **report, aicert_error *error);
 
 /* Asks whatever runs in this process to stop (AICERT_INTERRUPTED); may be called from a signal handler. */
 AICERT_API void aicert_interrupt(void);

@@ -41,9 +41,22 @@ take_options(const aicert_run_options *in, struct engine *e, struct ai_err *err)
 	e->run = (struct ai_run_options){
 		.file = o.file, .proof = o.proof, .output_dir = o.output_dir, .tpm = o.tpm, .ak = o.ak, .nonce = o.nonce,
 		.home = o.home, .locked = o.locked != 0, .force = o.force != 0, .with_trees = o.with_trees != 0,
+		.check = o.check, .n_check = o.n_check,
 		.talk = o.say ? &e->talk : NULL,
 	};
 	return 0;
+}
+
+static json_t *
+run_report(const struct ai_run_report *done)
+{
+	json_t *j = done->proof ? json_pack("{s:s, s:s, s:s, s:i, s:i, s:i}", "proof", done->proof, "outputs", done->output_dir, "root", done->root,
+		"executed", (int)done->executed, "reused", (int)done->reused, "fetched", (int)done->fetched) : json_object();
+	if (j && done->checks && json_object_set(j, "checks", done->checks) < 0) {
+		json_decref(j);
+		return NULL;
+	}
+	return j;
 }
 
 static int
@@ -51,14 +64,18 @@ run(const aicert_run_options *options, char **report, struct ai_err *err)
 {
 	struct engine e;
 	struct ai_run_report done = { 0 };
-	if (take_options(options, &e, err) < 0 || ai_run(&e.run, &done, err) < 0)
+	struct ai_err second = { 0 };
+	if (take_options(options, &e, err) < 0)
 		return err->code;
-	AI_JSON *j = json_pack("{s:s, s:s, s:s, s:i, s:i, s:i}", "proof", done.proof, "outputs", done.output_dir, "root", done.root,
-		"executed", (int)done.executed, "reused", (int)done.reused, "fetched", (int)done.fetched);
+	int r = ai_run(&e.run, &done, err);
+	AI_JSON *j = r == 0 || done.checks ? run_report(&done) : NULL;
+	bool due = report && (r == 0 || done.checks);
 	ai_run_report_done(&done);
-	if (!j)
+	if (due && !j)
 		return ai_nomem(err);
-	return report ? ai_api_text(j, report, err) : 0;
+	if (due && ai_api_text(j, report, &second) < 0)
+		return (*err = second).code;
+	return r;
 }
 
 int

@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "cli/commands.h"
+#include "cli/differences.h"
 #include "cli/engine.h"
 
 static void
@@ -16,8 +17,13 @@ help(const struct ai_option *table, size_t n)
 	     "reuses what it knows, binds the DAG's root into a TPM quote, and writes the proof.\n");
 	ai_options_help(table, n);
 	puts("\n"
+	     "--check runs each named step twice in fresh sandboxes (once, where its result is known) and compares what both runs gave\n"
+	     "file by file. When something differs the exit code is 1 and no proof is written. What depends on the machine, the number\n"
+	     "of processors or the day does not show in it: `aicert reproduce PROOF` elsewhere, or later, shows that.\n"
+	     "\n"
 	     "example: aicert --output-bom falcon-finetuned-proof.json\n"
-	     "         aicert verify falcon-finetuned-proof.json --require software");
+	     "         aicert verify falcon-finetuned-proof.json --require software\n"
+	     "         aicert run --check train");
 }
 
 /* The proof as the user would name it: relative when it lies below here. */
@@ -38,6 +44,13 @@ print_report(const char *text)
 		fputs(text, stdout);
 		return;
 	}
+	const json_t *checks = ai_json_arr(j, "checks");
+	size_t i;
+	json_t *c;
+	json_array_foreach(checks, i, c)
+		ai_print_compared("check", c, ai_json_str(c, "against"), strcmp(ai_json_str(c, "against"), "the known result") == 0 ? "known" : "first", "again");
+	if (!ai_json_str(j, "proof"))
+		return;
 	printf("proof    ");
 	ai_put_safe(shown(ai_json_str(j, "proof")));
 	printf("\noutputs  ");
@@ -47,11 +60,30 @@ print_report(const char *text)
 		(int)json_integer_value(json_object_get(j, "reused")));
 }
 
+/* A report is there also when --check found a difference. */
+static int
+run(struct ai_engine_cli *e)
+{
+	ai_engine_listen(e);
+	char *report = NULL;
+	aicert_error error;
+	int r = aicert_run(&e->run, &report, &error);
+	ai_print_settle(&e->printer);
+	if (report && e->printer.json)
+		fputs(report, stdout);
+	else if (report && !e->printer.quiet)
+		print_report(report);
+	aicert_free(report);
+	fflush(stdout);
+	return r < 0 ? ai_print_error(&error) : 0;
+}
+
 int
 ai_cmd_run(int argc, char **argv)
 {
 	struct ai_engine_cli e = { 0 };
-	enum { OWN = 7 };
+	enum { OWN = 8 };
+	struct ai_text_list check = { 0 };
 	struct ai_option table[AI_ENGINE_OPTIONS + OWN] = {
 		[AI_ENGINE_OPTIONS] =
 		{ "output-bom", 'o', AI_OPTION_TEXT, (void *)&e.run.proof, "PROOF", "where the proof goes (default: proof.json)" },
@@ -61,6 +93,7 @@ ai_cmd_run(int argc, char **argv)
 		{ "ak", 0, AI_OPTION_TEXT, (void *)&e.run.ak, "ALG", "attestation key: ecc (P-256, default) or rsa (2048)" },
 		{ "tpm", 0, AI_OPTION_TEXT, (void *)&e.run.tpm, "TCTI", "the TPM: 'embedded' or a TCTI (default: $AICERT_TPM, /dev/tpmrm0, embedded)" },
 		{ "with-trees", 0, AI_OPTION_FLAG, &e.run.with_trees, NULL, "carry every tree node in the proof" },
+		{ "check", 0, AI_OPTION_LIST, &check, "STEP|all", "run a step twice and compare its outputs (may be repeated)" },
 	};
 	ai_engine_options(&e, table);
 	struct ai_text_list words = { 0 };
@@ -69,23 +102,16 @@ ai_cmd_run(int argc, char **argv)
 	if (r == 0 && words.n)
 		r = ai_fail(&err, AI_EUSAGE, "usage: aicert run takes no argument: got '%s'", words.items[0]);
 	ai_text_list_done(&words);
+	int code = 0;
 	if (r < 0)
-		return ai_print_err(&err);
-	if (e.help) {
+		code = ai_print_err(&err);
+	else if (e.help)
 		help(table, AI_ENGINE_OPTIONS + OWN);
-		return 0;
+	else {
+		e.run.check = check.items;
+		e.run.n_check = check.n;
+		code = run(&e);
 	}
-	ai_engine_listen(&e);
-	char *report = NULL;
-	aicert_error error;
-	r = aicert_run(&e.run, &report, &error);
-	ai_print_settle(&e.printer);
-	if (r < 0)
-		return ai_print_error(&error);
-	if (e.printer.json)
-		fputs(report, stdout);
-	else if (!e.printer.quiet)
-		print_report(report);
-	aicert_free(report);
-	return 0;
+	ai_text_list_done(&check);
+	return code;
 }

@@ -171,3 +171,63 @@ ai_compare(struct ai_compare *c, const char *output, const struct ai_ref *first,
 	};
 	return place(&w, "", s, 0, err);
 }
+
+static const json_t *
+named(const json_t *outputs, const char *name)
+{
+	size_t i;
+	json_t *o;
+	json_array_foreach(outputs, i, o)
+		if (name && strcmp(name, ai_json_str(o, "name")) == 0)
+			return o;
+	return NULL;
+}
+
+static int
+put_ref(json_t *to, const char *key, const struct ai_ref *ref, struct ai_err *err)
+{
+	json_t *j = json_object();
+	if (!j || json_object_set_new(to, key, j) < 0)
+		return ai_nomem(err);
+	return ai_ref_set(j, ref, err);
+}
+
+static int
+one_output(struct ai_compare *c, const json_t *first, const json_t *second, json_t *outputs, struct ai_err *err)
+{
+	const char *name = ai_json_str(first, "name");
+	struct ai_ref a, b;
+	if (!second)
+		return ai_fail(err, AI_EINPUT, "output '%s' is in one result only", name);
+	if (ai_ref_get(first, &a, err) < 0 || ai_ref_get(second, &b, err) < 0)
+		return ai_in(err, "output '%s'", name);
+	json_t *o = json_pack("{s:s, s:b}", "name", name, "same", ai_ref_eq(&a, &b));
+	if (json_array_append_new(outputs, o) < 0)
+		return ai_nomem(err);
+	if (put_ref(o, "first", &a, err) < 0 || put_ref(o, "second", &b, err) < 0)
+		return err->code;
+	return ai_ref_eq(&a, &b) ? 0 : ai_compare(c, name, &a, &b, err);
+}
+
+int
+ai_compare_outputs(const struct ai_compare_io *io, const json_t *first, const json_t *second, json_t **report, struct ai_err *err)
+{
+	AI_JSON *outputs = json_array();
+	AI_JSON *list = json_array();
+	struct ai_compare c = { .io = io, .list = list };
+	size_t i;
+	json_t *o;
+	if (!outputs || !list)
+		return ai_nomem(err);
+	if (json_array_size(first) != json_array_size(second))
+		return ai_fail(err, AI_EINPUT, "two results of one step have other outputs");
+	json_array_foreach(first, i, o)
+		if (one_output(&c, o, named(second, ai_json_str(o, "name")), outputs, err) < 0)
+			return err->code;
+	json_t *made = json_pack("{s:b, s:O, s:O, s:I, s:b}", "same", c.total == 0, "outputs", outputs, "differences", list,
+		"total", (json_int_t)c.total, "by_id_only", c.by_id_only);
+	if (!made)
+		return ai_nomem(err);
+	*report = made;
+	return 0;
+}

@@ -42,4 +42,10 @@ struct ai_compare {
  */
 int ai_compare(struct ai_compare *c, const char *output, const struct ai_ref *first, const struct ai_ref *second, struct ai_err *err) AI_CHECKED;
 
+/*
+ * ai_compare_outputs -- the outputs of two results of one step ([{"name", "blob"|"tree"}], matched by name). *report is a new reference:
+ *   {"same": bool, "outputs": [{"name", "same", "first", "second": {"blob"|"tree"}}], "differences": […], "total": n, "by_id_only": bool}
+ */
+int ai_compare_outputs(const struct ai_compare_io *io, const json_t *first, const json_t *second, json_t **report, struct ai_err *err) AI_CHECKED;
+
 #endif

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "run/job.h"
+#include "run/repeat.h"
 #include "run/why.h"
 
 static int
@@ -49,6 +50,8 @@ ai_job_execute(struct ai_job *job, struct ai_err *err)
 		if (r == 1)
 			ai_say(job->opt->talk, AI_TALK_STAGE, "reuse   %s", s->name);
 		else if (run_step(job, s, err) < 0)
+			return err->code;
+		if (ai_check_asked(job, s->name) && ai_check_step(job, s, err) < 0)
 			return err->code;
 	}
 	return 0;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "run/job.h"
+#include "run/repeat.h"
 
 static int
 open_tpm(struct ai_job *job, struct ai_err *err)
@@ -13,8 +14,9 @@ open_tpm(struct ai_job *job, struct ai_err *err)
 }
 
 /*
- * A run that failed is attested too (without a root), and its error stays the one that is reported. What it had executed by then
- * is so kept for the next run; that holds for an interrupted run as well, so the request to stop is taken as heard.
+ * A run that failed, or that --check found to differ, is attested too (without a root), and its error stays the one that is reported.
+ * What it had executed by then is so kept for the next run; that holds for an interrupted run as well, so the request to stop is
+ * taken as heard.
  */
 static int
 keep_failure(struct ai_job *job, struct ai_err *err)
@@ -32,7 +34,7 @@ run_job(struct ai_job *job, struct ai_err *err)
 {
 	if (ai_job_fetch(job, err) < 0 || ai_job_plan(job, err) < 0 || ai_job_emit_check(job, err) < 0 || open_tpm(job, err) < 0)
 		return err->code;
-	if (ai_job_execute(job, err) < 0)
+	if (ai_job_execute(job, err) < 0 || ai_check_verdict(job, err) < 0)
 		return keep_failure(job, err);
 	ai_say(job->opt->talk, AI_TALK_STAGE, "attest  %s", ai_tpm_name(job->tpm));
 	AI_JSON *attestation = NULL;
@@ -59,9 +61,16 @@ ai_run(const struct ai_run_options *options, struct ai_run_report *report, struc
 	struct ai_job job;
 	int r = ai_job_open(options, &job, err);
 	if (r == 0)
+		r = ai_check_names(&job, err);
+	if (r == 0)
 		r = run_job(&job, err);
 	if (r == 0 && report)
 		r = report_job(&job, report, err);
+	if (r == AI_ENO && report)
+		*report = (struct ai_run_report){ 0 };
+	if ((r == 0 || r == AI_ENO) && report)
+		report->checks = json_incref(job.checks);
+	json_decref(job.checks);
 	ai_job_done(&job);
 	return r;
 }
@@ -71,6 +80,7 @@ ai_run_report_done(struct ai_run_report *r)
 {
 	free(r->proof);
 	free(r->output_dir);
+	json_decref(r->checks);
 	*r = (struct ai_run_report){ 0 };
 }
 

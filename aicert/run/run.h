@@ -20,6 +20,7 @@ struct ai_run_options {
 	const char *nonce;
 	const char *home;          /* NULL = as environment says */
 	bool locked, force, with_trees;
+	const char *const *check; size_t n_check; /* --check: steps to run again and compare; "all" is every step */
 	const struct ai_talk *talk;
 };
 
@@ -27,9 +28,13 @@ struct ai_run_report {
 	char *proof, *output_dir;  /* absolute paths */
 	char root[65];
 	unsigned executed, reused, fetched;
+	json_t *checks;            /* --check: an array (run/repeat.h); NULL when nothing was checked */
 };
 
-/* *report (may be NULL) is filled in on success; ai_run_report_done frees. */
+/*
+ * *report (may be NULL) is filled in on success; AI_ENO when --check found a difference: then no proof is written and only
+ * `checks` is filled in. ai_run_report_done frees.
+ */
 int ai_run(const struct ai_run_options *options, struct ai_run_report *report, struct ai_err *err) AI_CHECKED;
 void ai_run_report_done(struct ai_run_report *r);
 
