@@ -55,15 +55,22 @@ carried_sources(const struct ai_dag *dag, const json_t *sources, struct ai_plan_
 	return 0;
 }
 
-/* The platform is a fact about the machine that ran: it is read off the environment that the plan's steps name. */
-static const char *
-platform_of(const struct ai_dag *dag, const json_t *plan)
+/* Platform and GPUs are facts about the machine that ran: they are read off the environments that the plan's steps name. */
+static void
+facts_of(const struct ai_dag *dag, const json_t *plan, struct ai_plan_in *in)
 {
-	const json_t *step = json_array_get(ai_json_arr(plan, "steps"), 0);
-	struct ai_digest id;
-	if (!ai_json_digest(ai_json_obj(step, "recipe"), "environment", &id))
-		return NULL;
-	return ai_json_str(ai_dag_node(dag, AI_KIND_ENVIRONMENT, &id), "platform");
+	size_t i;
+	json_t *step;
+	json_array_foreach(ai_json_arr(plan, "steps"), i, step) {
+		struct ai_digest id;
+		const json_t *env = ai_json_digest(ai_json_obj(step, "recipe"), "environment", &id) ? ai_dag_node(dag, AI_KIND_ENVIRONMENT, &id) : NULL;
+		const json_t *gpus = ai_json_arr(env, "gpus");
+		if (!in->platform)
+			in->platform = ai_json_str(env, "platform");
+		/* A step with fewer has the first of those that one with more has. */
+		if (json_array_size(gpus) > json_array_size(in->gpus))
+			in->gpus = gpus;
+	}
 }
 
 /* In the child. */
@@ -107,9 +114,10 @@ ai_replan(void *ctx, const json_t *run, const json_t *plan, const struct ai_dag 
 	struct ai_plan_in in = {
 		.aicertfile = file->data, .aicertfile_len = file->len, .file = "Aicertfile (in the proof)",
 		.lock = lock->data, .lock_len = lock->len, .rules = r, .n_rules = json_array_size(rules),
-		.sources = s, .n_sources = json_array_size(sources), .platform = platform_of(dag, plan),
+		.sources = s, .n_sources = json_array_size(sources),
 		.name = ai_json_str(run, "name"),
 	};
+	facts_of(dag, plan, &in);
 	if (!in.platform)
 		return ai_fail(err, AI_ENO, "plan: no environment to plan for");
 	return plan_confined(&in, plan, out, err);

@@ -74,10 +74,18 @@ local function inside(text, what)
 	return "/workspace/" .. rel
 end
 
+-- Of these an image knows nothing: the step's user, and where it may write, are the sandbox's.
+local not_the_images = { HOME = true, USER = true, LOGNAME = true, TMPDIR = true }
+
+-- What the image of the step's environment sets, for the action list that is being finished.
+local image_env = {}
+
 local function env_list(given, used)
 	local all, out = {}, {}
-	for _, set in ipairs { base_env, given or {} } do
-		for _, name in ipairs(keys(set)) do all[name] = set[name] end
+	for _, set in ipairs { base_env, image_env, given or {} } do
+		for _, name in ipairs(keys(set)) do
+			if set ~= image_env or not not_the_images[name] then all[name] = set[name] end
+		end
 	end
 	for i, name in ipairs(keys(all)) do
 		if not attr.is_variable(name) then fault(("env: '%s' is not a variable's name"):format(name)) end
@@ -121,8 +129,10 @@ for _, kind in ipairs(keys(kinds)) do
 end
 
 -- The recipe's form of what plan() returned: one action or a list of them.
-local function finish(file, planned, used)
+-- variables: what the image of the step's environment sets.
+local function finish(file, planned, used, variables)
 	local list, out = planned, {}
+	image_env = variables
 	here = file .. ": plan: "
 	if made[planned] then list = { planned } end
 	if type(list) ~= "table" then fault(("got a %s, expected an action or a list of them"):format(type(list))) end

@@ -155,7 +155,7 @@ local function output_list(outs)
 	return list
 end
 
--- The whole way. ctx: where (the rule's file), file, step, rule, line, column, short, needs_only, find(name); node: the attributes.
+-- The whole way. ctx: where (the rule's file), file, step, rule, line, column, short, needs_only, variables, find(name); node: the attributes.
 local function evaluate(loaded, ctx, node)
 	local given = made[loaded]
 	if not given then error(ctx.where .. ": expected 'return rule { … }'", 0) end
@@ -165,7 +165,7 @@ local function evaluate(loaded, ctx, node)
 	if ctx.needs_only then return ctx.needs end
 	local out, used = {}, {}
 	for _, name in ipairs(keys(outs)) do out[name] = ctx.out[name] end
-	local actions = action.finish(ctx.where, given.plan(values, out), used)
+	local actions = action.finish(ctx.where, given.plan(values, out), used, ctx.variables)
 	return { actions = actions, inputs = place(ctx, used, outs), outputs = output_list(outs) }
 end
 

@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "base/path.h"
+#include "model/image_ref.h"
 #include "model/manifest.h"
 
 static const char *const type_words[] = { [AI_INPUT_GIT] = "git", [AI_INPUT_URL] = "url", [AI_INPUT_PATH] = "path" };
@@ -60,10 +61,70 @@ check_pin(const char *name, const json_t *pin, struct ai_err *err)
 	return 0;
 }
 
+static bool
+is_sha256(const char *s)
+{
+	struct ai_digest d;
+	return s && strncmp(s, "sha256:", 7) == 0 && ai_unhex(s + 7, &d);
+}
+
+/* What the planner takes from an image's config: variables and the folder that it means to start in. */
+static int
+check_config(const json_t *config, const char *what, struct ai_err *err)
+{
+	static const char *const fields[] = { "env", "workdir", NULL }, *const of_env[] = { "name", "value", NULL };
+	const json_t *env = ai_json_arr(config, "env");
+	size_t i;
+	json_t *e;
+	if (!env || (json_object_get(config, "workdir") && !ai_json_str(config, "workdir")))
+		return ai_fail(err, AI_EINPUT, "%s: 'config': expected {env: [{name, value}], workdir}", what);
+	if (only(config, fields, what, err) < 0)
+		return err->code;
+	const char *last = "";
+	json_array_foreach(env, i, e) {
+		const char *name = ai_json_str(e, "name");
+		if (!name || !ai_json_str(e, "value") || strcmp(name, last) <= 0)
+			return ai_fail(err, AI_EINPUT, "%s: 'env': expected names and values, sorted by name", what);
+		if (only(e, of_env, what, err) < 0)
+			return err->code;
+		last = name;
+	}
+	return 0;
+}
+
+static int
+check_image(const char *name, const json_t *pin, struct ai_err *err)
+{
+	static const char *const fields[] = { "type", "uri", "digest", "revision", "platform", "config", NULL };
+	AI_FREE char *what = ai_format("aicert.lock: image '%s'", name);
+	const char *type = ai_json_str(pin, "type"), *uri = ai_json_str(pin, "uri");
+	if (!what)
+		return ai_nomem(err);
+	if (!type || strcmp(type, "image") != 0 || !uri || !*uri || !ai_json_str(pin, "platform"))
+		return ai_fail(err, AI_EINPUT, "%s: expected 'type' image, 'uri' and 'platform'", what);
+	if (!is_sha256(ai_json_str(pin, "digest")) || !is_sha256(ai_json_str(pin, "revision")))
+		return ai_fail(err, AI_EINPUT, "%s: 'digest' and 'revision': expected sha256: and 64 lower-case hex digits", what);
+	return only(pin, fields, what, err) < 0 ? err->code : check_config(ai_json_obj(pin, "config"), what, err);
+}
+
+static int
+check_images(const json_t *lock, struct ai_err *err)
+{
+	const json_t *images = json_object_get(lock, "images");
+	const char *name;
+	json_t *pin;
+	if (images && !json_is_object(images))
+		return ai_fail(err, AI_EINPUT, "aicert.lock: 'images' is not an object");
+	json_object_foreach((json_t *)images, name, pin)
+		if (check_image(name, pin, err) < 0)
+			return err->code;
+	return 0;
+}
+
 static int
 check_lock(const json_t *lock, struct ai_err *err)
 {
-	static const char *const fields[] = { "format", "inputs", NULL };
+	static const char *const fields[] = { "format", "inputs", "images", NULL };
 	const json_t *format = json_object_get(lock, "format"), *inputs = ai_json_obj(lock, "inputs");
 	if (!json_is_object(lock) || !json_is_integer(format) || json_integer_value(format) < 1)
 		return ai_fail(err, AI_EINPUT, "aicert.lock: 'format' is missing: this is not a lock");
@@ -80,7 +141,7 @@ check_lock(const json_t *lock, struct ai_err *err)
 	json_object_foreach((json_t *)inputs, name, pin)
 		if (check_pin(name, pin, err) < 0)
 			return err->code;
-	return 0;
+	return check_images(lock, err);
 }
 
 int
@@ -105,10 +166,24 @@ by_bytes(const void *a, const void *b)
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* The same value with the keys of its objects in byte order; NULL when memory is out. A lock is three objects deep. */
+static json_t *with_sorted_keys(const json_t *j);
+
+static json_t *
+sorted_items(const json_t *list)
+{
+	AI_JSON *out = json_array();
+	for (size_t i = 0; out && i < json_array_size(list); i++)
+		if (json_array_append_new(out, with_sorted_keys(json_array_get(list, i))) < 0)
+			return NULL;
+	return json_incref(out);
+}
+
+/* The same value with the keys of its objects in byte order; NULL when memory is out. A lock that was checked is five values deep. */
 static json_t *
 with_sorted_keys(const json_t *j)
 {
+	if (json_is_array(j))
+		return sorted_items(j);
 	if (!json_is_object(j))
 		return json_deep_copy(j);
 	size_t n = 0;
@@ -159,6 +234,27 @@ ai_lock_set(json_t *lock, const char *name, json_t *pin, struct ai_err *err)
 	if (check_pin(name, pin, err) < 0)
 		return err->code;
 	return json_object_set(ai_json_obj(lock, "inputs"), name, pin) == 0 ? 0 : ai_nomem(err);
+}
+
+json_t *
+ai_lock_image(const json_t *lock, const struct ai_image_ref *image, const char *platform)
+{
+	json_t *pin = json_object_get(ai_json_obj(lock, "images"), image->text);
+	AI_FREE char *uri = ai_image_uri(image);
+	bool same = uri && same_text(ai_json_str(pin, "uri"), uri) && same_text(ai_json_str(pin, "platform"), platform)
+		&& (!image->digest || same_text(ai_json_str(pin, "digest"), image->digest));
+	return same ? pin : NULL;
+}
+
+int
+ai_lock_set_image(json_t *lock, const struct ai_image_ref *image, json_t *pin, struct ai_err *err)
+{
+	if (check_image(image->text, pin, err) < 0)
+		return err->code;
+	json_t *images = ai_json_obj(lock, "images");
+	if (!images && ((images = json_object()) == NULL || json_object_set_new(lock, "images", images) < 0))
+		return ai_nomem(err);
+	return json_object_set(images, image->text, pin) == 0 ? 0 : ai_nomem(err);
 }
 
 /* A place on this disk that says something about the machine: absolute, a home, or above the project. */

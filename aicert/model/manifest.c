@@ -105,7 +105,7 @@ read_long(struct reader *r, const struct ai_yaml *map)
 		return ai_at(r, format, "aicert: got '%s', expected 1", format->type == AI_YAML_SCALAR ? format->text : "a list or map");
 	if (!steps)
 		return ai_at(r, map, "'steps' is missing");
-	if ((env && ai_read_environment(r, env) < 0) || (inputs && read_inputs(r, inputs) < 0) || read_steps(r, steps) < 0)
+	if ((env && ai_read_environment(r, env, &r->image) < 0) || (inputs && read_inputs(r, inputs) < 0) || read_steps(r, steps) < 0)
 		return r->err->code;
 	return outputs ? read_outputs(r, outputs) : 0;
 }
@@ -179,6 +179,11 @@ ai_manifest_free(struct ai_manifest *m)
 		free(m->outputs[i].step);
 		free(m->outputs[i].output);
 	}
+	for (size_t i = 0; i < m->n_images; i++) {
+		ai_image_ref_done(m->images[i]);
+		free(m->images[i]);
+	}
+	free(m->images);
 	free(m->inputs);
 	free(m->steps);
 	free(m->outputs);

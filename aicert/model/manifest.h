@@ -16,6 +16,7 @@
 #include <stddef.h>
 
 #include "base/err.h"
+#include "model/image_ref.h"
 #include "model/yaml.h"
 
 /* A verifier reads what a stranger wrote: these keep its work in bounds. */
@@ -50,6 +51,7 @@ struct ai_step_spec {
 	char *use;                     /* the rule */
 	const struct ai_yaml *attrs;   /* MAP without use, environment and limits: what the rule checks; borrowed from the manifest */
 	struct ai_limits limits;
+	const struct ai_image_ref *image; /* what the step runs in; NULL: the host. Borrowed from the manifest */
 	bool short_form;               /* attrs are the top level of the file: for near names only */
 	int line, column;
 };
@@ -66,6 +68,7 @@ struct ai_manifest {
 	struct ai_input *inputs;       size_t n_inputs;
 	struct ai_step_spec *steps;    size_t n_steps;
 	struct ai_output_spec *outputs; size_t n_outputs; /* empty: every output of every step that no other step takes */
+	struct ai_image_ref **images;  size_t n_images; /* every image that a step names, once each */
 	bool host_said;                /* `environment: host` was written */
 };
 

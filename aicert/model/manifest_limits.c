@@ -83,7 +83,5 @@ ai_read_limits(struct reader *r, const struct ai_yaml *map, struct ai_limits *ou
 		if (y)
 			*(unsigned *)((char *)out + counts[i].at) = (unsigned)v;
 	}
-	if (out->gpus)
-		return ai_unsupported(r, ai_yaml_get(map, "gpus"), "GPUs", "leave 'gpus' out: the step then runs on the CPU");
 	return 0;
 }

@@ -12,7 +12,8 @@
 struct reader {
 	const char *file;
 	struct ai_manifest *m;
-	size_t cap_inputs, cap_steps, cap_outputs;
+	size_t cap_inputs, cap_steps, cap_outputs, cap_images;
+	const struct ai_image_ref *image;  /* of steps that do not say their own; NULL: host */
 	struct ai_err *err;
 };
 
@@ -36,8 +37,10 @@ int ai_read_input(struct reader *r, char *name, const struct ai_yaml *at, const 
 char *ai_input_name(const struct ai_yaml *map);
 /* manifest_limits.c */
 int ai_read_limits(struct reader *r, const struct ai_yaml *map, struct ai_limits *out) AI_CHECKED;
-/* `environment:` of a file or a step. manifest_step.c */
-int ai_read_environment(struct reader *r, const struct ai_yaml *y) AI_CHECKED;
+/* `environment:` of a file or a step: *out is an image of the manifest's, or NULL for the host. manifest_step.c */
+int ai_read_environment(struct reader *r, const struct ai_yaml *y, const struct ai_image_ref **out) AI_CHECKED;
+/* `image:`, the reference itself. manifest_step.c */
+int ai_read_image(struct reader *r, const struct ai_yaml *y, const struct ai_image_ref **out) AI_CHECKED;
 /* Appends a step whose attributes are map, after taking use (the rule's name), limits and environment out of it. name is taken over. */
 int ai_read_step(struct reader *r, char *name, const char *use_key, const struct ai_yaml *at, struct ai_yaml *map, bool short_form) AI_CHECKED;
 /* The short form: a map with `kind:`. manifest_short.c */

@@ -129,6 +129,21 @@ read_resources(struct reader *r, struct ai_yaml *map, const char *key)
 	return 0;
 }
 
+/* `image:`, the short form's word for `environment: {image: …}`. */
+static int
+read_image(struct reader *r, struct ai_yaml *map)
+{
+	const struct ai_yaml *environment = ai_yaml_get(map, "environment");
+	struct ai_yaml *image = ai_yaml_take(map, "image");
+	int rc = 0;
+	if (image && environment)
+		rc = ai_at(r, image, "'image' and 'environment' say the same: write one of them");
+	else if (image)
+		rc = ai_read_image(r, image, &r->image);
+	ai_yaml_free(image);
+	return rc;
+}
+
 /* Asked for often enough to deserve a better answer than that the attribute is unknown. */
 static int
 refuse_what_python_cannot(struct reader *r, const struct ai_yaml *map, const struct ai_yaml *kind)
@@ -143,9 +158,9 @@ refuse_what_python_cannot(struct reader *r, const struct ai_yaml *map, const str
 int
 ai_read_short(struct reader *r, struct ai_yaml *map)
 {
-	const struct ai_yaml *kind = ai_yaml_get(map, "kind"), *image = ai_yaml_get(map, "image"), *second = ai_yaml_get(map, "resources");
-	if (image)
-		return ai_unsupported(r, image, "container images", "leave 'image' out: the step then runs in the host environment");
+	const struct ai_yaml *kind = ai_yaml_get(map, "kind"), *second = ai_yaml_get(map, "resources");
+	if (read_image(r, map) < 0)
+		return r->err->code;
 	if (second && ai_yaml_get(map, "inputs"))
 		return ai_at(r, second, "'inputs' and 'resources' say the same: write one of them");
 	ai_yaml_free(ai_yaml_take(map, "name"));

@@ -83,6 +83,29 @@ check_used(const struct ai_verify *v, const json_t *step, const json_t *result, 
 		: "its environment is an image, and its result says that it used the host");
 }
 
+/* An image that steps ran in is a source of the plan: manifest and content are that source's. Withheld nodes have a check of their own. */
+static int
+check_image(const struct ai_verify *v, const json_t *step, struct ai_err *err)
+{
+	struct ai_digest id;
+	const json_t *env = ai_json_digest(step, "environment", &id) ? ai_dag_node(v->dag, AI_KIND_ENVIRONMENT, &id) : NULL;
+	const json_t *image = ai_json_obj(env, "image");
+	bool withheld = false;
+	size_t i;
+	json_t *named;
+	if (!image)
+		return 0;
+	json_array_foreach(json_object_get(v->plan, "sources"), i, named) {
+		const json_t *s = ai_json_digest(named, "id", &id) ? ai_dag_node(v->dag, AI_KIND_SOURCE, &id) : NULL;
+		withheld = withheld || !s;
+		const char *type = ai_json_str(s, "type"), *revision = ai_json_str(s, "revision"), *tree = ai_json_str(ai_json_obj(s, "content"), "tree");
+		if (type && revision && tree && strcmp(type, "image") == 0 && strcmp(revision, ai_json_str(image, "manifest")) == 0 &&
+			strcmp(tree, ai_json_str(image, "content")) == 0)
+			return 0;
+	}
+	return withheld ? 0 : ai_fail(err, AI_ENO, "its environment is image %s, which is no source of the plan", ai_json_str(image, "manifest"));
+}
+
 static int
 check_step(const struct substitution *s, const json_t *planned, struct ai_err *err)
 {
@@ -102,7 +125,7 @@ check_step(const struct substitution *s, const json_t *planned, struct ai_err *e
 	/* What it went on from would have to come from somewhere, too: not to be passed over in silence. */
 	if (json_object_get(result, "resumed"))
 		return ai_fail(err, AI_ENO, "its result went on from checkpoints ('resumed'), which is not supported by this version");
-	return check_outputs(step, result, err) < 0 || check_used(s->v, step, result, err) < 0 ? err->code : 0;
+	return check_outputs(step, result, err) < 0 || check_used(s->v, step, result, err) < 0 || check_image(s->v, step, err) < 0 ? err->code : 0;
 }
 
 static int
@@ -155,7 +178,7 @@ ai_check_plan(struct ai_verify *v, struct ai_buf *said, struct ai_err *err)
 	}
 	if (check_run_outputs(&s, err) < 0)
 		return err->code;
-	ai_buf_printf(said, "the plan's %zu recipes, with results put in place of names, with the steps of the run's %zu results; their outputs with "
+	ai_buf_printf(said, "the plan's %zu recipes, with results put in place of names, with the steps of the run's %zu results; the images that they ran in with the plan's sources; their outputs with "
 		"what is declared; and the run's %zu outputs with those results", n, n, json_array_size(json_object_get(v->run, "outputs")));
 	return CHECK_PASSED;
 }

@@ -23,6 +23,7 @@ struct request {
 	const struct ai_step_spec *step;
 	ai_find_artifact *find;
 	void *find_ctx;
+	const json_t *variables;       /* of the step's image */
 	bool needs_only;
 };
 
@@ -137,6 +138,12 @@ push_context(lua_State *L, const struct request *q)
 	set_integer(L, "column", q->step->column);
 	set_flag(L, "short", q->step->short_form);
 	set_flag(L, "needs_only", q->needs_only);
+	lua_createtable(L, 0, (int)json_array_size(q->variables));
+	for (size_t i = 0; i < json_array_size(q->variables); i++) {
+		const json_t *v = json_array_get(q->variables, i);
+		set_text(L, ai_json_str(v, "name"), ai_json_str(v, "value"));
+	}
+	lua_setfield(L, -2, "variables");
 	lua_pushlightuserdata(L, (void *)(uintptr_t)q);
 	lua_pushcclosure(L, find, 1);
 	lua_setfield(L, -2, "find");
@@ -280,16 +287,18 @@ run(const struct request *q, json_t **out, struct ai_err *err)
 
 int
 ai_rule_recipe(const struct ai_rule_text *rule, const char *file, const struct ai_step_spec *step,
-	const struct ai_digest *environment, ai_find_artifact *find_artifact, void *ctx, json_t **recipe, struct ai_err *err)
+	const struct ai_rule_environment *environment, ai_find_artifact *find_artifact, void *ctx, json_t **recipe, struct ai_err *err)
 {
 	AI_FREE char *where = ai_format("rules/%s.lua", rule->name);
-	struct request q = { .rule = rule, .file = file, .where = where, .step = step, .find = find_artifact, .find_ctx = ctx };
+	struct request q = { .rule = rule, .file = file, .where = where, .step = step, .find = find_artifact, .find_ctx = ctx,
+		.variables = environment->variables };
 	AI_JSON *j = NULL;
+	struct ai_digest id;
 	if (!where)
 		return ai_nomem(err);
-	if (run(&q, &j, err) < 0)
+	if (ai_json_id(environment->node, &id, err) < 0 || run(&q, &j, err) < 0)
 		return err->code;
-	if (json_object_set_new(j, "kind", json_string("step")) < 0 || json_object_set_new(j, "environment", ai_json_hex(environment)) < 0)
+	if (json_object_set_new(j, "kind", json_string("step")) < 0 || json_object_set_new(j, "environment", ai_json_hex(&id)) < 0)
 		return ai_nomem(err);
 	*recipe = json_incref(j);
 	return 0;

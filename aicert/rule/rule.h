@@ -46,15 +46,20 @@ const struct ai_rule_text *ai_rule_builtin(const char *name);
 /* All built-in names, sorted; for help and near-name hints. */
 const char *const *ai_rule_builtin_names(size_t *n_out);
 
+/* What a step runs in. */
+struct ai_rule_environment {
+	const json_t *node;         /* the environment node */
+	const json_t *variables;    /* [{"name","value"}] of its image: they go over the fixed ones and under the step's own; NULL: none */
+};
+
 /*
  * ai_rule_recipe -- the recipe of one step: checks attrs against the rule's declaration, runs plan, and builds the step node
  * (design, section 4) whose inputs are {path, blob|tree} or {path, step, output}.
  *   rule         its text (built-in, the project's own, or carried in a proof)
- *   environment  id of the environment node
  * *recipe is a new reference. AI_EUSAGE with `file:line:column: step 'x': …` for attributes, `rules/x.lua:line: …` for rule code.
  */
 int ai_rule_recipe(const struct ai_rule_text *rule, const char *file, const struct ai_step_spec *step,
-	const struct ai_digest *environment, ai_find_artifact *find, void *ctx, json_t **recipe, struct ai_err *err) AI_CHECKED;
+	const struct ai_rule_environment *environment, ai_find_artifact *find, void *ctx, json_t **recipe, struct ai_err *err) AI_CHECKED;
 
 /* The step names that this step's attributes refer to ("step.output" artifacts), for ordering; each is given once, in order. A negative return of need() is memory. */
 int ai_rule_needs(const struct ai_rule_text *rule, const char *file, const struct ai_step_spec *step,

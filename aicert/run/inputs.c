@@ -7,6 +7,7 @@
 #include "base/path.h"
 #include "fetch/fetch.h"
 #include "model/lock.h"
+#include "run/images.h"
 #include "run/job.h"
 
 /* What path inputs never take in: what this very run writes. */
@@ -181,23 +182,23 @@ ai_job_fetch(struct ai_job *job, struct ai_err *err)
 	struct left_out leave;
 	struct ai_fetch f = fetch_of(job, &leave);
 	job->n_sources = 0;
-	job->sources = ai_calloc(job->manifest->n_inputs, sizeof *job->sources);
+	job->sources = ai_calloc(job->manifest->n_inputs + job->manifest->n_images, sizeof *job->sources);
 	if (!job->sources)
 		return ai_nomem(err);
 	for (size_t i = 0; i < job->manifest->n_inputs; i++) {
 		struct ai_job_source *s = &job->sources[job->n_sources++];
-		*s = (struct ai_job_source){ .input = &job->manifest->inputs[i] };
+		*s = (struct ai_job_source){ .name = job->manifest->inputs[i].name, .input = &job->manifest->inputs[i] };
 		if (ai_check_interrupt(err) < 0 || bring(job, &f, s, err) < 0)
 			return err->code;
 	}
-	return settle_lock(job, err);
+	return ai_job_fetch_images(job, &f, err) < 0 ? err->code : settle_lock(job, err);
 }
 
 int
 ai_job_update_lock(struct ai_job *job, const char *name, struct ai_err *err)
 {
-	if (name && !ai_manifest_input(job->manifest, name))
-		return ai_fail(err, AI_EUSAGE, "%s: no input '%s'", job->shown, name);
+	if (name && !ai_manifest_input(job->manifest, name) && !ai_job_has_image(job, name))
+		return ai_fail(err, AI_EUSAGE, "%s: no input or image '%s'", job->shown, name);
 	if (ai_fetch_init(err) < 0)
 		return err->code;
 	struct left_out leave;
@@ -213,5 +214,5 @@ ai_job_update_lock(struct ai_job *job, const char *name, struct ai_err *err)
 		if (ai_lock_set(job->lock, in->name, pin, err) < 0)
 			return err->code;
 	}
-	return settle_lock(job, err);
+	return ai_job_update_images(job, &f, name, err) < 0 ? err->code : settle_lock(job, err);
 }

@@ -17,16 +17,18 @@
 #include "cache/store.h"
 #include "model/manifest.h"
 #include "rule/rule.h"
+#include "run/gpu.h"
 #include "run/observe.h"
 #include "run/run.h"
 
-/* An input once it is in the store. */
+/* An input, or an image, once it is in the store. */
 struct ai_job_source {
-	const struct ai_input *input;
+	const char *name;         /* in the plan: the input's, or the image's text */
+	const struct ai_input *input; /* NULL: an image */
 	struct ai_ref content;
 	struct ai_digest id;      /* of node */
 	json_t *node;             /* kind source */
-	const char *how;          /* "git", "sha256" or "none" */
+	const char *how;          /* "git", "oci", "sha256" or "none" */
 };
 
 typedef enum ai_step_state { AI_STEP_WAITING, AI_STEP_EXECUTED, AI_STEP_REUSED, AI_STEP_FAILED } ai_step_state;
@@ -35,6 +37,7 @@ struct ai_job_step {
 	const char *name;               /* borrowed from the plan */
 	const struct ai_step_spec *spec;
 	const json_t *recipe;           /* borrowed from the plan */
+	const json_t *environment;      /* its node; borrowed from the job */
 	json_t *step;                   /* the step node, once its inputs are known */
 	struct ai_digest id, result_id;
 	json_t *result;                 /* the result node */
@@ -60,7 +63,9 @@ struct ai_job {
 	json_t *lock;
 	struct ai_rule_text *rules; size_t n_rules;
 	struct ai_job_source *sources; size_t n_sources;
-	json_t *plan, *environment;
+	json_t *plan;
+	json_t *environments;           /* array: the environment nodes of the plan */
+	struct ai_gpus gpus;            /* of this machine; looked for when a step asks for some */
 	struct ai_digest plan_id, root_id;
 	struct ai_job_step *steps; size_t n_steps;
 	struct ai_tpm *tpm;

@@ -203,7 +203,8 @@ ai_job_done(struct ai_job *job)
 	ai_tpm_close(job->tpm);
 	ai_store_close(job->store);
 	json_decref(job->plan);
-	json_decref(job->environment);
+	json_decref(job->environments);
+	ai_gpus_done(&job->gpus);
 	json_decref(job->run_node);
 	json_decref(job->previous);
 	json_decref(job->accepted);

@@ -17,29 +17,9 @@
 #include "base/path.h"
 #include "model/lock.h"
 #include "model/node.h"
+#include "run/plan_parts.h"
 
 enum { MAX_SECONDS = 60 /* of this thread's processor time: can refuse a plan, never change it */ };
-
-struct planned {
-	const struct ai_step_spec *spec;
-	const struct ai_rule_text *rule;
-	struct planned **needs;
-	size_t n_needs, cap_needs;
-	bool ordered;                  /* has its place in the order */
-	json_t *recipe;                /* NULL until planned */
-};
-
-struct plan {
-	const struct ai_plan_in *in;
-	struct ai_manifest *m;
-	struct planned *steps;         /* as in the manifest */
-	size_t *order;                 /* indexes of steps, each after what it needs */
-	size_t n_ordered;
-	bool shapes_known;             /* false while only the needs are asked for */
-	char *name_buf;                /* holds what the last ai_artifact points to */
-	time_t cpu_end;
-	struct ai_err *err;
-};
 
 static struct planned *
 step_named(const struct plan *p, const char *name, size_t n)
@@ -47,15 +27,6 @@ step_named(const struct plan *p, const char *name, size_t n)
 	for (size_t i = 0; i < p->m->n_steps; i++)
 		if (strlen(p->m->steps[i].name) == n && strncmp(p->m->steps[i].name, name, n) == 0)
 			return &p->steps[i];
-	return NULL;
-}
-
-static const json_t *
-source_named(const struct plan *p, const char *name)
-{
-	for (size_t i = 0; i < p->in->n_sources; i++)
-		if (strcmp(p->in->sources[i].name, name) == 0)
-			return p->in->sources[i].node;
 	return NULL;
 }
 
@@ -127,7 +98,7 @@ static int
 find_input(struct plan *p, const struct ai_input *in, struct ai_artifact *out)
 {
 	struct ai_err quiet;
-	const json_t *content = ai_json_obj(source_named(p, in->name), "content");
+	const json_t *content = ai_json_obj(ai_plan_source(p, in->name), "content");
 	out->name = out->base = in->name;
 	out->to = in->to;
 	if (ai_ref_get(content, &out->ref, &quiet) < 0)
@@ -289,9 +260,8 @@ by_name(const void *a, const void *b)
 	return strcmp(ai_json_str(*(json_t *const *)a, "name"), ai_json_str(*(json_t *const *)b, "name"));
 }
 
-/* The array sorted by its objects' names: new reference, NULL when memory is out. */
-static json_t *
-sorted(json_t *array)
+json_t *
+ai_plan_sorted(json_t *array)
 {
 	size_t n = json_array_size(array);
 	AI_FREE json_t **items = ai_calloc(n, sizeof(json_t *));
@@ -326,82 +296,7 @@ rules_part(const struct plan *p)
 		if (used && json_array_append_new(list, json_pack("{s:s,s:o}", "name", r->name, "blob", bytes_id(r->text, r->len))) < 0)
 			return NULL;
 	}
-	return sorted(list);
-}
-
-static bool
-same_text(const char *a, const char *b)
-{
-	return a && b ? strcmp(a, b) == 0 : a == b;
-}
-
-/* A source is what the Aicertfile asked for and the lock pinned, or the plan would vouch for another. */
-static int
-check_source(const struct plan *p, const struct ai_input *in, const json_t *node, const json_t *pin)
-{
-	static const char *const words[] = { [AI_INPUT_GIT] = "git", [AI_INPUT_URL] = "url", [AI_INPUT_PATH] = "path" };
-	AI_FREE char *uri = ai_source_uri(in);
-	if (!uri)
-		return ai_nomem(p->err);
-	/* A run pins before it fetches: without a pin nobody was told which commit or bytes were meant. */
-	if (p->in->lock && !pin && in->type != AI_INPUT_PATH)
-		return ai_fail(p->err, AI_EINPUT, "%s:%d:%d: input '%s': aicert.lock has no pin for what is asked for here", p->in->file, in->line,
-			in->column, in->name);
-	const json_t *content = ai_json_obj(node, "content");
-	const char *want_sha = in->sha256 ? in->sha256 : ai_json_str(pin, "sha256");
-	const struct { const char *what, *got, *want; bool matters; } facts[] = {
-		{ "type", ai_json_str(node, "type"), words[in->type], true },
-		{ "uri", ai_json_str(node, "uri"), uri, true },
-		{ "ref", ai_json_str(node, "ref"), in->ref, true },
-		{ "revision", ai_json_str(node, "revision"), ai_json_str(pin, "revision"), pin && in->type == AI_INPUT_GIT },
-		{ "content", ai_json_str(content, "blob"), want_sha, want_sha != NULL },
-		{ "content", ai_json_str(content, "blob"), ai_json_str(pin, "sha256"), pin && in->type == AI_INPUT_URL },
-	};
-	for (size_t i = 0; i < sizeof facts / sizeof *facts; i++)
-		if (facts[i].matters && !same_text(facts[i].got, facts[i].want))
-			return ai_fail(p->err, AI_EINPUT, "%s:%d:%d: input '%s': %s: got %s, expected %s", p->in->file, in->line, in->column, in->name,
-				facts[i].what, facts[i].got ? facts[i].got : "none", facts[i].want ? facts[i].want : "none");
-	return 0;
-}
-
-static int
-check_sources(const struct plan *p)
-{
-	AI_JSON *lock = NULL;
-	if (ai_lock_parse(p->in->lock, p->in->lock_len, &lock, p->err) < 0)
-		return p->err->code;
-	for (size_t i = 0; i < p->m->n_inputs; i++) {
-		const struct ai_input *in = &p->m->inputs[i];
-		const json_t *node = source_named(p, in->name);
-		if (ai_url_has_secret(in->where)) {
-			ai_fail(p->err, AI_EUSAGE, "%s:%d:%d: input '%s': its URL holds a secret, and the Aicertfile is published with the proof", p->in->file,
-				in->line, in->column, in->name);
-			return ai_hint(p->err, "leave it out and use a credential helper, ssh-agent or ~/.netrc");
-		}
-		if (!node)
-			return ai_fail(p->err, AI_EINPUT, "%s:%d:%d: input '%s' has no source", p->in->file, in->line, in->column, in->name);
-		if (ai_node_kind(node) != AI_KIND_SOURCE || ai_node_check(node, p->err) < 0)
-			return ai_fail(p->err, AI_EINPUT, "source '%s' is not a source node", in->name);
-		if (check_source(p, in, node, ai_lock_pin(lock, in)) < 0)
-			return p->err->code;
-	}
-	for (size_t i = 0; i < p->in->n_sources; i++)
-		if (!ai_manifest_input(p->m, p->in->sources[i].name))
-			return ai_fail(p->err, AI_EINPUT, "source '%s' is no input of %s", p->in->sources[i].name, p->in->file);
-	return 0;
-}
-
-static json_t *
-sources_part(const struct plan *p)
-{
-	AI_JSON *list = json_array();
-	for (size_t i = 0; list && i < p->in->n_sources; i++) {
-		struct ai_digest id;
-		if (ai_json_id(p->in->sources[i].node, &id, p->err) < 0
-			|| json_array_append_new(list, json_pack("{s:s,s:o}", "name", p->in->sources[i].name, "id", ai_json_hex(&id))) < 0)
-			return NULL;
-	}
-	return sorted(list);
+	return ai_plan_sorted(list);
 }
 
 static json_t *
@@ -523,7 +418,7 @@ outputs_part(struct plan *p)
 	AI_JSON *list = json_array();
 	if (!list || (p->m->n_outputs ? written_outputs(p, list) : loose_outputs(p, list)) < 0)
 		return NULL;
-	return sorted(list);
+	return ai_plan_sorted(list);
 }
 
 static int
@@ -535,7 +430,7 @@ assemble(struct plan *p, json_t **out)
 		return p->err->code;
 	AI_JSON *plan = json_pack("{s:s,s:o,s:o,s:o,s:[],s:o,s:o,s:o}", "kind", "plan",
 		"aicertfile", bytes_id(p->in->aicertfile, p->in->aicertfile_len), "lock", bytes_id(lock, p->in->lock ? p->in->lock_len : 0),
-		"rules", rules_part(p), "parameters", "sources", sources_part(p), "steps", steps_part(p), "outputs", outputs);
+		"rules", rules_part(p), "parameters", "sources", ai_plan_sources_part(p), "steps", steps_part(p), "outputs", outputs);
 	if (!plan)
 		return p->err->code ? p->err->code : ai_nomem(p->err);
 	if (ai_node_check(plan, p->err) < 0) {
@@ -547,9 +442,8 @@ assemble(struct plan *p, json_t **out)
 }
 
 static int
-make(struct plan *p, json_t *environment, json_t **out)
+make(struct plan *p, json_t **out)
 {
-	struct ai_digest env_id;
 	p->cpu_end = cpu_seconds() + MAX_SECONDS;
 	p->steps = ai_calloc(p->m->n_steps, sizeof *p->steps);
 	p->order = ai_calloc(p->m->n_steps, sizeof *p->order);
@@ -557,28 +451,27 @@ make(struct plan *p, json_t *environment, json_t **out)
 		return ai_nomem(p->err);
 	for (size_t i = 0; i < p->m->n_steps; i++)
 		p->steps[i].spec = &p->m->steps[i];
-	if (ai_json_id(environment, &env_id, p->err) < 0 || check_sources(p) < 0 || order_steps(p) < 0)
+	if (ai_lock_parse(p->in->lock, p->in->lock_len, &p->lock, p->err) < 0 || ai_plan_check_sources(p) < 0 || ai_plan_environments(p) < 0 ||
+		order_steps(p) < 0)
 		return p->err->code;
 	for (size_t i = 0; i < p->n_ordered; i++) {
 		struct planned *s = &p->steps[p->order[i]];
-		if (check_time(p) < 0 || ai_rule_recipe(s->rule, p->in->file, s->spec, &env_id, find, p, &s->recipe, p->err) < 0)
+		const struct ai_rule_environment env = { s->environment, s->image_env };
+		if (check_time(p) < 0 || ai_rule_recipe(s->rule, p->in->file, s->spec, &env, find, p, &s->recipe, p->err) < 0)
 			return p->err->code;
 	}
 	return assemble(p, out);
 }
 
 int
-ai_plan_make(const struct ai_plan_in *in, json_t **plan, json_t **environment, struct ai_err *err)
+ai_plan_make(const struct ai_plan_in *in, json_t **plan, json_t **environments, struct ai_err *err)
 {
 	struct plan p = { .in = in, .err = err };
-	AI_JSON *env = json_pack("{s:s,s:s,s:b}", "kind", "environment", "platform", in->platform, "host", 1);
-	if (!env)
-		return ai_nomem(err);
 	int rc = ai_manifest_parse(in->aicertfile, in->aicertfile_len, in->file, &p.m, err);
 	if (rc == 0 && in->name && strcmp(in->name, p.m->name) != 0)
 		rc = ai_fail(err, AI_EUSAGE, "%s: its run is called '%s', expected '%s', as the run says", in->file, p.m->name, in->name);
 	if (rc == 0)
-		rc = make(&p, env, plan);
+		rc = make(&p, plan);
 	for (size_t i = 0; p.steps && i < p.m->n_steps; i++) {
 		free(p.steps[i].needs);
 		json_decref(p.steps[i].recipe);
@@ -587,7 +480,9 @@ ai_plan_make(const struct ai_plan_in *in, json_t **plan, json_t **environment, s
 	free(p.order);
 	free(p.name_buf);
 	ai_manifest_free(p.m);
-	if (rc == 0 && environment)
-		*environment = json_incref(env);
+	json_decref(p.lock);
+	if (rc == 0 && environments)
+		*environments = json_incref(p.environments);
+	json_decref(p.environments);
 	return rc;
 }

@@ -33,8 +33,9 @@ struct ai_plan_in {
 
 /*
  * ai_plan_make -- *plan is a new reference, a node that ai_node_check accepts; steps are listed in an order in which each
- * comes after what it needs, ties by name. *environment (may be NULL) is the environment node that the recipes name.
+ * comes after what it needs, ties by name. *environments (may be NULL) is a new array of the environment nodes that the recipes name.
+ * AI_EENV when a step wants more GPUs than there are.
  */
-int ai_plan_make(const struct ai_plan_in *in, json_t **plan, json_t **environment, struct ai_err *err) AI_CHECKED;
+int ai_plan_make(const struct ai_plan_in *in, json_t **plan, json_t **environments, struct ai_err *err) AI_CHECKED;
 
 #endif

@@ -28,6 +28,20 @@ spec_of(const struct ai_job *job, const char *name)
 	return NULL;
 }
 
+/* The environment node that a recipe names. */
+static const json_t *
+environment_of(const struct ai_job *job, const json_t *recipe)
+{
+	struct ai_digest want, id;
+	struct ai_err ignored = { 0 };
+	size_t i;
+	json_t *env;
+	json_array_foreach(job->environments, i, env)
+		if (ai_json_digest(recipe, "environment", &want) && ai_json_id(env, &id, &ignored) == 0 && ai_digest_eq(&want, &id))
+			return env;
+	return NULL;
+}
+
 static int
 make_steps(struct ai_job *job, struct ai_err *err)
 {
@@ -40,10 +54,28 @@ make_steps(struct ai_job *job, struct ai_err *err)
 	json_array_foreach(steps, i, s) {
 		const char *name = ai_json_str(s, "name");
 		job->steps[job->n_steps++] = (struct ai_job_step){ .name = name, .spec = spec_of(job, name), .recipe = ai_json_obj(s, "recipe") };
+		job->steps[i].environment = environment_of(job, job->steps[i].recipe);
+		if (!job->steps[i].environment)
+			return ai_fail(err, AI_EUSAGE, "internal: step '%s' has no environment", name);
 		if (!job->steps[i].spec)
 			return ai_fail(err, AI_EUSAGE, "internal: the plan has a step '%s' that the Aicertfile has not", name);
 	}
 	return 0;
+}
+
+/* Looked for only when a step wants some: a machine without a driver, or with a broken one, runs everything else. */
+static int
+find_gpus(struct ai_job *job, json_t **nodes, struct ai_err *err)
+{
+	bool wanted = false;
+	for (size_t i = 0; i < job->manifest->n_steps; i++)
+		wanted = wanted || job->manifest->steps[i].limits.gpus > 0;
+	if (!wanted)
+		return 0;
+	if (ai_gpus_find(&job->gpus, err) < 0)
+		return err->code;
+	*nodes = ai_gpus_nodes(&job->gpus);
+	return *nodes ? 0 : ai_nomem(err);
 }
 
 int
@@ -53,18 +85,25 @@ ai_job_plan(struct ai_job *job, struct ai_err *err)
 	if (!sources)
 		return ai_nomem(err);
 	for (size_t i = 0; i < job->n_sources; i++)
-		sources[i] = (struct ai_plan_source){ job->sources[i].input->name, job->sources[i].node };
+		sources[i] = (struct ai_plan_source){ job->sources[i].name, job->sources[i].node };
+	AI_JSON *gpus = NULL;
+	if (find_gpus(job, &gpus, err) < 0)
+		return err->code;
 	struct ai_plan_in in = {
 		.aicertfile = job->text.data, .aicertfile_len = job->text.len, .file = job->shown,
 		.lock = job->lock_text.data, .lock_len = job->lock_text.len,
 		.rules = job->rules, .n_rules = job->n_rules, .sources = sources, .n_sources = job->n_sources,
-		.platform = AI_PLATFORM,
+		.platform = AI_PLATFORM, .gpus = gpus,
 	};
-	if (ai_plan_make(&in, &job->plan, &job->environment, err) < 0 || store_texts(job, err) < 0)
+	if (ai_plan_make(&in, &job->plan, &job->environments, err) < 0 || store_texts(job, err) < 0)
 		return err->code;
-	struct ai_digest env;
-	if (ai_store_put_node(job->store, job->environment, &env, err) < 0 ||
-		ai_store_put_node(job->store, job->plan, &job->plan_id, err) < 0)
+	struct ai_digest id;
+	size_t i;
+	json_t *env;
+	json_array_foreach(job->environments, i, env)
+		if (ai_store_put_node(job->store, env, &id, err) < 0)
+			return err->code;
+	if (ai_store_put_node(job->store, job->plan, &job->plan_id, err) < 0)
 		return err->code;
 	return make_steps(job, err);
 }

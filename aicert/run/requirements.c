@@ -134,7 +134,7 @@ int
 ai_check_requirements(struct ai_job *job, const struct ai_job_step *s, struct ai_err *err)
 {
 	const json_t *action = json_array_get(ai_json_arr(s->step, "actions"), 0);
-	if (!action || strcmp(ai_json_str(action, "do"), "run") != 0 || !json_is_true(json_object_get(job->environment, "host")))
+	if (!action || strcmp(ai_json_str(action, "do"), "run") != 0 || !json_is_true(json_object_get(s->environment, "host")))
 		return 0;
 	const char *command = json_string_value(json_array_get(ai_json_arr(action, "argv"), 0));
 	bool in_workspace = strchr(command, '/') != NULL;

@@ -9,6 +9,8 @@
 #include "base/fs.h"
 #include "base/path.h"
 #include "run/collect.h"
+#include "run/gpu.h"
+#include "run/image_root.h"
 #include "run/job.h"
 #include "run/observe.h"
 #include "run/sandbox.h"
@@ -20,6 +22,8 @@ struct execution {
 	struct ai_mount *mounts; size_t n_mounts;
 	char **folders;                /* NULL-terminated: where the step's outputs will lie */
 	struct ai_observer *observer;  /* NULL unless the environment is the host */
+	char *root;                    /* the image's root, NULL in the host environment */
+	struct ai_gpu_mounts gpus;
 	int log_fd;
 };
 
@@ -33,6 +37,8 @@ execution_done(struct execution *x)
 		free(x->folders[i]);
 	free(x->folders);
 	ai_observer_free(x->observer);
+	ai_gpus_mounts_done(&x->gpus);
+	free(x->root);
 	if (x->log_fd >= 0)
 		close(x->log_fd);
 	if (x->scratch)
@@ -106,6 +112,20 @@ open_log(struct ai_job *job, struct ai_job_step *s, struct execution *x, struct 
 	return x->log_fd < 0 ? ai_fail_errno(err, AI_EENV, "%s: cannot create log", s->log) : 0;
 }
 
+/* What its environment node says: the observed host or an image, and the first GPUs. */
+static int
+enter_environment(struct ai_job *job, const struct ai_job_step *s, struct execution *x, struct ai_err *err)
+{
+	const json_t *image = ai_json_obj(s->environment, "image");
+	size_t gpus = json_array_size(ai_json_arr(s->environment, "gpus"));
+	struct ai_digest content;
+	if (image && (!ai_json_digest(image, "content", &content) || ai_image_root(job->store, &content, &x->root, err) < 0))
+		return err->code ? err->code : ai_fail(err, AI_EUSAGE, "internal: step '%s': its image has no content", s->name);
+	if (!image && !(x->observer = ai_observer_new()))
+		return ai_nomem(err);
+	return gpus ? ai_gpus_mounts(&job->gpus, gpus, image != NULL, &x->gpus, err) : 0;
+}
+
 static int
 begin(struct ai_job *job, struct ai_job_step *s, struct execution *x, struct ai_err *err)
 {
@@ -117,12 +137,7 @@ begin(struct ai_job *job, struct ai_job_step *s, struct execution *x, struct ai_
 	if (ai_mkdirs(tmp, 0711, err) < 0 || ai_mkdtemp(prefix, &x->scratch, err) < 0 ||
 		make_mounts(job, s, x, err) < 0 || output_folders(s, x, err) < 0 || open_log(job, s, x, err) < 0)
 		return err->code;
-	if (json_is_true(json_object_get(job->environment, "host"))) {
-		x->observer = ai_observer_new();
-		if (!x->observer)
-			return ai_nomem(err);
-	}
-	return 0;
+	return enter_environment(job, s, x, err);
 }
 
 /* argv and env of a run action as the sandbox takes them; the arrays are the caller's, the strings borrowed or in *owned. */
@@ -188,11 +203,11 @@ do_run(struct ai_job *job, struct ai_job_step *s, struct execution *x, const jso
 	if (r == 0) {
 		const struct ai_limits *l = &s->spec->limits;
 		struct ai_sandbox box = {
-			.scratch = x->scratch, .host = x->observer != NULL, .mounts = x->mounts, .n_mounts = x->n_mounts,
+			.scratch = x->scratch, .host = x->root == NULL, .root = x->root, .mounts = x->mounts, .n_mounts = x->n_mounts,
 			.argv = argv, .env = env, .cwd = ai_json_str(action, "cwd"), .outputs = "/workspace/outputs",
 			.folders = (const char *const *)x->folders,
 			.log_fd = x->log_fd, .talk = job->opt->talk, .time_s = l->time_s, .memory = l->memory, .pids = l->pids, .cpus = l->cpus,
-			.observer = x->observer,
+			.observer = x->observer, .binds = x->gpus.binds, .n_binds = x->gpus.n_binds,
 		};
 		r = ai_sandbox_run(&box, &end, err);
 	}

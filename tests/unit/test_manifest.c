@@ -192,20 +192,39 @@ outputs_and_limits_refused(void **state)
 	bad("environment: got a map without 'image'", LONG "environment: {}\n");
 }
 
+/* Each step has the file's image, its own, or the host; one image under two spellings is one. */
+static void
+images(void **state)
+{
+	(void)state;
+	struct ai_manifest *m = NULL;
+	ok(parse("aicert: 1\nenvironment: {image: python:3.11}\nsteps:\n  a: {use: shell}\n"
+		"  b: {use: shell, environment: {image: 'oci:images/base:v1'}}\n  c: {use: shell, environment: host}\n"
+		"  d: {use: shell, environment: {image: docker.io/library/python:3.11}, limits: {gpus: 2}}\n", &m, &err));
+	assert_int_equal(m->n_images, 2);
+	assert_string_equal(m->steps[0].image->text, "docker.io/library/python:3.11");
+	assert_string_equal(m->steps[1].image->text, "oci:images/base:v1");
+	assert_null(m->steps[2].image);
+	assert_ptr_equal(m->steps[3].image, m->steps[0].image);
+	assert_int_equal(m->steps[3].limits.gpus, 2);
+	assert_true(m->host_said);
+	ai_manifest_free(m);
+	ok(parse(SHORT "image: localhost:5000/a/b@sha256:" SHA "\n", &m, &err));
+	assert_string_equal(m->steps[0].image->digest, "sha256:" SHA);
+	assert_null(ai_yaml_get(m->steps[0].attrs, "image"));
+	ai_manifest_free(m);
+	bad("Aicertfile:3:8: ", SHORT "image: a/UPPER\n");
+	bad("'image' and 'environment' say the same", SHORT "image: a\nenvironment: host\n");
+	bad("environment has no key 'imag'", LONG "environment: {image: a, imag: b}\n");
+	bad("image: ", LONG "environment: {image: [a]}\n");
+}
+
 static void
 not_in_this_version(void **state)
 {
 	(void)state;
-	bad_as(AI_EENV, "Aicertfile:3:8: container images are not supported by this version", SHORT "image: python:3.11\n");
-	bad_as(AI_EENV, "container images", LONG "environment: {image: python}\n");
-	bad_as(AI_EENV, "container images", "aicert: 1\nsteps: {s: {use: shell, environment: {image: x}}}\n");
 	bad_as(AI_EENV, "Hugging Face", IN("{huggingface: tiiuae/falcon-7b}"));
 	bad_as(AI_EENV, "Hugging Face", SHORT "inputs: [{name: f, huggingface: tiiuae/falcon-7b}]\n");
-	bad_as(AI_EENV, "GPUs", LIMIT("{gpus: 1}"));
-	struct ai_manifest *m = NULL;
-	struct ai_err err = { 0 };
-	assert_int_equal(parse(SHORT "image: x\n", &m, &err), AI_EENV);
-	assert_string_equal(err.hint, "leave 'image' out: the step then runs in the host environment");
 }
 
 int
@@ -213,7 +232,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(long_form), cmocka_unit_test(short_shapes), cmocka_unit_test(short_inputs), cmocka_unit_test(forms_refused),
-		cmocka_unit_test(inputs_refused), cmocka_unit_test(outputs_and_limits_refused), cmocka_unit_test(not_in_this_version),
+		cmocka_unit_test(inputs_refused), cmocka_unit_test(outputs_and_limits_refused), cmocka_unit_test(images), cmocka_unit_test(not_in_this_version),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

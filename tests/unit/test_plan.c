@@ -216,7 +216,7 @@ sources_must_fit(void **state)
 			refused(AI_EINPUT, wrong[i].in[0] == 'c' ? ": got" : "has no source", ai_plan_make(&in, &p, NULL, &err));
 		} else {
 			ok(ai_plan_make(&in, &p, &env, &err));
-			assert_true(json_is_true(json_object_get(env, "host")));
+			assert_true(json_is_true(json_object_get(json_array_get(env, 0), "host")));
 			/* The run's name is the Aicertfile's to give. */
 			json_t *named = NULL;
 			in.name = "what the builder wishes";
