@@ -6,12 +6,10 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sched.h>
-#include <seccomp.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -19,166 +17,189 @@
 #include "base/buf.h"
 #include "run/observe_calls.h"
 
+#ifndef __x86_64__
+#error "the sandbox's filter is written for x86_64: name this machine's AUDIT_ARCH and look through its calls"
+#endif
+
 /* The highest number that this list was written for (set_mempolicy_home_node): later calls do not exist in the sandbox. */
 #define LAST_KNOWN_CALL 450
 #define X32_BIT 0x40000000u
-#define ARG(i) ((uint32_t)(offsetof(struct seccomp_data, args) + 8u * (i)))
+#define MAX_CODE 1024
 
-/* Refused with EPERM, each for what it could reach. */
-static const int refused[] = {
+/* --- what is done about each call ------------------------------------------- */
+
+/* The checks look at arguments; the others are final. */
+typedef enum deed { ALLOW, REFUSE, UNKNOWN, NOTIFY, CHECK_PERSONALITY, CHECK_SOCKET, CHECK_CLONE, CHECK_IOCTL, CHECK_SECCOMP, N_DEEDS } deed;
+
+#define DO(call, what) [__NR_##call] = (what)
+#define NOT(call) [__NR_##call] = REFUSE
+#define NOTED(call, dirfd, path, flags, how) [__NR_##call] = NOTIFY,
+
+static const unsigned char deeds[LAST_KNOWN_CALL + 1] = {
 	/* io_uring: opens and connects without system calls, past seccomp and the observer. */
-	SCMP_SYS(io_uring_setup), SCMP_SYS(io_uring_enter), SCMP_SYS(io_uring_register),
+	NOT(io_uring_setup), NOT(io_uring_enter), NOT(io_uring_register),
 	/* Keyrings: not in a namespace, shared by everything of one uid. */
-	SCMP_SYS(keyctl), SCMP_SYS(add_key), SCMP_SYS(request_key),
+	NOT(keyctl), NOT(add_key), NOT(request_key),
 	/* Namespaces: would give all capabilities inside, and with them the kernel's least tested code. */
-	SCMP_SYS(unshare), SCMP_SYS(setns),
+	NOT(unshare), NOT(setns),
 	/* Mounts: the tree that the step sees is the one that was declared. */
-	SCMP_SYS(mount), SCMP_SYS(umount2), SCMP_SYS(pivot_root), SCMP_SYS(chroot), SCMP_SYS(open_tree), SCMP_SYS(move_mount),
-	SCMP_SYS(fsopen), SCMP_SYS(fsconfig), SCMP_SYS(fsmount), SCMP_SYS(fspick), SCMP_SYS(mount_setattr),
+	NOT(mount), NOT(umount2), NOT(pivot_root), NOT(chroot), NOT(open_tree), NOT(move_mount), NOT(fsopen), NOT(fsconfig), NOT(fsmount),
+	NOT(fspick), NOT(mount_setattr),
 	/* Other processes' memory, descriptors and registers, pid 1's among them. */
-	SCMP_SYS(ptrace), SCMP_SYS(process_vm_readv), SCMP_SYS(process_vm_writev), SCMP_SYS(pidfd_getfd), SCMP_SYS(kcmp),
+	NOT(ptrace), NOT(process_vm_readv), NOT(process_vm_writev), NOT(pidfd_getfd), NOT(kcmp),
 	/* The kernel's own inner machines. */
-	SCMP_SYS(bpf), SCMP_SYS(perf_event_open), SCMP_SYS(userfaultfd), SCMP_SYS(fanotify_init), SCMP_SYS(lookup_dcookie),
-	SCMP_SYS(kexec_load), SCMP_SYS(kexec_file_load), SCMP_SYS(init_module), SCMP_SYS(finit_module), SCMP_SYS(delete_module),
+	NOT(bpf), NOT(perf_event_open), NOT(userfaultfd), NOT(fanotify_init), NOT(lookup_dcookie),
+	NOT(kexec_load), NOT(kexec_file_load), NOT(init_module), NOT(finit_module), NOT(delete_module),
 	/* Files by handle: past every path check. */
-	SCMP_SYS(name_to_handle_at), SCMP_SYS(open_by_handle_at),
+	NOT(name_to_handle_at), NOT(open_by_handle_at),
 	/* The machine: swap, clock, power, accounting, ports, log, terminals. */
-	SCMP_SYS(swapon), SCMP_SYS(swapoff), SCMP_SYS(reboot), SCMP_SYS(quotactl), SCMP_SYS(quotactl_fd), SCMP_SYS(acct),
-	SCMP_SYS(settimeofday), SCMP_SYS(clock_settime), SCMP_SYS(clock_adjtime), SCMP_SYS(adjtimex), SCMP_SYS(iopl), SCMP_SYS(ioperm),
-	SCMP_SYS(syslog), SCMP_SYS(vhangup), SCMP_SYS(modify_ldt), SCMP_SYS(uselib), SCMP_SYS(sethostname), SCMP_SYS(setdomainname),
+	NOT(swapon), NOT(swapoff), NOT(reboot), NOT(quotactl), NOT(quotactl_fd), NOT(acct), NOT(settimeofday), NOT(clock_settime),
+	NOT(clock_adjtime), NOT(adjtimex), NOT(iopl), NOT(ioperm), NOT(syslog), NOT(vhangup), NOT(modify_ldt), NOT(uselib), NOT(sethostname),
+	NOT(setdomainname),
+	/* clone3 has its flags in memory, where a filter cannot look; libc falls back to clone. */
+	DO(clone3, UNKNOWN),
+	DO(personality, CHECK_PERSONALITY), DO(socket, CHECK_SOCKET), DO(socketpair, CHECK_SOCKET), DO(clone, CHECK_CLONE),
+	DO(ioctl, CHECK_IOCTL), DO(seccomp, CHECK_SECCOMP),
 };
 
-static const int observed[] = {
-#define X(call, dirfd, path, flags, how) SCMP_SYS(call),
-	AI_OBSERVED_CALLS(X)
-#undef X
+/* What is announced besides, when the step is observed; none of it stands above. */
+static const unsigned char noted[LAST_KNOWN_CALL + 1] = { AI_OBSERVED_CALLS(NOTED) };
+
+/* --- the program ------------------------------------------------------------- */
+
+#define LOAD(field) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
+/* 32 bits of an argument suffice where the kernel reads an int. */
+#define LOAD_ARG(i) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)(offsetof(struct seccomp_data, args) + 8u * (i)))
+#define RETURN(what) BPF_STMT(BPF_RET | BPF_K, (what))
+#define ON(k, yes, no) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (k), (yes), (no))
+#define ON_BITS(k, yes, no) BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, (k), (yes), (no))
+#define WITH(e) (SECCOMP_RET_ERRNO | (e))
+
+static const struct sock_filter begin[] = {
+	LOAD(arch),
+	ON(AUDIT_ARCH_X86_64, 1, 0),
+	RETURN(SECCOMP_RET_KILL_PROCESS),
+	LOAD(nr),
+	BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, X32_BIT, 0, 1),
+	RETURN(SECCOMP_RET_KILL_PROCESS),
+	/* Calls newer than the list: as on a kernel without them, so that libc falls back. */
+	BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, LAST_KNOWN_CALL, 0, 1),
+	RETURN(WITH(ENOSYS)),
+};
+
+/* The query and PER_LINUX only; no READ_IMPLIES_EXEC, no ADDR_NO_RANDOMIZE. */
+static const struct sock_filter check_personality[] = {
+	LOAD_ARG(0), ON(0, 2, 0), ON(0xffffffff, 1, 0), RETURN(WITH(EPERM)), RETURN(SECCOMP_RET_ALLOW),
 };
 
 /*
- * What libseccomp cannot say (none of; above): runs before its program, which follows it. Numbers are for the jumps.
- * 32 bits of an argument suffice where the kernel reads an int.
+ * Socket families: unix, inet and inet6 (in the step's own network namespace: lo), and netlink's routes, which libc's
+ * getifaddrs asks and where without capabilities nothing can be changed. vsock and others know no namespace.
  */
-static const struct sock_filter before[] = {
-	/*  0 */ BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
-	/*  1 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 0, 20), /* libseccomp's program kills */
-	/*  2 */ BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-	/* Calls newer than the list: as on a kernel without them, so that libc falls back. x32 goes on to be killed. */
-	/*  3 */ BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, X32_BIT, 18, 0),
-	/*  4 */ BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, LAST_KNOWN_CALL, 0, 1),
-	/*  5 */ BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
-	/* personality: the query and PER_LINUX only; no READ_IMPLIES_EXEC, no ADDR_NO_RANDOMIZE. */
-	/*  6 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_personality, 0, 4),
-	/*  7 */ BPF_STMT(BPF_LD | BPF_W | BPF_ABS, ARG(0)),
-	/*  8 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 13, 0),
-	/*  9 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0xffffffff, 12, 0),
-	/* 10 */ BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
-	/*
-	 * Socket families: unix, inet and inet6 (in the step's own network namespace: lo), and netlink's routes, which
-	 * libc's getifaddrs asks and where without capabilities nothing can be changed. vsock and others know no namespace.
-	 */
-	/* 11 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_socket, 1, 0),
-	/* 12 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_socketpair, 0, 9),
-	/* 13 */ BPF_STMT(BPF_LD | BPF_W | BPF_ABS, ARG(0)),
-	/* 14 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_UNIX, 7, 0),
-	/* 15 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_INET, 6, 0),
-	/* 16 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_INET6, 5, 0),
-	/* 17 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_NETLINK, 1, 0),
-	/* 18 */ BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EAFNOSUPPORT),
-	/* 19 */ BPF_STMT(BPF_LD | BPF_W | BPF_ABS, ARG(2)),
-	/* 20 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0), /* NETLINK_ROUTE */
-	/* 21 */ BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPROTONOSUPPORT),
-	/* 22: libseccomp's program */
+static const struct sock_filter check_socket[] = {
+	LOAD_ARG(0), ON(AF_UNIX, 6, 0), ON(AF_INET, 5, 0), ON(AF_INET6, 4, 0), ON(AF_NETLINK, 1, 0), RETURN(WITH(EAFNOSUPPORT)),
+	LOAD_ARG(2), ON(0 /* NETLINK_ROUTE */, 0, 1), RETURN(SECCOMP_RET_ALLOW), RETURN(WITH(EPROTONOSUPPORT)),
 };
 
-static int
-add(scmp_filter_ctx ctx, uint32_t action, int call, struct ai_err *err)
+static const struct sock_filter check_clone[] = {
+	LOAD_ARG(0), ON_BITS(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET, 0, 1),
+	RETURN(WITH(EPERM)), RETURN(SECCOMP_RET_ALLOW),
+};
+
+/* Typing into, and driving, a terminal that somebody passed by mistake. */
+static const struct sock_filter check_ioctl[] = {
+	LOAD_ARG(1), ON(TIOCSTI, 1, 0), ON(TIOCLINUX, 0, 1), RETURN(WITH(EPERM)), RETURN(SECCOMP_RET_ALLOW),
+};
+
+/* A step's own filters only tighten, but a listener of its own would answer in the observer's place. */
+static const struct sock_filter check_seccomp[] = {
+	LOAD_ARG(1), ON_BITS(SECCOMP_FILTER_FLAG_NEW_LISTENER, 0, 1), RETURN(WITH(EPERM)), RETURN(SECCOMP_RET_ALLOW),
+};
+
+static const struct sock_filter allow[] = { RETURN(SECCOMP_RET_ALLOW) }, refuse[] = { RETURN(WITH(EPERM)) }, unknown[] = { RETURN(WITH(ENOSYS)) },
+	notify[] = { RETURN(SECCOMP_RET_USER_NOTIF) };
+
+#define CODE(deed, code) [deed] = { code, sizeof (code) / sizeof *(code) }
+static const struct { const struct sock_filter *code; size_t n; } codes[N_DEEDS] = {
+	CODE(ALLOW, allow), CODE(REFUSE, refuse), CODE(UNKNOWN, unknown), CODE(NOTIFY, notify), CODE(CHECK_PERSONALITY, check_personality),
+	CODE(CHECK_SOCKET, check_socket), CODE(CHECK_CLONE, check_clone), CODE(CHECK_IOCTL, check_ioctl), CODE(CHECK_SECCOMP, check_seccomp),
+};
+
+struct maker {
+	bool observe;
+	struct sock_filter code[MAX_CODE];
+	size_t n;
+	size_t first[LAST_KNOWN_CALL + 1]; /* where runs of neighbours with one deed begin */
+	size_t n_runs;
+	bool full;
+};
+
+static deed
+deed_of(const struct maker *m, size_t call)
 {
-	int r = seccomp_rule_add_array(ctx, action, call, 0, NULL);
-	if (r < 0 && r != -EDOM) {
-		errno = -r;
-		return ai_fail_errno(err, AI_EENV, "sandbox: seccomp: cannot add a rule for call %d", call);
-	}
-	return 0;
+	return m->observe && noted[call] ? NOTIFY : (deed)deeds[call];
 }
 
-/* The call is refused when these 32 bits of an argument, under the mask, have the value. */
-static int
-add_masked(scmp_filter_ctx ctx, int call, unsigned arg, uint64_t mask, uint64_t value, struct ai_err *err)
+static void
+find_runs(struct maker *m)
 {
-	struct scmp_arg_cmp when = { .arg = arg, .op = SCMP_CMP_MASKED_EQ, .datum_a = mask, .datum_b = value };
-	int r = seccomp_rule_add_array(ctx, SCMP_ACT_ERRNO(EPERM), call, 1, &when);
-	if (r < 0) {
-		errno = -r;
-		return ai_fail_errno(err, AI_EENV, "sandbox: seccomp: cannot add a rule for call %d", call);
-	}
-	return 0;
+	for (size_t call = 0; call <= LAST_KNOWN_CALL; call++)
+		if (call == 0 || deed_of(m, call) != deed_of(m, call - 1))
+			m->first[m->n_runs++] = call;
 }
 
-static int
-add_all(scmp_filter_ctx ctx, bool observe, struct ai_err *err)
+static void
+put(struct maker *m, const struct sock_filter *code, size_t n)
 {
-	static const uint64_t new_namespace[] = { CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWUSER, CLONE_NEWPID,
-		CLONE_NEWNET };
-	for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
-		if (add(ctx, SCMP_ACT_ERRNO(EPERM), refused[i], err) < 0)
-			return err->code;
-	/* clone3 has its flags in memory, where a filter cannot look; libc falls back to clone. */
-	if (add(ctx, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), err) < 0)
-		return err->code;
-	for (size_t i = 0; i < sizeof new_namespace / sizeof *new_namespace; i++)
-		if (add_masked(ctx, SCMP_SYS(clone), 0, new_namespace[i], new_namespace[i], err) < 0)
-			return err->code;
-	/* Typing into, and driving, a terminal that somebody passed by mistake. */
-	if (add_masked(ctx, SCMP_SYS(ioctl), 1, 0xffffffff, TIOCSTI, err) < 0 ||
-	    add_masked(ctx, SCMP_SYS(ioctl), 1, 0xffffffff, TIOCLINUX, err) < 0)
-		return err->code;
-	/* A step's own filters only tighten, but a listener of its own would answer in the observer's place. */
-	if (add_masked(ctx, SCMP_SYS(seccomp), 1, SECCOMP_FILTER_FLAG_NEW_LISTENER, SECCOMP_FILTER_FLAG_NEW_LISTENER, err) < 0)
-		return err->code;
-	for (size_t i = 0; observe && i < sizeof observed / sizeof *observed; i++)
-		if (add(ctx, SCMP_ACT_NOTIFY, observed[i], err) < 0)
-			return err->code;
-	return 0;
+	if (n > MAX_CODE - m->n) {
+		m->full = true;
+		return;
+	}
+	memcpy(m->code + m->n, code, n * sizeof *code);
+	m->n += n;
 }
 
-/* libseccomp writes its program to a descriptor only. */
-static int
-export(scmp_filter_ctx ctx, struct ai_filter *out, struct ai_err *err)
+/*
+ * A search tree over the runs from..to-1, in at most eight comparisons. A call that needs no argument is decided without
+ * loading one, so that the kernel finds out at once, when the filter is installed, which calls it need not run it for.
+ */
+static void
+put_tree(struct maker *m, size_t from, size_t to)
 {
-	AI_FD fd = memfd_create("filter", MFD_CLOEXEC);
-	if (fd < 0 || seccomp_export_bpf(ctx, fd) < 0)
-		return ai_fail(err, AI_EENV, "sandbox: seccomp: cannot make the filter");
-	off_t size = lseek(fd, 0, SEEK_END);
-	if (size <= 0 || size % (off_t)sizeof(struct sock_filter) != 0)
-		return ai_fail(err, AI_EENV, "sandbox: seccomp: cannot make the filter");
-	char *code = malloc(sizeof before + (size_t)size);
-	if (!code)
-		return ai_nomem(err);
-	memcpy(code, before, sizeof before);
-	if (pread(fd, code + sizeof before, (size_t)size, 0) != size) {
-		free(code);
-		return ai_fail_errno(err, AI_EENV, "sandbox: seccomp: cannot read the filter");
+	deed d = deed_of(m, m->first[from]);
+	if (to - from == 1) {
+		put(m, codes[d].code, codes[d].n);
+		return;
 	}
-	*out = (struct ai_filter){ .code = code, .n = (sizeof before + (size_t)size) / sizeof(struct sock_filter) };
-	return 0;
+	size_t middle = from + (to - from) / 2, at = m->n;
+	/* Left on, right far: a conditional jump reaches 255 only. */
+	const struct sock_filter fork[] = { BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, (uint32_t)m->first[middle], 0, 1), BPF_STMT(BPF_JMP | BPF_JA, 0) };
+	put(m, fork, 2);
+	put_tree(m, from, middle);
+	if (m->full)
+		return;
+	m->code[at + 1].k = (uint32_t)(m->n - at - 2);
+	put_tree(m, middle, to);
 }
 
 int
 ai_filter_make(bool observe, struct ai_filter *out, struct ai_err *err)
 {
-	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ALLOW);
-	if (!ctx)
+	AI_FREE struct maker *m = ai_calloc(1, sizeof *m);
+	if (!m)
 		return ai_nomem(err);
-	int r = 0;
-	if (seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS) < 0 ||
-	    seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2) < 0)
-		r = ai_fail(err, AI_EENV, "sandbox: seccomp: this libseccomp is too old: expected 2.5 or newer");
-	if (r == 0)
-		r = add_all(ctx, observe, err);
-	if (r == 0)
-		r = export(ctx, out, err);
-	seccomp_release(ctx);
-	return r;
+	m->observe = observe;
+	find_runs(m);
+	put(m, begin, sizeof begin / sizeof *begin);
+	put_tree(m, 0, m->n_runs);
+	if (m->full)
+		return ai_fail(err, AI_EENV, "internal: the filter of system calls is longer than %d", MAX_CODE);
+	struct sock_filter *code = ai_calloc(m->n, sizeof *code);
+	if (!code)
+		return ai_nomem(err);
+	memcpy(code, m->code, m->n * sizeof *code);
+	*out = (struct ai_filter){ .code = code, .n = m->n };
+	return 0;
 }
 
 void

@@ -3,10 +3,10 @@
  *
  * What is refused is refused with EPERM (or what a kernel without it would say, so
  * that programs fall back); code of another architecture is killed. The program is
- * made once per process, before the clone, so a child only installs it.
+ * made before the clone, so that a child only installs it: a search tree over the
+ * numbers of calls, ready in microseconds.
  *
- * Depends on: base, libseccomp (the only file that includes seccomp.h of libseccomp).
- * Threads: one.
+ * Depends on: base.  Threads: one.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef AI_SECCOMP_H
