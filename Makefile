@@ -49,7 +49,7 @@ EMBED := $(B)/obj/embed.o
 
 VERIFY_LIBS := -lcrypto -ljansson
 PLAN_LIBS := -llua5.4 -lyaml -lm
-ENGINE_LIBS := $(PLAN_LIBS) -lgit2 -lcurl -larchive -lsqlite3 -lseccomp -ltss2-esys -ltss2-mu -ltss2-tctildr -ltss2-rc -ltpms -lpthread
+ENGINE_LIBS := $(PLAN_LIBS) -lgit2 -lcurl -larchive -lsqlite3 -ltss2-esys -ltss2-mu -ltss2-tctildr -ltss2-rc -ltpms -lpthread
 ALL_CFLAGS += -I/usr/include/lua5.4
 
 .PHONY: all test test-long bench lint fuzz install demo deps clean unit replay

@@ -43,7 +43,6 @@ OWNERS = {
     "git2.h": ["aicert/fetch/git*"],
     "git2/*": ["aicert/fetch/git*"],
     "jansson.h": ["aicert/base/json.h"],
-    "seccomp.h": ["aicert/run/seccomp.c"],
     "archive*.h": ["aicert/fetch/image*.c", "aicert/fetch/archive*.c"],
     "openssl/*": ["aicert/base/hash.c", "aicert/attest/quote.c", "aicert/attest/chain.c", "aicert/attest/tpm_ak.c", "aicert/attest/localca.c", "aicert/fetch/known_hosts.c"],
 }
