@@ -39,12 +39,12 @@ cpu_name(const struct utsname *u)
 }
 
 static json_t *
-machine(void)
+machine(const json_t *gpus)
 {
 	struct utsname u;
 	if (uname(&u) < 0)
 		return NULL;
-	return json_pack("{s:o, s:o}", "cpu", cpu_name(&u), "kernel", plain(u.release, strlen(u.release)));
+	return json_pack("{s:o, s:o, s:O*}", "cpu", cpu_name(&u), "kernel", plain(u.release, strlen(u.release)), "gpus", gpus);
 }
 
 static int
@@ -88,7 +88,7 @@ make_claims(const struct ai_tpm *t, const struct ai_claims_in *in, const struct 
 	ai_sha256(boot_log->data, boot_log->len, &boot);
 	AI_JSON *c = json_pack("{s:s, s:o, s:O, s:O, s:O, s:O, s:s, s:s, s:o, s:{s:s, s:o}, s:o, s:o}", "kind", "claims",
 		"plan", ai_json_hex(&in->plan), "executed", in->executed, "reused", in->reused, "failed", in->failed,
-		"verified", in->verified, "started", in->started, "finished", in->finished, "machine", machine(),
+		"verified", in->verified, "started", in->started, "finished", in->finished, "machine", machine(in->gpus),
 		"program", "version", in->program_version, "sha256", ai_json_hex(&in->program),
 		"ak", ai_json_hex(&ak), "boot_log", ai_json_hex(&boot));
 	if (!c)

@@ -21,6 +21,7 @@ struct ai_claims_in {
 	const json_t *reused;               /* array of {result, attestation}, sorted by result */
 	const json_t *failed;               /* array of {step, how} */
 	const json_t *verified;             /* array of {id, how}, sorted by id */
+	const json_t *gpus;                 /* array of the uuids of the GPUs that steps were given, or NULL */
 	const char *started, *finished;     /* "2026-01-01T00:00:00Z" */
 	const char *program_version;
 	struct ai_digest program;           /* SHA-256 of the running program's file */

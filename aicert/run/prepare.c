@@ -78,6 +78,18 @@ find_gpus(struct ai_job *job, json_t **nodes, struct ai_err *err)
 	return *nodes ? 0 : ai_nomem(err);
 }
 
+/* Said once per project, before its first run: what a host step used is recorded, but nobody else has this host. */
+static void
+speak_of_the_host(const struct ai_job *job)
+{
+	bool host = false;
+	for (size_t i = 0; i < job->n_steps; i++)
+		host = host || json_is_true(json_object_get(job->steps[i].environment, "host"));
+	if (host && !job->previous && !job->manifest->host_said)
+		ai_say(job->opt->talk, AI_TALK_NOTE, "this runs in the host environment; with an image ('image: python:3.11') others can get the same root; "
+			"'environment: host' says that you mean the host");
+}
+
 int
 ai_job_plan(struct ai_job *job, struct ai_err *err)
 {
@@ -105,7 +117,10 @@ ai_job_plan(struct ai_job *job, struct ai_err *err)
 			return err->code;
 	if (ai_store_put_node(job->store, job->plan, &job->plan_id, err) < 0)
 		return err->code;
-	return make_steps(job, err);
+	if (make_steps(job, err) < 0)
+		return err->code;
+	speak_of_the_host(job);
+	return 0;
 }
 
 static int

@@ -165,6 +165,25 @@ program_digest(struct ai_digest *out, struct ai_err *err)
 	return ai_sha256_fd(fd, out, NULL, err);
 }
 
+/* The uuids of those GPUs that some step was given; *out stays NULL when none was. */
+static int
+used_gpus(const struct ai_job *job, json_t **out, struct ai_err *err)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < job->n_steps; i++) {
+		size_t given = json_array_size(ai_json_arr(job->steps[i].environment, "gpus"));
+		n = given > n ? given : n;
+	}
+	if (n == 0)
+		return 0;
+	AI_JSON *list = json_array();
+	for (size_t i = 0; list && i < n && i < job->gpus.n; i++)
+		if (json_array_append_new(list, json_string(job->gpus.list[i].uuid)) < 0)
+			return ai_nomem(err);
+	*out = json_incref(list);
+	return list ? 0 : ai_nomem(err);
+}
+
 int
 ai_job_seal(struct ai_job *job, bool failed, json_t **attestation, struct ai_err *err)
 {
@@ -178,7 +197,10 @@ ai_job_seal(struct ai_job *job, bool failed, json_t **attestation, struct ai_err
 	};
 	struct lists l;
 	AI_JSON *made = NULL;
+	AI_JSON *gpus = NULL;
 	int r = make_lists(job, &l, err);
+	if (r == 0)
+		r = used_gpus(job, &gpus, err);
 	if (r == 0)
 		r = program_digest(&in.program, err);
 	if (r == 0) {
@@ -186,6 +208,7 @@ ai_job_seal(struct ai_job *job, bool failed, json_t **attestation, struct ai_err
 		in.reused = l.reused;
 		in.failed = l.failed;
 		in.verified = l.verified;
+		in.gpus = gpus;
 		r = ai_seal(job->tpm, &in, &made, err);
 	}
 	struct ai_digest id;
