@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "base/path.h"
 #include "model/image_ref.h"
+#include "model/lock_wheels.h"
 #include "model/manifest.h"
 
 static const char *const type_words[] = { [AI_INPUT_GIT] = "git", [AI_INPUT_URL] = "url", [AI_INPUT_PATH] = "path" };
@@ -124,7 +125,7 @@ check_images(const json_t *lock, struct ai_err *err)
 static int
 check_lock(const json_t *lock, struct ai_err *err)
 {
-	static const char *const fields[] = { "format", "inputs", "images", NULL };
+	static const char *const fields[] = { "format", "inputs", "images", "wheels", NULL };
 	const json_t *format = json_object_get(lock, "format"), *inputs = ai_json_obj(lock, "inputs");
 	if (!json_is_object(lock) || !json_is_integer(format) || json_integer_value(format) < 1)
 		return ai_fail(err, AI_EINPUT, "aicert.lock: 'format' is missing: this is not a lock");
@@ -141,7 +142,7 @@ check_lock(const json_t *lock, struct ai_err *err)
 	json_object_foreach((json_t *)inputs, name, pin)
 		if (check_pin(name, pin, err) < 0)
 			return err->code;
-	return check_images(lock, err);
+	return check_images(lock, err) < 0 ? err->code : ai_lock_check_wheels(lock, err);
 }
 
 int

@@ -7,7 +7,7 @@
  *               "platform": "linux/amd64", "config": {"env": [{"name", "value"}], "workdir": "/x"}}}}
  *
  * digest is of what the image's name gave, revision of the platform's manifest, config what that manifest's config says and a
- * plan needs. "images" is there when there is one.
+ * plan needs. "images" is there when there is one, and so is "wheels" (lock_wheels.h).
  *
  * Written with sorted keys, so that two users write the same bytes. Holds no
  * secret and no absolute path: uri is ai_source_uri() of what was written.
