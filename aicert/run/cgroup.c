@@ -331,18 +331,18 @@ lends(const char *dir, unsigned bits)
 }
 
 /*
- * The nearest group above us that lends what is needed. The quota is not: processors are limited by affinity as well. What
- * cannot be had together is tried with less, memory last (the bits are in that order).
+ * The nearest group above us that lends what is needed. The quota need not come along: processors are limited by affinity as
+ * well. What cannot be had together is tried with less.
  */
 static void
 make_v2(const char *own, const char *top, unsigned bits, const struct ai_cgroup_want *want, struct ai_cgroup *out)
 {
-	unsigned need = bits & (AI_HOLDS_MEMORY | AI_HOLDS_PIDS);
-	for (need = need ? need : bits; need; need &= need - 1) {
-		AI_FREE char *dir = ai_strdup(own);
+	static const unsigned needs[] = { AI_HOLDS_MEMORY | AI_HOLDS_PIDS, AI_HOLDS_MEMORY, AI_HOLDS_PIDS, AI_HOLDS_CPUS };
+	for (size_t i = 0; i < sizeof needs / sizeof *needs; i++) {
+		AI_FREE char *dir = needs[i] & ~bits ? NULL : ai_strdup(own);
 		while (dir) {
 			unsigned given = lends(dir, bits);
-			if ((given & need) == need && make_below(dir, true, given, want, out))
+			if ((given & needs[i]) == needs[i] && make_below(dir, true, given, want, out))
 				return;
 			if (strlen(dir) <= strlen(top))
 				break;

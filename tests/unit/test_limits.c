@@ -1,0 +1,573 @@
+/* Limits: what a step is held to, how the breach is called, and where groups are looked for.  SPDX-License-Identifier: Apache-2.0 */
+#include <dirent.h>
+#include <errno.h>
+#include <sys/syscall.h>
+#include <time.h>
+
+#include "sandbox_unit.h"
+
+#include "run/limits.h"
+
+/* --- a kernel with control groups v2, made of plain files below this folder ------------------ */
+
+static char *tree;
+
+static char *
+slurp(const char *dir, const char *name)
+{
+	struct ai_err err = { 0 };
+	struct ai_buf b = AI_BUF(1 << 20);
+	char *path = ai_join(dir, name);
+	ai_buf_puts(&b, "");
+	if (ai_read_file_if(AT_FDCWD, path, &b, &err) < 0)
+		fail_msg("%s", err.text);
+	free(path);
+	return ai_buf_take(&b);
+}
+
+static void
+spill(const char *dir, const char *name, const char *text)
+{
+	char *path = ai_join(dir, name);
+	put_file(path, text, 0644);
+	free(path);
+}
+
+static bool
+in_tree(const char *path)
+{
+	return tree && strncmp(path, tree, strlen(tree)) == 0;
+}
+
+static const struct { const char *controller, *file; } files[] = {
+	{ "memory", "memory.max" }, { "memory", "memory.swap.max" }, { "memory", "memory.oom.group" }, { "memory", "memory.events" },
+	{ "pids", "pids.max" }, { "pids", "pids.events" }, { "cpu", "cpu.max" },
+	{ "", "cgroup.procs" }, { "", "cgroup.controllers" }, { "", "cgroup.subtree_control" },
+};
+#define N_FILES (sizeof files / sizeof *files)
+
+int
+mkdir(const char *path, mode_t mode)
+{
+	int r = (int)syscall(SYS_mkdir, path, mode);
+	if (r < 0 || !in_tree(path))
+		return r;
+	char *up = ai_strndup(path, (size_t)(strrchr(path, '/') - path)), *given = slurp(up, "cgroup.subtree_control");
+	for (size_t i = 0; i < N_FILES; i++)
+		if (strstr(given, files[i].controller))
+			spill(path, files[i].file, strcmp(files[i].file, "cgroup.controllers") == 0 ? given : "");
+	free(given);
+	free(up);
+	return 0;
+}
+
+int
+rmdir(const char *path)
+{
+	for (size_t i = 0; in_tree(path) && i < N_FILES; i++) {
+		char *file = ai_join(path, files[i].file);
+		unlink(file);
+		free(file);
+	}
+	return (int)syscall(SYS_rmdir, path);
+}
+
+/* Whoever moves leaves where it was. */
+static void
+leave(const char *to)
+{
+	char *a = ai_join(tree, "a/cgroup.procs");
+	if (strcmp(a, to) != 0)
+		(void)truncate(a, 0);
+	free(a);
+}
+
+/* What the kernel does on a write to the two files that are more than numbers. */
+ssize_t
+write(int fd, const void *p, size_t n)
+{
+	char link[64], path[4096];
+	snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+	ssize_t len = tree ? readlink(link, path, sizeof path - 1) : -1;
+	path[len > 0 ? len : 0] = '\0';
+	if (in_tree(path) && strcmp(ai_basename(path), "cgroup.procs") == 0 && strtoll(p, NULL, 10) == getpid())
+		leave(path);
+	if (!in_tree(path) || strcmp(ai_basename(path), "cgroup.subtree_control") != 0 || n < 2 || *(const char *)p != '+')
+		return syscall(SYS_write, fd, p, n);
+	*strrchr(path, '/') = '\0';
+	char *procs = slurp(path, "cgroup.procs"), *has = slurp(path, "cgroup.controllers"), *old = slurp(path, "cgroup.subtree_control");
+	char *name = ai_strndup((const char *)p + 1, n - 2), *now = ai_format("%s%s ", old, name);
+	bool busy = *procs && strcmp(path, tree) != 0, absent = !strstr(has, name);
+	if (!busy && !absent)
+		spill(path, "cgroup.subtree_control", now);
+	free(procs);
+	free(has);
+	free(old);
+	free(name);
+	free(now);
+	errno = busy ? EBUSY : ENOENT;
+	return busy || absent ? -1 : (ssize_t)n;
+}
+
+/* A tree whose root has the controllers, and below it the groups /a and /a/b; own is which of them we are in. */
+static void
+plant(const char *controllers, const char *own, const char *procs)
+{
+	tree = in_place("tree");
+	assert_int_equal(syscall(SYS_mkdir, tree, 0755), 0);
+	spill(tree, "cgroup.controllers", controllers);
+	spill(tree, "cgroup.procs", "");
+	spill(tree, "cgroup.subtree_control", controllers);
+	char *a = ai_join(tree, "a"), *b = ai_join(tree, "a/b"), *in = ai_join(tree, own);
+	assert_int_equal(mkdir(a, 0755), 0);
+	assert_int_equal(mkdir(b, 0755), 0);
+	spill(in, "cgroup.procs", procs);
+	free(a);
+	free(b);
+	free(in);
+}
+
+static void
+fell(void)
+{
+	struct ai_err err = { 0 };
+	if (ai_remove_tree(AT_FDCWD, tree, &err) < 0)
+		fail_msg("%s", err.text);
+	free(tree);
+	tree = NULL;
+}
+
+static void
+look_for(const char *own, const char *root, const struct ai_cgroup_want *want, struct ai_cgroup *out)
+{
+	char *mounts = ai_format("21 1 0:2 / /proc rw - proc proc rw\n31 23 0:41 %s %s rw,nosuid shared:9 - cgroup2 cgroup rw,nsdelegate\n", root, tree);
+	char *cgroup = ai_format("0::%s\n", own);
+	ai_cgroup_make_by(cgroup, mounts, want, out);
+	free(mounts);
+	free(cgroup);
+}
+
+static const struct ai_cgroup_want some = { .memory = 100u << 20, .pids = 7, .cpus = 2 };
+
+#define ALL (AI_HOLDS_MEMORY | AI_HOLDS_PIDS | AI_HOLDS_CPUS)
+
+static void
+expect_text(const char *dir, const char *name, const char *want)
+{
+	char *got = slurp(dir, name);
+	assert_string_equal(got, want);
+	free(got);
+}
+
+/* --- where groups are looked for -------------------------------------------------------------- */
+
+static void
+v2_below_our_own(void **state)
+{
+	(void)state;
+	struct ai_cgroup g;
+	struct ai_err err = { 0 };
+	plant("memory pids cpu ", "a/b", "77\n");
+	char *a = ai_join(tree, "a");
+	look_for("/a/b", "/", &some, &g);
+	assert_int_equal(g.holds, ALL);
+	assert_int_equal(g.n, 1);
+	assert_true(g.at[0].v2);
+	/* b has no controllers; a hands down what it has, for no process is in it. */
+	assert_memory_equal(g.at[0].path, a, strlen(a));
+	assert_memory_equal(g.at[0].path + strlen(a), "/aicert-", 8);
+	expect_text(g.at[0].path, "memory.max", "104857600\n");
+	expect_text(g.at[0].path, "memory.swap.max", "0\n");
+	expect_text(g.at[0].path, "memory.oom.group", "1\n");
+	expect_text(g.at[0].path, "pids.max", "7\n");
+	expect_text(g.at[0].path, "cpu.max", "200000 100000\n");
+	assert_int_equal(ai_cgroup_put(&g, 1234, &err), 0);
+	expect_text(g.at[0].path, "cgroup.procs", "1234\n");
+	char *made = ai_strdup(g.at[0].path);
+	ai_cgroup_done(&g);
+	assert_false(ai_exists(made));
+	free(made);
+	free(a);
+	fell();
+}
+
+static void
+v2_not_beside_others(void **state)
+{
+	(void)state;
+	struct ai_cgroup g;
+	char *procs = ai_format("%ld\n77\n", (long)getpid());
+	plant("memory pids cpu ", "a", procs);
+	look_for("/a", "/", &some, &g);
+	assert_int_equal(g.holds, ALL);
+	assert_memory_equal(g.at[0].path, tree, strlen(tree));
+	assert_memory_equal(g.at[0].path + strlen(tree), "/aicert-", 8);
+	char *a = ai_join(tree, "a");
+	expect_text(a, "cgroup.procs", procs);
+	expect_text(a, "cgroup.subtree_control", "");
+	ai_cgroup_done(&g);
+	free(a);
+	free(procs);
+	fell();
+}
+
+/* A scope that was delegated to us alone: nothing may be in a group that has limited children, so we go into one ourselves. */
+static void
+v2_steps_aside(void **state)
+{
+	(void)state;
+	struct ai_cgroup g;
+	char *own = ai_format("%ld\n", (long)getpid());
+	plant("memory pids ", "a", own);
+	char *a = ai_join(tree, "a"), *leaf = ai_format("%s/aicert-%ld", a, (long)getpid());
+	look_for("/a", "/", &some, &g);
+	assert_int_equal(g.holds, AI_HOLDS_MEMORY | AI_HOLDS_PIDS);
+	assert_memory_equal(g.at[0].path, a, strlen(a));
+	expect_text(leaf, "cgroup.procs", own);
+	expect_text(a, "cgroup.procs", "");
+	expect_text(a, "cgroup.subtree_control", "memory pids ");
+	ai_cgroup_done(&g);
+	rmdir(leaf);
+	free(leaf);
+	free(a);
+	free(own);
+	fell();
+}
+
+/* In a container the mount shows a part of the tree only, and paths are the whole's or the part's. */
+static void
+v2_in_a_container(void **state)
+{
+	(void)state;
+	struct ai_cgroup g;
+	plant("memory pids cpu ", "a", "");
+	look_for("/docker/x", "/docker/x", &some, &g);
+	assert_int_equal(g.holds, ALL);
+	assert_memory_equal(g.at[0].path, tree, strlen(tree));
+	ai_cgroup_done(&g);
+	look_for("/elsewhere", "/docker/x", &some, &g);
+	assert_int_equal(g.holds, 0);
+	look_for("/../../a", "/", &some, &g);
+	assert_int_equal(g.holds, 0);
+	look_for("/docker/xy", "/docker/x", &some, &g);
+	assert_int_equal(g.holds, 0);
+	ai_cgroup_done(&g);
+	fell();
+}
+
+static void
+v2_takes_what_it_gets(void **state)
+{
+	(void)state;
+	struct ai_cgroup g;
+	plant("pids ", "a", "");
+	look_for("/", "/", &some, &g);
+	assert_int_equal(g.holds, AI_HOLDS_PIDS);
+	ai_cgroup_done(&g);
+	look_for("/", "/", &(struct ai_cgroup_want){ .memory = 4096 }, &g);
+	assert_int_equal(g.holds, 0);
+	ai_cgroup_done(&g);
+	fell();
+}
+
+static void
+malformed_views(void **state)
+{
+	(void)state;
+	static const char *const cgroups[] = { "", "\n", "0", "0:", "0::", "0:::", "0::/\n", "9:memory:/\n", "9:memory", ":memory:\n" };
+	static const char *const mounts[] = { "", "\n", "1 2 3", "1 2 3 / / rw - cgroup2", "1 2 3 / / rw - cgroup2 x", " - cgroup2 x rw",
+		"1 2 3 / /nonexistent\\04 rw - cgroup2 x rw", "1 2 3 / /nonexistent\\040x rw - cgroup x rw,memory,pids\n" };
+	for (size_t i = 0; i < sizeof cgroups / sizeof *cgroups; i++)
+		for (size_t k = 0; k < sizeof mounts / sizeof *mounts; k++) {
+			struct ai_cgroup g;
+			ai_cgroup_make_by(cgroups[i], mounts[k], &some, &g);
+			assert_int_equal(g.holds, 0);
+			ai_cgroup_done(&g);
+		}
+}
+
+static void
+left_behind(void **state)
+{
+	(void)state;
+	struct ai_cgroup g;
+	plant("memory ", "a", "");
+	/* A process id that no Linux gives out. */
+	char *old = ai_join(tree, "aicert-2000000000-1"), *young = ai_join(tree, "aicert-2000000000-2"), *ours = ai_format("%s/aicert-%ld-99", tree, (long)getpid());
+	const struct timespec past[2] = { { .tv_sec = time(NULL) - 3600 }, { .tv_sec = time(NULL) - 3600 } };
+	syscall(SYS_mkdir, old, 0755);
+	syscall(SYS_mkdir, young, 0755);
+	syscall(SYS_mkdir, ours, 0755);
+	assert_int_equal(utimensat(AT_FDCWD, old, past, 0), 0);
+	assert_int_equal(utimensat(AT_FDCWD, ours, past, 0), 0);
+	look_for("/", "/", &(struct ai_cgroup_want){ .memory = 4096 }, &g);
+	assert_int_equal(g.holds, AI_HOLDS_MEMORY);
+	assert_false(ai_exists(old));
+	assert_true(ai_exists(young) && ai_exists(ours));
+	ai_cgroup_done(&g);
+	free(old);
+	free(young);
+	free(ours);
+	fell();
+}
+
+static void
+v2_events(void **state)
+{
+	(void)state;
+	struct ai_cgroup g;
+	plant("memory pids cpu ", "a", "");
+	look_for("/", "/", &some, &g);
+	assert_int_equal(g.holds, ALL);
+	const char *dir = g.at[0].path;
+	assert_int_equal(ai_cgroup_breach(&g), AI_BREACH_NONE);
+	spill(dir, "memory.events", "low 0\nhigh 0\nmax 900\noom 0\noom_kill 0\noom_group_kill 0\n");
+	spill(dir, "pids.events", "max 0\n");
+	assert_int_equal(ai_cgroup_breach(&g), AI_BREACH_NONE);
+	/* The machine ran out of memory, the step was the victim: not its limit. */
+	spill(dir, "memory.events", "low 0\nhigh 0\nmax 0\noom 0\noom_kill 3\noom_group_kill 0\n");
+	assert_int_equal(ai_cgroup_breach(&g), AI_BREACH_NONE);
+	spill(dir, "pids.events", "max 12\n");
+	assert_int_equal(ai_cgroup_breach(&g), AI_BREACH_PIDS);
+	spill(dir, "memory.events", "low 0\nhigh 0\nmax 7\noom 1\noom_kill 3\noom_group_kill 1\n");
+	assert_int_equal(ai_cgroup_breach(&g), AI_BREACH_MEMORY);
+	ai_cgroup_done(&g);
+	fell();
+}
+
+/* --- a step that is held to them ----------------------------------------------------------------- */
+
+static void
+expect_end(struct trial *t, const char *program, const char *text, ai_end_kind kind)
+{
+	trial_run(t, (const char *const[]){ program, "-c", text, NULL });
+	if (t->code < 0)
+		fail_msg("%s: %s", text, t->err.text);
+	if (t->end.kind != kind)
+		fail_msg("%s: ended %d with %d, expected %d; it said: %s", text, (int)t->end.kind, t->end.value, (int)kind, t->log);
+}
+
+static double
+seconds(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static void
+one_hog(void **state)
+{
+	(void)state;
+	struct trial t;
+	trial_start(&t);
+	t.s.memory = 200u << 20;
+	expect_end(&t, PYTHON, "b = [bytearray(b'x') * (1 << 20) for i in range(4000)]", AI_END_MEMORY);
+	expect_end(&t, PYTHON, "b = bytearray(b'x') * (900 << 20); import time; time.sleep(9)", AI_END_MEMORY);
+	trial_expect(&t, PYTHON, "b = bytearray(b'x') * (150 << 20)", 0);
+	trial_end(&t);
+}
+
+static void
+many_children_that_allocate(void **state)
+{
+	(void)state;
+	struct trial t;
+	trial_start(&t);
+	t.s.memory = 200u << 20;
+	double t0 = seconds();
+	expect_end(&t, PYTHON, "import os, time\nfor i in range(12):\n if os.fork() == 0: b = bytearray(b'x') * (30 << 20); time.sleep(60); os._exit(0)\n"
+		"for i in range(12): os.wait()", AI_END_MEMORY);
+	assert_true(seconds() - t0 < 20);
+	trial_end(&t);
+}
+
+/* Workers that share what their parent loaded do not hold it once each. */
+static void
+shared_pages_count_once(void **state)
+{
+	(void)state;
+	struct trial t;
+	trial_start(&t);
+	t.s.memory = 300u << 20;
+	trial_expect(&t, PYTHON, "import os, time, gc\ngc.disable()\nb = bytearray(b'x') * (150 << 20)\nfor i in range(8):\n if os.fork() == 0: time.sleep(0.7); os._exit(0)\n"
+		"for i in range(8): os.wait()", 0);
+	trial_end(&t);
+}
+
+static void
+shared_memory_counts(void **state)
+{
+	(void)state;
+	struct trial t;
+	trial_start(&t);
+	t.s.memory = 200u << 20;
+	expect_end(&t, PYTHON, "import time\nf = open('/dev/shm/x', 'wb')\nfor i in range(150): f.write(bytes(1 << 20))\nf.flush()\n"
+		"b = bytearray(b'x') * (100 << 20)\ntime.sleep(60)", AI_END_MEMORY);
+	trial_expect(&t, PYTHON, "import time, mmap\nf = open('/dev/shm/x', 'wb+')\nf.truncate(120 << 20)\nm = mmap.mmap(f.fileno(), 0)\n"
+		"for i in range(0, 120 << 20, 4096): m[i] = 1\ntime.sleep(0.5)", 0);
+	expect_end(&t, PYTHON, "import time, mmap\nm = mmap.mmap(-1, 400 << 20)\nfor i in range(0, 400 << 20, 4096): m[i] = 1\ntime.sleep(60)", AI_END_MEMORY);
+	trial_end(&t);
+}
+
+/* A trainer that waits for a worker that was killed would wait for ever; one that does not look would succeed with half of its work. */
+static void
+nobody_outlives_a_breach(void **state)
+{
+	(void)state;
+	struct trial t;
+	trial_start(&t);
+	t.s.memory = 200u << 20;
+	double t0 = seconds();
+	expect_end(&t, "sh", PYTHON " -c 'b = bytearray(b\"x\") * (600 << 20); import time; time.sleep(5)' & sleep 60", AI_END_MEMORY);
+	assert_true(seconds() - t0 < 10);
+	expect_end(&t, "sh", PYTHON " -c 'b = bytearray(b\"x\") * (600 << 20); import time; time.sleep(5)'; exit 0", AI_END_MEMORY);
+	trial_end(&t);
+}
+
+#define CHILDREN "import os, time, sys\nn = 0\ntry:\n while n < 500:\n  if os.fork() == 0: time.sleep(60); os._exit(0)\n  n += 1\nexcept BlockingIOError: pass\n"
+
+static void
+number_of_processes(void **state)
+{
+	(void)state;
+	struct trial t;
+	trial_start(&t);
+	t.s.pids = 50;
+	t.s.time_s = 30;
+	/* Whoever copes with it may. */
+	trial_expect(&t, PYTHON, CHILDREN "assert n == 49, n", 0);
+	expect_end(&t, PYTHON, CHILDREN "sys.exit(1)", AI_END_PIDS);
+	expect_end(&t, PYTHON, "import threading, time\nfor i in range(500): threading.Thread(target=time.sleep, args=(2,)).start()", AI_END_PIDS);
+	/* A failure far from the limit is not its doing. */
+	trial_expect(&t, "sh", "sleep 0.2 & sleep 0.2 & wait; exit 3", 3);
+	trial_end(&t);
+}
+
+static void
+fork_bomb(void **state)
+{
+	(void)state;
+	struct trial t;
+	trial_start(&t);
+	t.s.pids = 100;
+	t.s.time_s = 3;
+	double t0 = seconds();
+	trial_run(&t, (const char *const[]){ "sh", "-c", "b() { b | b & }; b; while :; do sleep 1 || exit 1; done", NULL });
+	assert_int_equal(t.code, 0);
+	assert_true(t.end.kind == AI_END_PIDS || t.end.kind == AI_END_TIME);
+	assert_true(seconds() - t0 < 10);
+	/* Nothing of it is left, and the next step starts. */
+	trial_expect(&t, "true", "", 0);
+	trial_end(&t);
+}
+
+#define BURN "import os, time\ntry: os.sched_setaffinity(0, range(1024))\nexcept OSError: pass\n" \
+	"for i in range(3): os.fork()\nend = time.monotonic() + 2\nwhile time.monotonic() < end: pass\n" \
+	"while True:\n try: os.wait()\n except ChildProcessError: break\n" \
+	"t = os.times()\nprint('cpu', t.user + t.system + t.children_user + t.children_system)\n"
+
+/* Affinity is only where threads begin: a step that widens its own gains no time. */
+static void
+processors(void **state)
+{
+	(void)state;
+	struct trial t;
+	trial_start(&t);
+	t.s.cpus = 1;
+	trial_expect(&t, "sh", "nproc", 0);
+	assert_string_equal(t.log, "1\n");
+	if (geteuid() == 0 && sysconf(_SC_NPROCESSORS_ONLN) > 1) {
+		trial_expect(&t, PYTHON, BURN, 0);
+		char *at = strstr(t.log, "cpu ");
+		for (char *next; at && (next = strstr(at + 1, "cpu "));)
+			at = next;
+		assert_non_null(at);
+		/* Two seconds of wall time: unlimited, eight processes would have used those of every processor. */
+		if (strtod(at + 4, NULL) > 2.9)
+			fail_msg("used %s", at);
+	}
+	trial_end(&t);
+}
+
+static void
+sleeps_too_long(void **state)
+{
+	(void)state;
+	struct trial t;
+	trial_start(&t);
+	t.s.time_s = 0.5;
+
+	expect_end(&t, "sh", "sleep 60", AI_END_TIME);
+	double t0 = seconds();
+	expect_end(&t, PYTHON, "import signal, os, time\nfor s in set(signal.Signals) - {signal.SIGKILL, signal.SIGSTOP}: signal.signal(s, signal.SIG_IGN)\n"
+		"os.fork(); os.setsid()\nwhile True: time.sleep(1)", AI_END_TIME);
+	assert_true(seconds() - t0 < 6);
+	trial_end(&t);
+}
+
+/* Root's steps leave no group behind. */
+static void
+no_group_is_left(void **state)
+{
+	(void)state;
+	struct ai_cgroup g;
+	ai_cgroup_make(&some, &g);
+	char *paths[3] = { NULL };
+	size_t n = g.n;
+	if (geteuid() != 0)
+		assert_true(n == 0 || g.holds);
+	for (size_t i = 0; i < n; i++) {
+		paths[i] = ai_strdup(g.at[i].path);
+		assert_true(ai_exists(paths[i]));
+	}
+	ai_cgroup_done(&g);
+	for (size_t i = 0; i < n; i++) {
+		assert_false(ai_exists(paths[i]));
+		free(paths[i]);
+	}
+}
+
+static void
+words(void **state)
+{
+	(void)state;
+	static const struct { ai_end_kind kind; struct ai_sandbox s; const char *want; } all[] = {
+		{ AI_END_MEMORY, { .memory = 512ull << 20 }, "memory limit (512M)" }, { AI_END_MEMORY, { .memory = 32ull << 30 }, "memory limit (32G)" },
+		{ AI_END_MEMORY, { .memory = 1000 }, "memory limit (1000)" }, { AI_END_MEMORY, { .memory = 3ull << 40 }, "memory limit (3T)" },
+		{ AI_END_MEMORY, { .memory = 2048ull << 40 }, "memory limit (2048T)" },
+		{ AI_END_TIME, { .time_s = 10 }, "time limit (10s)" }, { AI_END_TIME, { .time_s = 5400 }, "time limit (1h30m)" },
+		{ AI_END_TIME, { .time_s = 12 * 3600 }, "time limit (12h)" }, { AI_END_TIME, { .time_s = 90061 }, "time limit (1d1h1m1s)" },
+		{ AI_END_PIDS, { .pids = 100 }, "process limit (100)" },
+	};
+	for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+		char *got = ai_limits_words(all[i].kind, &all[i].s);
+		assert_non_null(got);
+		assert_string_equal(got, all[i].want);
+		free(got);
+		assert_true(strlen(ai_limits_hint(all[i].kind)) > 0);
+	}
+	assert_null(ai_limits_words(AI_END_EXIT, &all[0].s));
+	assert_string_equal(ai_limits_hint(AI_END_SIGNAL), "");
+}
+
+static int
+tests(void)
+{
+	const struct CMUnitTest all[] = {
+		cmocka_unit_test(v2_below_our_own), cmocka_unit_test(v2_not_beside_others), cmocka_unit_test(v2_steps_aside),
+		cmocka_unit_test(v2_in_a_container),
+		cmocka_unit_test(v2_takes_what_it_gets), cmocka_unit_test(malformed_views), cmocka_unit_test(left_behind), cmocka_unit_test(v2_events),
+		cmocka_unit_test(one_hog), cmocka_unit_test(many_children_that_allocate), cmocka_unit_test(shared_pages_count_once),
+		cmocka_unit_test(shared_memory_counts), cmocka_unit_test(nobody_outlives_a_breach), cmocka_unit_test(number_of_processes),
+		cmocka_unit_test(fork_bomb), cmocka_unit_test(processors), cmocka_unit_test(sleeps_too_long), cmocka_unit_test(no_group_is_left),
+		cmocka_unit_test(words),
+	};
+	return cmocka_run_group_tests_name("limits", all, NULL, NULL);
+}
+
+int
+main(void)
+{
+	return as_root_and_user(tests);
+}
