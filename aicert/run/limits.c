@@ -125,7 +125,8 @@ lower(int what, rlim_t to, const char *name, struct ai_err *err)
 int
 ai_limits_set(const struct ai_rlimits *l, struct ai_err *err)
 {
-	if (lower(RLIMIT_CORE, 0, "RLIMIT_CORE", err) < 0 || lower(RLIMIT_NPROC, l->tasks, "RLIMIT_NPROC", err) < 0)
+	/* 1, not 0: only that keeps a core_pattern that names a program from running it (the kernel: "RLIMIT_CORE is set to 1, aborting core"). */
+	if (lower(RLIMIT_CORE, 1, "RLIMIT_CORE", err) < 0 || lower(RLIMIT_NPROC, l->tasks, "RLIMIT_NPROC", err) < 0)
 		return err->code;
 	return l->data ? lower(RLIMIT_DATA, l->data, "RLIMIT_DATA", err) : 0;
 }

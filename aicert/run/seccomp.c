@@ -2,6 +2,7 @@
 #include "run/seccomp.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -10,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -29,7 +31,8 @@
 /* --- what is done about each call ------------------------------------------- */
 
 /* The checks look at arguments; the others are final. */
-typedef enum deed { ALLOW, REFUSE, UNKNOWN, NOTIFY, CHECK_PERSONALITY, CHECK_SOCKET, CHECK_CLONE, CHECK_IOCTL, CHECK_SECCOMP, N_DEEDS } deed;
+typedef enum deed { ALLOW, REFUSE, UNKNOWN, NOTIFY, CHECK_PERSONALITY, CHECK_SOCKET, CHECK_CLONE, CHECK_IOCTL, CHECK_SECCOMP,
+	CHECK_FCNTL, CHECK_SETRLIMIT, CHECK_PRLIMIT, N_DEEDS } deed;
 
 #define DO(call, what) [__NR_##call] = (what)
 #define NOT(call) [__NR_##call] = REFUSE
@@ -59,7 +62,7 @@ static const unsigned char deeds[LAST_KNOWN_CALL + 1] = {
 	/* clone3 has its flags in memory, where a filter cannot look; libc falls back to clone. */
 	DO(clone3, UNKNOWN),
 	DO(personality, CHECK_PERSONALITY), DO(socket, CHECK_SOCKET), DO(socketpair, CHECK_SOCKET), DO(clone, CHECK_CLONE),
-	DO(ioctl, CHECK_IOCTL), DO(seccomp, CHECK_SECCOMP),
+	DO(ioctl, CHECK_IOCTL), DO(seccomp, CHECK_SECCOMP), DO(fcntl, CHECK_FCNTL), DO(setrlimit, CHECK_SETRLIMIT), DO(prlimit64, CHECK_PRLIMIT),
 };
 
 /* What is announced besides, when the step is observed; none of it stands above. */
@@ -70,6 +73,7 @@ static const unsigned char noted[LAST_KNOWN_CALL + 1] = { AI_OBSERVED_CALLS(NOTE
 #define LOAD(field) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
 /* 32 bits of an argument suffice where the kernel reads an int. */
 #define LOAD_ARG(i) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)(offsetof(struct seccomp_data, args) + 8u * (i)))
+#define LOAD_HIGH(i) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)(offsetof(struct seccomp_data, args) + 8u * (i) + 4u))
 #define RETURN(what) BPF_STMT(BPF_RET | BPF_K, (what))
 #define ON(k, yes, no) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (k), (yes), (no))
 #define ON_BITS(k, yes, no) BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, (k), (yes), (no))
@@ -116,6 +120,23 @@ static const struct sock_filter check_seccomp[] = {
 	LOAD_ARG(1), ON_BITS(SECCOMP_FILTER_FLAG_NEW_LISTENER, 0, 1), RETURN(WITH(EPERM)), RETURN(SECCOMP_RET_ALLOW),
 };
 
+/* A lease on an input, which is the store's own object, would hold up everybody else who opens it (for 45 s each time). */
+static const struct sock_filter check_fcntl[] = {
+	LOAD_ARG(1), ON(F_SETLEASE, 0, 1), RETURN(WITH(EPERM)), RETURN(SECCOMP_RET_ALLOW),
+};
+
+/*
+ * RLIMIT_CORE stays at what limits.c made it, 1: at 0 a kernel.core_pattern that names a program would still run that
+ * program, as the machine's root, on a crashing step's memory. Programs that ask for 0 are told that they have it.
+ */
+static const struct sock_filter check_setrlimit[] = {
+	LOAD_ARG(0), ON(RLIMIT_CORE, 0, 1), RETURN(WITH(0)), RETURN(SECCOMP_RET_ALLOW),
+};
+/* Reading it (no new value: both halves of the pointer are 0) is as ever. */
+static const struct sock_filter check_prlimit[] = {
+	LOAD_ARG(1), ON(RLIMIT_CORE, 0, 5), LOAD_ARG(2), ON(0, 0, 2), LOAD_HIGH(2), ON(0, 1, 0), RETURN(WITH(0)), RETURN(SECCOMP_RET_ALLOW),
+};
+
 static const struct sock_filter allow[] = { RETURN(SECCOMP_RET_ALLOW) }, refuse[] = { RETURN(WITH(EPERM)) }, unknown[] = { RETURN(WITH(ENOSYS)) },
 	notify[] = { RETURN(SECCOMP_RET_USER_NOTIF) };
 
@@ -123,6 +144,7 @@ static const struct sock_filter allow[] = { RETURN(SECCOMP_RET_ALLOW) }, refuse[
 static const struct { const struct sock_filter *code; size_t n; } codes[N_DEEDS] = {
 	CODE(ALLOW, allow), CODE(REFUSE, refuse), CODE(UNKNOWN, unknown), CODE(NOTIFY, notify), CODE(CHECK_PERSONALITY, check_personality),
 	CODE(CHECK_SOCKET, check_socket), CODE(CHECK_CLONE, check_clone), CODE(CHECK_IOCTL, check_ioctl), CODE(CHECK_SECCOMP, check_seccomp),
+	CODE(CHECK_FCNTL, check_fcntl), CODE(CHECK_SETRLIMIT, check_setrlimit), CODE(CHECK_PRLIMIT, check_prlimit),
 };
 
 struct maker {
