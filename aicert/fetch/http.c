@@ -1,5 +1,5 @@
-/* http.c -- see http.h.  SPDX-License-Identifier: Apache-2.0 */
-#include "fetch/http.h"
+/* http.c -- see http.h and http_transfer.h: attempts, and what came of them.  SPDX-License-Identifier: Apache-2.0 */
+#include "fetch/http_transfer.h"
 
 #include <curl/curl.h>
 #include <errno.h>
@@ -9,35 +9,15 @@
 #include <strings.h>
 #include <time.h>
 
-#include "base/buf.h"
 #include "base/path.h"
 #include "base/talk.h"
 #include "fetch/auth.h"
 #include "fetch/fetch_impl.h"
-#include "fetch/partial.h"
 
 /* Pauses of 0.5, 1, 2, 4, 8 s; a connection that never was gets the first two only. Attempts that brought bytes do not count. */
 enum { ATTEMPTS = 6, ATTEMPTS_UNREACHED = 3, ATTEMPTS_IN_ALL = 50, PAUSE_MOST_MS = 60000 };
 
-struct transfer {
-	const struct ai_http_request *req;
-	struct ai_partial part;
-	char *shown;               /* what may be said of the URL */
-	CURL *curl;
-	char *host;
-	bool https, token_used;
-	bool fresh;                /* what was there is not to be trusted: begin at the first byte */
-	/* of one attempt, from the headers of its last response: */
-	char *etag, *modified;
-	long retry_after_s;        /* -1 = not said */
-	uint64_t range_from;       /* of a 206 */
-	uint64_t total;            /* 0 = not said */
-	bool body_began;
-	uint64_t had;              /* bytes there before this attempt */
-	uint64_t told;             /* bytes when progress was last said */
-	struct ai_err said;        /* why a callback of ours refused */
-	char detail[CURL_ERROR_SIZE];
-};
+_Static_assert(sizeof ((struct ai_transfer *)0)->detail >= CURL_ERROR_SIZE, "libcurl writes that much");
 
 static pthread_once_t setup_once = PTHREAD_ONCE_INIT;
 static CURLcode setup_result;
@@ -73,7 +53,7 @@ header_value(const char *line, size_t n, const char *name)
 }
 
 static void
-forget_response(struct transfer *t)
+forget_response(struct ai_transfer *t)
 {
 	free(t->etag);
 	free(t->modified);
@@ -82,6 +62,13 @@ forget_response(struct transfer *t)
 	t->range_from = UINT64_MAX;
 	t->total = 0;
 	t->body_began = false;
+	if (t->answer) {
+		bool elsewhere = t->answer->elsewhere;
+		ai_http_answer_done(t->answer);
+		t->answer->elsewhere = elsewhere;
+	}
+	if (t->memory)
+		*t->memory = AI_BUF(t->req->max);
 }
 
 /* Decimal digits at p; false when there are none or too many. */
@@ -109,15 +96,36 @@ parse_retry_after(const char *value)
 	return at < 0 ? -1 : at <= now ? 0 : at - now > 3600 ? 3600 : (long)(at - now);
 }
 
+/* What a call wants to know besides. */
+static void
+answer_header(struct ai_http_answer *a, const char *line, size_t n)
+{
+	char *v;
+	if ((v = header_value(line, n, "content-type"))) {
+		free(a->type);
+		a->type = v;
+	} else if ((v = header_value(line, n, "docker-content-digest"))) {
+		free(a->digest);
+		a->digest = v;
+	} else if ((v = header_value(line, n, "www-authenticate"))) {
+		char *all = a->challenge ? ai_format("%s, %s", a->challenge, v) : ai_strdup(v);
+		free(v);
+		free(a->challenge);
+		a->challenge = all;
+	}
+}
+
 static size_t
 on_header(char *line, size_t one, size_t n, void *ctx)
 {
-	struct transfer *t = ctx;
+	struct ai_transfer *t = ctx;
 	(void)one;
 	if (n >= 5 && strncmp(line, "HTTP/", 5) == 0) {
 		forget_response(t);
 		return n;
 	}
+	if (t->answer)
+		answer_header(t->answer, line, n);
 	char *v;
 	if ((v = header_value(line, n, "etag"))) {
 		free(t->etag);
@@ -144,7 +152,7 @@ on_header(char *line, size_t one, size_t n, void *ctx)
 
 /* More, or another amount, than must arrive: no need to wait for the rest of it. */
 static int
-check_size(struct transfer *t, uint64_t size)
+check_size(struct ai_transfer *t, uint64_t size)
 {
 	if (t->req->size < 0 || size <= (uint64_t)t->req->size)
 		return 0;
@@ -153,7 +161,7 @@ check_size(struct transfer *t, uint64_t size)
 
 /* The first bytes of a body that counts: where do they belong? */
 static int
-begin_body(struct transfer *t, long status)
+begin_body(struct ai_transfer *t, long status)
 {
 	t->body_began = true;
 	if (status == 206) {
@@ -165,21 +173,36 @@ begin_body(struct transfer *t, long status)
 	}
 	if (t->total && check_size(t, t->total) < 0)
 		return t->said.code;
-	/* A weak validator ("W/…") does not promise the same bytes, so it cannot guard a range. */
+	/* A weak validator ("W/…") does not promise the same bytes, so it cannot guard a range; a call's bytes may come from several servers. */
 	bool strong = t->etag && strncmp(t->etag, "W/", 2) != 0;
-	AI_FREE char *validator = strong ? ai_format("etag %s", t->etag) : t->modified ? ai_format("modified %s", t->modified) : NULL;
+	AI_FREE char *validator = t->answer ? NULL : strong ? ai_format("etag %s", t->etag) : t->modified ? ai_format("modified %s", t->modified) : NULL;
 	t->had = 0;
 	t->fresh = false;
 	return ai_partial_restart(&t->part, validator, &t->said);
 }
 
+/* A page that says what went wrong may be cut; what was asked for may not. */
+static size_t
+on_memory(struct ai_transfer *t, const char *bytes, size_t n, long status)
+{
+	size_t room = t->memory->max - t->memory->len;
+	if (n > room && status == 200) {
+		ai_fail(&t->said, AI_EINPUT, "'%s': the server sends more than %zu bytes", t->shown, t->memory->max);
+		return 0;
+	}
+	ai_buf_put(t->memory, bytes, n > room ? room : n);
+	return ai_buf_ok(t->memory, t->shown, &t->said) < 0 ? 0 : n;
+}
+
 static size_t
 on_body(char *bytes, size_t one, size_t n, void *ctx)
 {
-	struct transfer *t = ctx;
+	struct ai_transfer *t = ctx;
 	long status = 0;
 	(void)one;
 	(void)curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &status);
+	if (t->memory)
+		return on_memory(t, bytes, n, status);
 	if (status != 200 && status != 206)
 		return n; /* a page that says what went wrong */
 	if (!t->body_began && begin_body(t, status) < 0)
@@ -192,7 +215,7 @@ on_body(char *bytes, size_t one, size_t n, void *ctx)
 static int
 on_progress(void *ctx, curl_off_t total, curl_off_t now, curl_off_t up_total, curl_off_t up_now)
 {
-	struct transfer *t = ctx;
+	struct ai_transfer *t = ctx;
 	(void)up_total;
 	(void)up_now;
 	if (ai_check_interrupt(&t->said) < 0)
@@ -217,7 +240,7 @@ append(struct curl_slist **list, const char *header)
 
 /* Where to go on from, and how the server shall know that it still has the same file. */
 static bool
-set_range(struct transfer *t, struct curl_slist **headers)
+set_range(struct ai_transfer *t, struct curl_slist **headers)
 {
 	const char *v = t->part.validator;
 	bool usable = t->part.have > 0 && !t->fresh && (v || t->req->sha256);
@@ -229,11 +252,11 @@ set_range(struct transfer *t, struct curl_slist **headers)
 }
 
 static bool
-set_headers(struct transfer *t, struct curl_slist **headers)
+set_headers(struct ai_transfer *t, struct curl_slist **headers)
 {
 	const char *user, *token = t->token_used && t->https ? ai_auth_token(t->host, &user) : NULL;
 	bool good = append(headers, "Accept-Encoding: identity");
-	for (size_t i = 0; i < t->req->n_headers; i++)
+	for (size_t i = 0; i < t->req->n_headers && !(t->answer && t->answer->elsewhere); i++)
 		good = good && append(headers, t->req->headers[i]);
 	if (token) {
 		AI_FREE char *auth = ai_format("Authorization: Bearer %s", token);
@@ -242,8 +265,20 @@ set_headers(struct transfer *t, struct curl_slist **headers)
 	return good && set_range(t, headers);
 }
 
+/* A call's URL is set for each attempt: only this machine is spoken to without TLS, and that is nobody's proxy to hear. */
+static bool
+set_place(struct ai_transfer *t)
+{
+	const char *url = t->next ? t->next : t->req->url;
+	if (!t->answer)
+		return true;
+	t->answer->elsewhere = !ai_http_same_origin(url, t->req->url);
+	bool near = strncasecmp(url, "http:", 5) == 0;
+	return curl_easy_setopt(t->curl, CURLOPT_URL, url) == CURLE_OK && curl_easy_setopt(t->curl, CURLOPT_NOPROXY, near ? "*" : NULL) == CURLE_OK;
+}
+
 static CURLcode
-attempt(struct transfer *t)
+attempt(struct ai_transfer *t)
 {
 	struct curl_slist *headers = NULL;
 	CURLcode c = CURLE_OUT_OF_MEMORY;
@@ -251,15 +286,23 @@ attempt(struct transfer *t)
 	t->said.code = 0;
 	t->detail[0] = '\0';
 	t->had = t->told = t->part.have;
-	if (set_headers(t, &headers) && curl_easy_setopt(t->curl, CURLOPT_HTTPHEADER, headers) == CURLE_OK)
+	if (set_place(t) && set_headers(t, &headers) && curl_easy_setopt(t->curl, CURLOPT_HTTPHEADER, headers) == CURLE_OK)
 		c = curl_easy_perform(t->curl);
 	(void)curl_easy_setopt(t->curl, CURLOPT_HTTPHEADER, NULL);
 	curl_slist_free_all(headers);
 	return c;
 }
 
+static long
+stall_s(void)
+{
+	const char *s = getenv("AICERT_STALL_S");
+	uint64_t v;
+	return s && decimal(s, &v, NULL) && v > 0 && v <= 3600 ? (long)v : 60;
+}
+
 static int
-set_options(struct transfer *t, struct ai_err *err)
+set_options(struct ai_transfer *t, struct ai_err *err)
 {
 	CURL *c = t->curl;
 	const char *ca = getenv("SSL_CERT_FILE"), *netrc = getenv("NETRC");
@@ -269,16 +312,23 @@ set_options(struct transfer *t, struct ai_err *err)
 	SET(CURLOPT_USERAGENT, "aicert/" AICERT_VERSION);
 	SET(CURLOPT_PROTOCOLS_STR, "http,https");
 	SET(CURLOPT_REDIR_PROTOCOLS_STR, t->https ? "https" : "http,https");
-	SET(CURLOPT_FOLLOWLOCATION, 1L);
-	SET(CURLOPT_MAXREDIRS, 10L);
-	SET(CURLOPT_NETRC, (long)CURL_NETRC_OPTIONAL);
-	if (netrc && *netrc)
-		SET(CURLOPT_NETRC_FILE, netrc);
+	if (t->answer) {
+		if (t->req->post)
+			SET(CURLOPT_POSTFIELDS, t->req->post);
+		if (t->memory)
+			SET(CURLOPT_TIMEOUT, 300L);
+	} else {
+		SET(CURLOPT_FOLLOWLOCATION, 1L);
+		SET(CURLOPT_MAXREDIRS, 10L);
+		SET(CURLOPT_NETRC, (long)CURL_NETRC_OPTIONAL);
+		if (netrc && *netrc)
+			SET(CURLOPT_NETRC_FILE, netrc);
+	}
 	if (ca && *ca)
 		SET(CURLOPT_CAINFO, ca);
 	SET(CURLOPT_CONNECTTIMEOUT, 30L);
 	SET(CURLOPT_LOW_SPEED_LIMIT, 1L);
-	SET(CURLOPT_LOW_SPEED_TIME, 60L);
+	SET(CURLOPT_LOW_SPEED_TIME, stall_s());
 	SET(CURLOPT_NOSIGNAL, 1L);
 	SET(CURLOPT_ERRORBUFFER, t->detail);
 	SET(CURLOPT_HEADERFUNCTION, on_header);
@@ -294,14 +344,25 @@ set_options(struct transfer *t, struct ai_err *err)
 
 /* --- what came of it ----------------------------------------------------------------------- */
 
-typedef enum outcome { ARRIVED, AGAIN, AGAIN_AT_ONCE, OVER } outcome;
+typedef enum outcome { ARRIVED, AGAIN, BAD_MOMENT, AGAIN_AT_ONCE, REDIRECTED, ANSWERED, OVER } outcome;
+
+/* Of a call: what is neither what was asked for nor a bad moment. */
+static outcome
+judge_answer(struct ai_transfer *t, long status, struct ai_err *err)
+{
+	if (status == 301 || status == 302 || status == 303 || status == 307 || status == 308)
+		return ai_http_redirect(t, err) < 0 ? OVER : REDIRECTED;
+	return ANSWERED;
+}
 
 static outcome
-judge_status(struct transfer *t, long status, struct ai_err *err)
+judge_status(struct ai_transfer *t, long status, struct ai_err *err)
 {
 	const char *user;
 	ai_fail(err, AI_EENV, "'%s': the server answers %ld", t->shown, status);
-	if (status == 200 || status == 206) {
+	if (t->memory && status == 200)
+		return ARRIVED;
+	if (!t->memory && (status == 200 || status == 206)) {
 		/* No body at all: an empty file. */
 		if (!t->body_began && begin_body(t, status) < 0) {
 			*err = t->said;
@@ -313,13 +374,15 @@ judge_status(struct transfer *t, long status, struct ai_err *err)
 		t->fresh = true;
 		return AGAIN_AT_ONCE;
 	}
+	if (t->answer && status != 408 && status != 429 && status < 500)
+		return judge_answer(t, status, err);
 	/* Only a server that says no is shown a token: most files need none, and a stale one spoils those. */
 	if ((status == 401 || status == 403 || status == 404) && !t->token_used && t->https && ai_auth_token(t->host, &user)) {
 		t->token_used = true;
 		return AGAIN_AT_ONCE;
 	}
 	if (status == 408 || status == 429 || status >= 500)
-		return AGAIN;
+		return BAD_MOMENT;
 	if (status == 404 || status == 410)
 		ai_fail(err, AI_EINPUT, "'%s': is gone: the server answers %ld", t->shown, status);
 	else
@@ -330,17 +393,18 @@ judge_status(struct transfer *t, long status, struct ai_err *err)
 }
 
 static outcome
-judge(struct transfer *t, CURLcode c, struct ai_err *err)
+judge(struct ai_transfer *t, CURLcode c, struct ai_err *err)
 {
 	long status = 0;
+	(void)curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &status);
+	if (t->answer)
+		t->answer->status = status;
 	if (t->said.code) {
 		*err = t->said;
 		return t->fresh && t->said.code == AI_EENV && t->part.have > 0 ? AGAIN_AT_ONCE : OVER;
 	}
-	if (c == CURLE_OK) {
-		(void)curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &status);
+	if (c == CURLE_OK)
 		return judge_status(t, status, err);
-	}
 	ai_fail(err, AI_EENV, "'%s': cannot be reached: %s", t->shown, t->detail[0] ? t->detail : curl_easy_strerror(c));
 	switch (c) {
 	case CURLE_COULDNT_RESOLVE_HOST: case CURLE_COULDNT_RESOLVE_PROXY: case CURLE_COULDNT_CONNECT: case CURLE_OPERATION_TIMEDOUT:
@@ -378,21 +442,29 @@ base_ms(void)
 	return s && decimal(s, &ms, NULL) && ms <= PAUSE_MOST_MS ? (long)ms : 500;
 }
 
-/* Attempts until all of it is in the partial file. */
-static int
-download(struct transfer *t, struct ai_err *err)
+int
+ai_transfer_run(struct ai_transfer *t, struct ai_err *err)
 {
 	long pause = base_ms();
 	bool reached = false;
-	for (int tries = 1, in_all = 1;; tries++, in_all++) {
+	for (unsigned tries = 1, in_all = 1;; tries++, in_all++) {
 		uint64_t before = t->part.have;
 		outcome o = judge(t, attempt(t), err);
-		if (o == ARRIVED)
-			return 0;
+		if (o != REDIRECTED) {
+			free(t->next);
+			t->next = NULL;
+			t->hops = 0;
+		}
+		if (o == ARRIVED || o == ANSWERED) {
+			*err = (struct ai_err){ .code = 0 };
+			return o == ANSWERED;
+		}
 		if (o == OVER || in_all >= ATTEMPTS_IN_ALL)
 			return err->code;
-		if (o == AGAIN_AT_ONCE)
+		if (o == AGAIN_AT_ONCE || o == REDIRECTED) {
+			tries -= o == REDIRECTED;
 			continue;
+		}
 		long status = 0;
 		(void)curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &status);
 		reached |= status != 0;
@@ -400,8 +472,8 @@ download(struct transfer *t, struct ai_err *err)
 			tries = 1;
 			pause = base_ms();
 		}
-		if (tries >= (reached ? ATTEMPTS : ATTEMPTS_UNREACHED))
-			return err->code;
+		if (tries >= (t->req->tries ? t->req->tries : reached ? ATTEMPTS : ATTEMPTS_UNREACHED))
+			return o == BAD_MOMENT && t->answer ? 1 : err->code;
 		long wait = t->retry_after_s >= 0 ? t->retry_after_s * 1000 : pause;
 		wait = wait > PAUSE_MOST_MS ? PAUSE_MOST_MS : wait;
 		ai_say(t->req->talk, AI_TALK_NOTE, "%s; again in %ld.%ld s", err->text, wait / 1000, wait % 1000 / 100);
@@ -411,32 +483,21 @@ download(struct transfer *t, struct ai_err *err)
 	}
 }
 
-/* Downloads, and puts what arrived into the sink: 1 done, 0 it is not what must arrive (err says what), negative. */
-static int
-fetch_once(struct transfer *t, const struct ai_sink *sink, struct ai_digest *out, uint64_t *size_out, struct ai_err *err)
+bool
+ai_transfer_whole(const struct ai_transfer *t)
 {
-	char got[AI_HEX], want[AI_HEX];
-	bool whole = t->req->size >= 0 && t->req->sha256 && t->part.have == (uint64_t)t->req->size && !t->fresh;
-	if (!whole && download(t, err) < 0)
-		return err->code;
-	if (t->req->size >= 0 && t->part.have != (uint64_t)t->req->size) {
-		ai_fail(err, AI_EINPUT, "'%s': size: got %llu bytes, expected %lld", t->shown, (unsigned long long)t->part.have, (long long)t->req->size);
-		return 0;
-	}
-	int r = ai_partial_into(&t->part, sink, t->req->sha256, out, err);
-	if (r == 0) {
-		ai_hex(out, got);
-		ai_hex(t->req->sha256, want);
-		ai_fail(err, AI_EINPUT, "'%s': sha256: got %s, expected %s", t->shown, got, want);
-	}
-	if (r == 1)
-		*size_out = t->part.have;
-	return r;
+	return t->req->size >= 0 && t->req->sha256 && t->part.have == (uint64_t)t->req->size && !t->fresh;
 }
 
-static int
-transfer_init(struct transfer *t, struct ai_err *err)
+int
+ai_transfer_init(struct ai_transfer *t, struct ai_err *err)
 {
+	t->part.fd = -1;
+	t->shown = ai_url_public(t->req->url);
+	if (!t->shown)
+		return ai_nomem(err);
+	if (ai_http_setup(err) < 0)
+		return err->code;
 	CURLU *u = curl_url();
 	char *scheme = NULL, *host = NULL;
 	if (!u || curl_url_set(u, CURLUPART_URL, t->req->url, 0) != CURLUE_OK || curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK ||
@@ -448,7 +509,7 @@ transfer_init(struct transfer *t, struct ai_err *err)
 		err->code = 0;
 		t->https = strcmp(scheme, "https") == 0;
 		t->host = ai_strdup(host);
-		t->curl = curl_easy_init();
+		t->curl = t->req->session ? ai_http_session_curl(t->req->session) : curl_easy_init();
 		if (!t->host || !t->curl)
 			(void)ai_nomem(err);
 	}
@@ -458,50 +519,14 @@ transfer_init(struct transfer *t, struct ai_err *err)
 	return err->code ? err->code : set_options(t, err);
 }
 
-int
-ai_http_get(const struct ai_http_request *req, const struct ai_sink *sink, struct ai_digest *out, uint64_t *size_out, struct ai_err *err)
+void
+ai_transfer_done(struct ai_transfer *t)
 {
-	struct transfer t = { .req = req, .part = { .fd = -1 }, .shown = ai_url_public(req->url) };
-	struct ai_digest got;
-	int r = t.shown ? ai_http_setup(err) : ai_nomem(err);
-	if (r == 0)
-		r = transfer_init(&t, err);
-	if (r == 0)
-		r = ai_partial_open(req->partial, t.shown, &t.part, err);
-	if (r == 0) {
-		bool resumed = t.part.have > 0;
-		r = fetch_once(&t, sink, &got, size_out, err);
-		/* Bytes of an earlier attempt may be of another file: what is wrong may be ours. */
-		if (r == 0 && resumed) {
-			t.fresh = true;
-			r = fetch_once(&t, sink, &got, size_out, err);
-		}
-		/* What is complete, right or wrong, is no partial download. */
-		ai_partial_close(&t.part, r >= 0);
-	}
-	if (r == 1)
-		*out = got;
-	forget_response(&t);
-	curl_easy_cleanup(t.curl);
-	free(t.host);
-	free(t.shown);
-	return r == 1 ? 0 : err->code;
-}
-
-int
-ai_http_file_path(const char *url, char **path_out, struct ai_err *err)
-{
-	CURLU *u = curl_url();
-	char *path = NULL;
-	/* libcurl takes no host but localhost and 127.0.0.1 in a file URL. */
-	bool good = u && curl_url_set(u, CURLUPART_URL, url, 0) == CURLUE_OK && curl_url_get(u, CURLUPART_PATH, &path, CURLU_URLDECODE) == CURLUE_OK && path[0] == '/';
-	char *copy = good ? ai_strdup(path) : NULL;
-	curl_free(path);
-	curl_url_cleanup(u);
-	if (!good)
-		return ai_fail(err, AI_EINPUT, "file URL: expected 'file:///absolute/path'");
-	if (!copy)
-		return ai_nomem(err);
-	*path_out = copy;
-	return 0;
+	free(t->etag);
+	free(t->modified);
+	free(t->next);
+	if (!t->req->session)
+		curl_easy_cleanup(t->curl);
+	free(t->host);
+	free(t->shown);
 }

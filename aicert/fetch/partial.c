@@ -47,15 +47,22 @@ open_locked(const char *path, int *fd_out, struct stat *st, struct ai_err *err)
 	}
 }
 
-int
-ai_partial_open(const char *dir, const char *name, struct ai_partial *out, struct ai_err *err)
+/* The paths of that name; either may be NULL. */
+static struct ai_partial
+named(const char *dir, const char *name)
 {
 	struct ai_digest d;
 	char hex[AI_HEX];
-	struct stat st;
 	ai_sha256(name, strlen(name), &d);
 	ai_hex(&d, hex);
-	struct ai_partial p = { .fd = -1, .path = ai_format("%s/%s", dir, hex), .meta = ai_format("%s/%s.meta", dir, hex) };
+	return (struct ai_partial){ .fd = -1, .path = ai_format("%s/%s", dir, hex), .meta = ai_format("%s/%s.meta", dir, hex) };
+}
+
+int
+ai_partial_open(const char *dir, const char *name, struct ai_partial *out, struct ai_err *err)
+{
+	struct stat st;
+	struct ai_partial p = named(dir, name);
 	AI_BUF_AUTO meta = AI_BUF(4096);
 	if (!p.path || !p.meta) {
 		(void)ai_nomem(err);
@@ -157,4 +164,11 @@ ai_partial_close(struct ai_partial *p, bool finished)
 	free(p->meta);
 	free(p->validator);
 	*p = (struct ai_partial){ .fd = -1 };
+}
+
+void
+ai_partial_remove(const char *dir, const char *name)
+{
+	struct ai_partial p = named(dir, name);
+	ai_partial_close(&p, p.path && p.meta);
 }

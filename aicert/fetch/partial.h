@@ -35,5 +35,7 @@ int ai_partial_append(struct ai_partial *p, const void *bytes, size_t n, struct 
 int ai_partial_into(struct ai_partial *p, const struct ai_sink *sink, const struct ai_digest *want, struct ai_digest *out, struct ai_err *err) AI_CHECKED;
 /* finished: the files are removed. */
 void ai_partial_close(struct ai_partial *p, bool finished);
+/* What stands under that name goes. Waits for nobody: a process that is at it has the file open, and finishes without its name. */
+void ai_partial_remove(const char *dir, const char *name);
 
 #endif
