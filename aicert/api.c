@@ -6,6 +6,7 @@
 #include "api_hooks.h"
 #include "base/buf.h"
 #include "fetch/fetch.h"
+#include "run/reproduce.h"
 #include "run/run.h"
 #include "run/why.h"
 
@@ -119,6 +120,38 @@ aicert_log(const aicert_run_options *options, const char *step, char **path, aic
 	if (r == 0)
 		r = ai_last_log(&e.run, step, path, &err);
 	return ai_api_error(&err, r, error);
+}
+
+_Static_assert(sizeof(aicert_named_path) == sizeof(struct ai_named_ref), "the public pair is the internal one");
+
+static int
+reproduce(const char *proof, const aicert_reproduce_options *in, char **report, struct ai_err *err)
+{
+	aicert_reproduce_options o = { .size = sizeof o };
+	struct ai_err second = { 0 };
+	AI_JSON *made = NULL;
+	if (in && (in->size < sizeof in->size || in->size > sizeof o))
+		return ai_fail(err, AI_EUSAGE, "aicert_reproduce_options: got size %zu, expected at most %zu", in->size, sizeof o);
+	if (in)
+		memcpy(&o, in, in->size);
+	struct listener listener = { o.say, o.ctx };
+	struct ai_talk talk = { pass_on, &listener };
+	struct ai_reproduce_options run = {
+		.proof = proof, .project = o.project, .step = o.step, .keep = o.keep, .home = o.home,
+		.inputs = (const struct ai_named_ref *)o.inputs, .n_inputs = o.n_inputs, .replan = ai_api_hooks.replan,
+		.talk = o.say ? &talk : NULL,
+	};
+	int r = ai_reproduce(&run, &made, err);
+	if (made && report && ai_api_text(made, report, &second) < 0)
+		return (*err = second).code;
+	return r;
+}
+
+int
+aicert_reproduce(const char *proof, const aicert_reproduce_options *options, char **report, aicert_error *error)
+{
+	struct ai_err err = { 0 };
+	return ai_api_error(&err, reproduce(proof, options, report, &err), error);
 }
 
 void

@@ -23,10 +23,12 @@ struct ai_command {
 extern const struct ai_command ai_commands[];
 
 int ai_cmd_run(int argc, char **argv);
+int ai_cmd_init(int argc, char **argv);
 int ai_cmd_lock(int argc, char **argv);
 int ai_cmd_why(int argc, char **argv);
 int ai_cmd_log(int argc, char **argv);
 int ai_cmd_verify(int argc, char **argv);
+int ai_cmd_reproduce(int argc, char **argv);
 int ai_cmd_show(int argc, char **argv);
 int ai_cmd_hash(int argc, char **argv);
 int ai_cmd_trust(int argc, char **argv);
@@ -34,10 +36,12 @@ int ai_cmd_trust(int argc, char **argv);
 /* What both tables list, so that help is the same in both. X(name, function suffix, light, line) */
 #define AI_COMMANDS(X) \
 	X("run", run, 0, "run the Aicertfile and write its proof (what `aicert` alone does)") \
+	X("init", init, 0, "write a first Aicertfile for what is in a folder") \
 	X("lock", lock, 0, "pin every input in aicert.lock, or move pins with --update") \
 	X("why", why, 0, "say for each step whether it would run, and why") \
 	X("log", log, 0, "print what a step printed when it last ran") \
 	X("verify", verify, 1, "judge a proof: the level it reaches and what was checked") \
+	X("reproduce", reproduce, 0, "run a proof's steps again and compare every result with the proof's") \
 	X("show", show, 1, "print a proof's inputs, steps and outputs for people") \
 	X("hash", hash, 1, "print the id of a file or folder") \
 	X("trust", trust, 1, "list, add or remove the keys that this verifier accepts")

@@ -21,7 +21,7 @@ help(void)
 	     "usage: aicert [run] [--output-bom proof.json] [-f Aicertfile]\n"
 	     "       aicert COMMAND [OPTION…] [ARGUMENT…]\n");
 	for (const struct ai_command *c = ai_commands; c->name; c++)
-		printf("  %-8s %s\n", c->name, c->line);
+		printf("  %-9s %s\n", c->name, c->line);
 	puts("\n"
 	     "`aicert COMMAND --help` explains one, with an example.\n"
 	     "Exit codes: 0 done; 1 the answer is no; 2 usage or Aicertfile; 3 an input is unreadable, malformed or not\n"
