@@ -178,7 +178,7 @@ put_file(struct layer *y, struct archive_entry *e, const struct ai_image_path *a
 		return ai_fail(y->err, AI_EINPUT, "has no size");
 	if (store_content(y, (uint64_t)archive_entry_size(e), &id) < 0)
 		return y->err->code;
-	/* As fetch/path.c: what the owner may execute is executable. */
+	/* As fetch/path.c: what the owner may execute is executable. (Of an access list, libarchive takes the owner's line for the mode.) */
 	return ai_image_put(&y->all->tree, at, archive_entry_perm(e) & 0100 ? AI_IMAGE_EXEC : AI_IMAGE_FILE, &id, NULL, y->err);
 }
 
@@ -221,6 +221,9 @@ put_entry(struct layer *y, struct archive_entry *e, const struct ai_image_path *
 	case AE_IFREG:
 		return put_file(y, e, at);
 	case AE_IFDIR:
+		/* libarchive takes a plain file for a folder when its name ends in '/'. */
+		if (archive_entry_size(e) > 0)
+			return ai_fail(y->err, AI_EINPUT, "a folder with bytes in it");
 		return ai_image_put(&y->all->tree, at, AI_IMAGE_FOLDER, NULL, NULL, y->err);
 	case AE_IFLNK:
 		return put_link(y, e, at);
