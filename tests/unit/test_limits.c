@@ -497,7 +497,6 @@ sleeps_too_long(void **state)
 	struct trial t;
 	trial_start(&t);
 	t.s.time_s = 0.5;
-
 	expect_end(&t, "sh", "sleep 60", AI_END_TIME);
 	double t0 = seconds();
 	expect_end(&t, PYTHON, "import signal, os, time\nfor s in set(signal.Signals) - {signal.SIGKILL, signal.SIGSTOP}: signal.signal(s, signal.SIG_IGN)\n"
