@@ -154,6 +154,8 @@ on_header(char *line, size_t one, size_t n, void *ctx)
 static int
 check_size(struct ai_transfer *t, uint64_t size)
 {
+	if (t->req->max && size > t->req->max)
+		return ai_fail(&t->said, AI_EINPUT, "'%s': too large: got %llu bytes or more, expected at most %zu", t->shown, (unsigned long long)size, t->req->max);
 	if (t->req->size < 0 || size <= (uint64_t)t->req->size)
 		return 0;
 	return ai_fail(&t->said, AI_EINPUT, "'%s': size: got %llu bytes or more, expected %lld", t->shown, (unsigned long long)size, (long long)t->req->size);
@@ -220,6 +222,8 @@ on_progress(void *ctx, curl_off_t total, curl_off_t now, curl_off_t up_total, cu
 	(void)up_now;
 	if (ai_check_interrupt(&t->said) < 0)
 		return 1;
+	if (t->req->stop && atomic_load(t->req->stop))
+		return ai_fail(&t->said, AI_EINTR, "'%s': no longer wanted", t->shown) != 0;
 	if (t->body_began && (t->part.have - t->told >= 1 << 18 || (now == total && t->part.have != t->told))) {
 		t->told = t->part.have;
 		ai_say_progress(t->req->talk, t->shown, t->part.have, total > 0 ? t->had + (uint64_t)total : 0);

@@ -20,6 +20,7 @@
 #ifndef AI_HTTP_H
 #define AI_HTTP_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -39,10 +40,11 @@ struct ai_http_request {
 	int64_t size;                       /* bytes that must arrive; -1 = any */
 	const char *partial;                /* folder for unfinished downloads (partial.h) */
 	const struct ai_talk *talk;         /* may be NULL */
+	size_t max;                         /* bytes of a body at most; 0 = any (ai_http_get) or none (ai_http_call) */
+	const atomic_bool *stop;            /* true: another thread no longer wants it (AI_EINTR); may be NULL */
 	/* Calls only: */
 	struct ai_http_session *session;    /* may be NULL */
 	const char *post;                   /* a form to send; NULL = GET */
-	size_t max;                         /* bytes of an answer's body at most (ai_http_call) */
 	unsigned tries;                     /* attempts; 0 = as many as a get */
 };
 

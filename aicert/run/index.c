@@ -82,7 +82,6 @@ ai_index_free(struct ai_index *x)
 /* --- sinks: a page into memory, a file into the folder ---------------------------- */
 
 struct landing {
-	const struct ai_index *x;
 	struct ai_buf *page;         /* or: */
 	int fd;
 	struct ai_sha sha;
@@ -108,14 +107,10 @@ land_write(void *obj, const void *p, size_t n, struct ai_err *err)
 	struct landing *l = obj;
 	l->size += n;
 	ai_sha_add(&l->sha, p, n);
-	if (atomic_load(&l->x->stop))
-		return ai_fail(err, AI_EINTR, "no longer wanted");
 	if (l->page) {
 		ai_buf_put(l->page, p, n);
 		return ai_buf_ok(l->page, "page", err);
 	}
-	if (l->size > l->x->opt.max_file)
-		return ai_fail(err, AI_EINPUT, "a file of the index is too large: got more than %llu bytes", (unsigned long long)l->x->opt.max_file);
 	return ai_write_all(l->fd, p, n, "downloaded file", err);
 }
 
@@ -162,9 +157,10 @@ fetch_file(struct ai_index *x, size_t k, struct ai_err *err)
 	AI_FD fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return ai_fail_errno(err, AI_EENV, "%s: cannot create", path);
-	struct landing l = { .x = x, .fd = fd };
+	struct landing l = { .fd = fd };
 	struct ai_sink sink = landing_sink(&l);
-	struct ai_http_request q = { .url = url, .sha256 = f->link.hashed ? &f->link.sha256 : NULL, .size = -1, .partial = x->opt.partial };
+	struct ai_http_request q = { .url = url, .sha256 = f->link.hashed ? &f->link.sha256 : NULL, .size = -1, .partial = x->opt.partial,
+		.max = x->opt.max_file, .stop = &x->stop };
 	if (ai_http_get(&q, &sink, &f->sha256, &f->size, err) < 0)
 		return err->code;
 	f->here = true;
@@ -185,9 +181,10 @@ static int
 fetch_page(struct ai_index *x, const char *url, struct ai_buf *html, struct ai_err *err)
 {
 	static const char *const accept[] = { "Accept: text/html, application/vnd.pypi.simple.v1+html" };
-	struct landing l = { .x = x, .page = html };
+	struct landing l = { .page = html };
 	struct ai_sink sink = landing_sink(&l);
-	struct ai_http_request q = { .url = url, .headers = accept, .n_headers = 1, .size = -1, .partial = x->opt.partial };
+	struct ai_http_request q = { .url = url, .headers = accept, .n_headers = 1, .size = -1, .partial = x->opt.partial, .max = AI_MAX_PAGE,
+		.stop = &x->stop };
 	struct ai_digest id;
 	uint64_t size;
 	if (ai_http_get(&q, &sink, &id, &size, err) == 0)
@@ -364,10 +361,10 @@ serve_metadata(struct ai_index *x, int fd, size_t k, struct ai_err *err)
 	AI_FREE char *beside = url ? ai_format("%.*s.metadata%s", (int)n, url, url + n) : NULL;
 	if (!beside)
 		return ai_nomem(err);
-	struct landing l = { .x = x, .page = &text };
+	struct landing l = { .page = &text };
 	struct ai_sink sink = landing_sink(&l);
 	struct ai_http_request q = { .url = beside, .sha256 = f->link.metadata_hashed ? &f->link.metadata_sha256 : NULL, .size = -1,
-		.partial = x->opt.partial };
+		.partial = x->opt.partial, .max = AI_MAX_TEXT, .stop = &x->stop };
 	struct ai_digest id;
 	uint64_t size;
 	if (ai_http_get(&q, &sink, &id, &size, err) < 0)
