@@ -369,7 +369,7 @@ static int
 run(struct watch *w, struct ai_end *end, struct ai_err *err)
 {
 	const struct ai_sandbox *s = w->b->s;
-	if (ai_check_interrupt(err) < 0 || ai_box_prepare(w->b, err) < 0 || ai_box_host_paths(w->b, err) < 0 ||
+	if (ai_check_interrupt(err) < 0 || ai_box_prepare(w->b, err) < 0 || (s->host && ai_box_host_paths(w->b, err) < 0) ||
 	    observe_host(w->b, err) < 0 || ai_filter_make(s->observer != NULL, &w->b->filter, err) < 0)
 		return err->code;
 	ai_keeper_start(s, &w->keeper, &w->b->rlimits);
@@ -389,8 +389,8 @@ run(struct watch *w, struct ai_end *end, struct ai_err *err)
 int
 ai_sandbox_run(const struct ai_sandbox *s, struct ai_end *end, struct ai_err *err)
 {
-	if (!s->host)
-		return ai_fail(err, AI_EUSAGE, "sandbox: the only environment is 'host'");
+	if (s->host == (s->root != NULL))
+		return ai_fail(err, AI_EUSAGE, "sandbox: expected either the machine's folders or an image's root");
 	struct ai_box b = { .s = s, .root = geteuid() == 0, .uid = geteuid(), .gid = getegid() };
 	struct watch w = { .b = &b, .sock = -1, .log = -1, .pidfd = -1, .listener = -1, .root = -1 };
 	int r = run(&w, end, err);

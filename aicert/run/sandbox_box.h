@@ -3,8 +3,9 @@
  *
  * Three processes take part: aicert itself (sandbox.c, prepared by
  * sandbox_scratch.c); pid 1 of the new namespaces (sandbox_init.c), which builds the
- * tree (sandbox_root.c), gives up every right and reaps; and the command. They speak
- * over one SEQPACKET pair, one struct ai_box_msg a packet.
+ * tree (sandbox_root.c; sandbox_host.c what is the machine's in it), gives up every
+ * right and reaps; and the command. They speak over one SEQPACKET pair, one struct
+ * ai_box_msg a packet.
  *
  * Depends on: base.  Threads: one.
  * SPDX-License-Identifier: Apache-2.0
@@ -26,12 +27,23 @@
 #define AI_BOX_GID 1000
 #define AI_BOX_HOME "/home/aicert"
 
+/* Files of /etc that are the same in every step, whoever runs it and on whatever: X(name, text). */
+#define AI_BOX_ETC(X) \
+	X("passwd", "root:x:0:0:root:/root:/usr/sbin/nologin\naicert:x:1000:1000:aicert:" AI_BOX_HOME ":/bin/sh\n" \
+		"nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n") \
+	X("group", "root:x:0:\naicert:x:1000:\nnogroup:x:65534:\n") \
+	X("hosts", "127.0.0.1 localhost aicert\n::1 localhost ip6-localhost ip6-loopback\n") \
+	X("hostname", "aicert\n") \
+	X("host.conf", "multi on\n") \
+	X("nsswitch.conf", "passwd: files\ngroup: files\nshadow: files\nhosts: files\nnetworks: files\nprotocols: files\nservices: files\n")
+
 struct ai_box {
 	const struct ai_sandbox *s;
 	bool root;                    /* started by root: the step becomes an unused uid */
 	uid_t uid;                    /* the step's, as the kernel outside calls it */
 	gid_t gid;
 	bool *overlay;                /* per mount: overlay (else a scratch mount has been copied) */
+	bool places;                  /* the image lacks a place of s->binds: scratch/places has it, to be laid over */
 	char **host; size_t n_host;   /* the machine's own paths that belong into the tree, absent ones too */
 	struct ai_filter filter;
 	struct ai_rlimits rlimits;    /* the command's */
@@ -62,10 +74,15 @@ int ai_box_prepare(struct ai_box *b, struct ai_err *err) AI_CHECKED;
  */
 int ai_box_point(const struct ai_box *b, int dirfd, const char *rel, bool folder, bool own, int *fd_out, struct ai_err *err) AI_CHECKED;
 
-/* --- sandbox_root.c: in the new mount namespace --------------------------- */
+/* --- sandbox_host.c: the machine's part of the tree ------------------------ */
 /* Which of the machine's own paths belong into the tree: b->host. Called before the clone. */
 int ai_box_host_paths(struct ai_box *b, struct ai_err *err) AI_CHECKED;
+/* Fills the new root, a fresh tmpfs that is the working directory and that root is; the machine's tree is still "/". */
+int ai_box_host_tree(const struct ai_box *b, int root, struct ai_err *err) AI_CHECKED;
+/* --- sandbox_root.c: in the new mount namespace --------------------------- */
 int ai_box_build(const struct ai_box *b, struct ai_err *err) AI_CHECKED;
+/* What from names, with all that is mounted below it, also at the place that at is; attrs: MOUNT_ATTR_*. name is for errors. */
+int ai_box_bind(int from, int at, unsigned long long attrs, const char *name, struct ai_err *err) AI_CHECKED;
 /* --- sandbox_init.c: pid 1 and the command -------------------------------- */
 /* Does not return. sock is its end of the pair, log the pipe's. */
 _Noreturn void ai_box_init(const struct ai_box *b, int sock, int log);

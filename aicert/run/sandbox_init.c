@@ -29,7 +29,7 @@
 #define SOCK 3
 
 static const char *const writable[] = { "/workspace", "/tmp", AI_BOX_HOME, "/dev/shm", "/dev/null", "/dev/zero", "/dev/full",
-	"/dev/random", "/dev/urandom", "/proc" /* own comm and oom_score_adj; the rest is read-only by mount and by owner */, NULL };
+	"/dev/random", "/dev/urandom" };
 
 bool
 ai_box_send(int sock, const struct ai_box_msg *msg, int fd)
@@ -215,6 +215,21 @@ keep_cpus(unsigned n, struct ai_err *err)
 	return n && sched_setaffinity(0, sizeof some, &some) < 0 ? ai_fail_errno(err, AI_EENV, "cannot keep to %u processors", n) : 0;
 }
 
+/* What stays writable: the above, and the devices that the step was given. */
+static int
+confine_writes(const struct ai_sandbox *s, struct ai_err *err)
+{
+	size_t n = sizeof writable / sizeof *writable;
+	AI_FREE const char **paths = ai_calloc(n + s->n_binds + 1, sizeof *paths);
+	if (!paths)
+		return ai_nomem(err);
+	memcpy(paths, writable, sizeof writable);
+	for (size_t i = 0; i < s->n_binds; i++)
+		if (s->binds[i].device)
+			paths[n++] = s->binds[i].to;
+	return ai_landlock_confine(paths, err);
+}
+
 /* The command: limits, then Landlock, then seccomp, so that the first two need not be allowed by the last. */
 static _Noreturn void
 become_command(const struct ai_box *b)
@@ -231,7 +246,7 @@ become_command(const struct ai_box *b)
 		ai_fail_errno(&err, AI_EENV, "/dev/null: cannot open");
 		give_up(SOCK, &err);
 	}
-	if (keep_cpus(b->s->cpus, &err) < 0 || ai_limits_set(&b->rlimits, &err) < 0 || ai_landlock_confine(writable, &err) < 0 ||
+	if (keep_cpus(b->s->cpus, &err) < 0 || ai_limits_set(&b->rlimits, &err) < 0 || confine_writes(b->s, &err) < 0 ||
 	    ai_filter_install(&b->filter, b->s->observer ? &listener : NULL, &err) < 0)
 		give_up(SOCK, &err);
 	if (listener >= 0) {

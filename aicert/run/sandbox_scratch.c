@@ -2,12 +2,14 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <pwd.h>
 #include <grp.h>
+#include <linux/openat2.h>
+#include <pwd.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -233,9 +235,10 @@ ready_scratch(struct ai_box *b, int scratch, size_t i, struct ai_err *err)
 	if (large && overlay_known()) {
 		AI_FREE char *upper = ai_format("overlay/%zu/upper", i);
 		AI_FREE char *work = ai_format("overlay/%zu/work", i);
+		AI_FREE char *lower = ai_format("overlay/%zu/lower", i);
 		b->overlay[i] = true;
-		return !upper || !work ? ai_nomem(err) : make_folder(b, scratch, upper, 0755, err) < 0 ||
-			make_folder(b, scratch, work, 0755, err) < 0 ? err->code : 0;
+		return !upper || !work || !lower ? ai_nomem(err) : make_folder(b, scratch, upper, 0755, err) < 0 ||
+			make_folder(b, scratch, work, 0755, err) < 0 || make_folder(b, scratch, lower, 0755, err) < 0 ? err->code : 0;
 	}
 	if (large)
 		ai_say(b->s->talk, AI_TALK_NOTE, "%s is large and is copied whole: this kernel has no overlayfs", m->to);
@@ -283,6 +286,81 @@ make_wanted(const struct ai_box *b, int scratch, struct ai_err *err)
 	return 0;
 }
 
+/* --- places in an image ------------------------------------------------------ */
+
+static int
+in_image(int root, const char *path, unsigned long long flags)
+{
+	struct open_how how = { .flags = O_PATH | O_CLOEXEC | flags, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS };
+	return (int)syscall(SYS_openat2, root, path, &how, sizeof how);
+}
+
+/* The text of the path that fd is; fresh. */
+static char *
+path_of(int fd)
+{
+	char link[64];
+	snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+	for (size_t room = 1024; room <= 65536; room *= 4) {
+		AI_FREE char *out = ai_calloc(room, 1);
+		ssize_t n = out ? readlink(link, out, room - 1) : -1;
+		if (n < 0)
+			return NULL;
+		if ((size_t)n < room - 1)
+			return ai_strdup(out);
+	}
+	return NULL;
+}
+
+/*
+ * Where the image lacks the place of a bind, scratch/places gets it: below what of the path is there, links of the image
+ * followed inside it.
+ */
+static int
+make_place(struct ai_box *b, int scratch, int root, const struct ai_bind *bind, struct ai_err *err)
+{
+	struct stat st;
+	AI_FD there = in_image(root, bind->to, 0);
+	AI_FREE char *above = ai_strdup(bind->to);
+	AI_FREE char *image = path_of(root);
+	if (there >= 0)
+		return 0;
+	if (!above || !image)
+		return ai_nomem(err);
+	if (stat(bind->from, &st) < 0)
+		return ai_fail_errno(err, AI_EENV, "%s", bind->from);
+	while (there < 0 && *above) {
+		*strrchr(above, '/') = '\0';
+		there = in_image(root, *above ? above : "/", O_DIRECTORY);
+	}
+	AI_FREE char *real = there < 0 ? NULL : path_of(there);
+	size_t n = strlen(image);
+	if (!real || strncmp(real, image, n) != 0)
+		return ai_fail(err, AI_EENV, "%s: no place in the image", bind->to);
+	AI_FREE char *place = ai_format("places%s%s", real + n, bind->to + strlen(above));
+	AI_FD made = -1;
+	b->places = true;
+	return place ? ai_box_point(b, scratch, place, S_ISDIR(st.st_mode), false, &made, err) : ai_nomem(err);
+}
+
+static int
+ready_binds(struct ai_box *b, int scratch, struct ai_err *err)
+{
+	const struct ai_sandbox *s = b->s;
+	AI_FD root = s->root ? open(s->root, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+	if (s->root && root < 0)
+		return ai_fail_errno(err, AI_EENV, "sandbox: %s", s->root);
+	for (size_t i = 0; i < s->n_binds; i++) {
+		const struct ai_bind *bind = &s->binds[i];
+		bool dev = strncmp(bind->to, "/dev/", 5) == 0;
+		if (bind->to[0] != '/' || ai_relpath_check(bind->to + 1, err) < 0 || bind->device != dev || strncmp(bind->to, "/workspace/", 11) == 0)
+			return ai_fail(err, AI_EUSAGE, "sandbox: '%s': expected a device's place under /dev, or another's elsewhere", bind->to);
+		if (s->root && !bind->device && make_place(b, scratch, root, bind, err) < 0)
+			return ai_in(err, "sandbox");
+	}
+	return 0;
+}
+
 int
 ai_box_prepare(struct ai_box *b, struct ai_err *err)
 {
@@ -303,5 +381,8 @@ ai_box_prepare(struct ai_box *b, struct ai_err *err)
 			return ai_in(err, "sandbox: %s", s->mounts[i].to);
 	if (s->outputs && strncmp(s->outputs, "/workspace/", 11) == 0 && make_folder(b, scratch, s->outputs + 1, 0755, err) < 0)
 		return ai_in(err, "sandbox: outputs");
-	return make_wanted(b, scratch, err);
+	if (make_wanted(b, scratch, err) < 0 || ready_binds(b, scratch, err) < 0)
+		return err->code;
+	/* The guide's examples open workspace/src/… from /workspace. */
+	return symlinkat(".", scratch, "workspace/workspace") < 0 && errno != EEXIST ? ai_fail_errno(err, AI_EENV, "sandbox: scratch: cannot link") : 0;
 }
