@@ -10,6 +10,7 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -134,7 +135,7 @@ ai_auth_netrc(const char *host, const char *user, struct ai_login *out, struct a
 	return r;
 }
 
-/* --- git credential fill ------------------------------------------------------ */
+/* --- credential helpers -------------------------------------------------------- */
 
 /* Our environment, so that helpers work, but with every way to ask somebody closed. */
 static char **
@@ -162,10 +163,8 @@ quiet_environment(void)
 
 /* Starts it in "/" (no repository's configuration) and a session of its own (no terminal). */
 static int
-spawn_fill(int in, int out, pid_t *pid)
+spawn_helper(char *const argv[], int in, int out, pid_t *pid)
 {
-	char git[] = "git", credential[] = "credential", fill[] = "fill";
-	char *const argv[] = { git, credential, fill, NULL };
 	posix_spawn_file_actions_t fa;
 	posix_spawnattr_t attr;
 	AI_FREE char **env = quiet_environment();
@@ -177,7 +176,7 @@ spawn_fill(int in, int out, pid_t *pid)
 	posix_spawn_file_actions_adddup2(&fa, in, 0);
 	posix_spawn_file_actions_adddup2(&fa, out, 1);
 	posix_spawn_file_actions_addopen(&fa, 2, "/dev/null", O_WRONLY, 0);
-	int r = posix_spawnp(pid, "git", &fa, &attr, argv, env);
+	int r = posix_spawnp(pid, argv[0], &fa, &attr, argv, env);
 	posix_spawn_file_actions_destroy(&fa);
 	posix_spawnattr_destroy(&attr);
 	return r == 0 ? 0 : -1;
@@ -231,38 +230,61 @@ answer_login(struct ai_buf *b, struct ai_login *out, struct ai_err *err)
 	return 1;
 }
 
-int
-ai_auth_helper(const char *scheme, const char *host, unsigned port, const char *user, struct ai_login *out, struct ai_err *err)
+/* Has it ended? It stays to be waited for. */
+static bool
+ended(pid_t pid)
 {
-	int to[2], from[2];
+	siginfo_t info = { 0 };
+	return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == pid;
+}
+
+int
+ai_auth_ask(char *const argv[], const char *ask, size_t n, struct ai_buf *answer, int *exit_code, struct ai_err *err)
+{
+	int to[2], from[2], status;
 	pid_t pid;
-	AI_BUF_AUTO ask = AI_BUF(4096);
-	ai_buf_printf(&ask, port ? "protocol=%s\nhost=%s:%u\n" : "protocol=%s\nhost=%s\n", scheme, host, port);
-	if (user && !strpbrk(user, "\r\n"))
-		ai_buf_printf(&ask, "username=%s\n", user);
-	ai_buf_puts(&ask, "\n");
-	if (ai_buf_ok(&ask, "credential request", err) < 0)
-		return err->code;
 	if (pipe2(to, O_CLOEXEC) < 0)
 		return ai_fail_errno(err, AI_EENV, "pipe");
 	AI_FD to_read = to[0], to_write = to[1];
 	if (pipe2(from, O_CLOEXEC) < 0)
 		return ai_fail_errno(err, AI_EENV, "pipe");
 	AI_FD from_read = from[0], from_write = from[1];
-	if (spawn_fill(to_read, from_write, &pid) < 0)
+	if (spawn_helper(argv, to_read, from_write, &pid) < 0)
 		return 0;
 	/* Less than a pipe holds: this neither blocks nor, as we keep the reading end, raises SIGPIPE. */
 	struct ai_err lost = { 0 };
-	(void)!ai_write_all(to_write, ask.data, ask.len, "git credential", &lost);
+	(void)!ai_write_all(to_write, ask, n, argv[0], &lost);
 	close(to_write);
 	to_write = -1;
 	close(from_write);
 	from_write = -1;
-	AI_BUF_AUTO answer = AI_BUF(64u << 10);
-	int r = read_answer(from_read, &answer, err), status;
-	/* Its session and group are its own, so a helper that hangs goes with it. */
+	int r = read_answer(from_read, answer, err);
+	/* One that closed its output ends now; its session and group are its own, so one that hangs goes with it. */
+	for (int i = 0; r == 0 && i < 100 && !ended(pid); i++)
+		(void)nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL);
 	(void)kill(-pid, SIGKILL);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
-	return r < 0 ? r : answer_login(&answer, out, err);
+	if (r < 0 || !WIFEXITED(status))
+		return r;
+	*exit_code = WEXITSTATUS(status);
+	return 1;
+}
+
+int
+ai_auth_helper(const char *scheme, const char *host, unsigned port, const char *user, struct ai_login *out, struct ai_err *err)
+{
+	char git[] = "git", credential[] = "credential", fill[] = "fill";
+	char *const argv[] = { git, credential, fill, NULL };
+	int exit_code;
+	AI_BUF_AUTO ask = AI_BUF(4096);
+	AI_BUF_AUTO answer = AI_BUF(64u << 10);
+	ai_buf_printf(&ask, port ? "protocol=%s\nhost=%s:%u\n" : "protocol=%s\nhost=%s\n", scheme, host, port);
+	if (user && !strpbrk(user, "\r\n"))
+		ai_buf_printf(&ask, "username=%s\n", user);
+	ai_buf_puts(&ask, "\n");
+	if (ai_buf_ok(&ask, "credential request", err) < 0)
+		return err->code;
+	int r = ai_auth_ask(argv, ask.data, ask.len, &answer, &exit_code, err);
+	return r <= 0 ? r : answer_login(&answer, out, err);
 }

@@ -20,6 +20,7 @@
 
 #include "base/err.h"
 
+struct ai_buf;
 struct ai_login { char *user, *password; };
 
 void ai_login_done(struct ai_login *l);
@@ -31,6 +32,12 @@ const char *ai_auth_token(const char *host, const char **user_out);
 int ai_netrc_find(const char *text, size_t n, const char *host, const char *user, struct ai_login *out, struct ai_err *err) AI_CHECKED;
 /* The same from the user's netrc; an absent or unreadable one has none. */
 int ai_auth_netrc(const char *host, const char *user, struct ai_login *out, struct ai_err *err) AI_CHECKED;
+
+/*
+ * What a credential helper, a program on PATH, answers on stdout to what it is asked on stdin (less than 4 KiB) within 30 s: 1 and *exit_code,
+ * 0 when it is not installed or was stopped, negative: interrupted, memory. It has no terminal, no stderr, and starts in "/".
+ */
+int ai_auth_ask(char *const argv[], const char *ask, size_t n, struct ai_buf *answer, int *exit_code, struct ai_err *err) AI_CHECKED;
 
 /* What `git credential fill` answers within 30 s. 1 found, 0 none or no git, negative: interrupted, memory. scheme is "http" or "https". */
 int ai_auth_helper(const char *scheme, const char *host, unsigned port, const char *user, struct ai_login *out, struct ai_err *err) AI_CHECKED;

@@ -214,16 +214,23 @@ on_body(char *bytes, size_t one, size_t n, void *ctx)
 	return n;
 }
 
+/* Neither interrupted by the user nor called off by another thread? */
+static int
+check_wanted(const struct ai_transfer *t, struct ai_err *err)
+{
+	if (t->req->stop && atomic_load(t->req->stop))
+		return ai_fail(err, AI_EINTR, "'%s': no longer wanted", t->shown);
+	return ai_check_interrupt(err);
+}
+
 static int
 on_progress(void *ctx, curl_off_t total, curl_off_t now, curl_off_t up_total, curl_off_t up_now)
 {
 	struct ai_transfer *t = ctx;
 	(void)up_total;
 	(void)up_now;
-	if (ai_check_interrupt(&t->said) < 0)
+	if (check_wanted(t, &t->said) < 0)
 		return 1;
-	if (t->req->stop && atomic_load(t->req->stop))
-		return ai_fail(&t->said, AI_EINTR, "'%s': no longer wanted", t->shown) != 0;
 	if (t->body_began && (t->part.have - t->told >= 1 << 18 || (now == total && t->part.have != t->told))) {
 		t->told = t->part.have;
 		ai_say_progress(t->req->talk, t->shown, t->part.have, total > 0 ? t->had + (uint64_t)total : 0);
@@ -426,16 +433,16 @@ judge(struct ai_transfer *t, CURLcode c, struct ai_err *err)
 	}
 }
 
-/* Sleeps, waking for an interrupt. */
+/* Sleeps, waking when it is no longer wanted. */
 static int
-pause_ms(long ms, struct ai_err *err)
+pause_ms(const struct ai_transfer *t, long ms, struct ai_err *err)
 {
 	for (; ms > 0; ms -= 50) {
-		if (ai_check_interrupt(err) < 0)
+		if (check_wanted(t, err) < 0)
 			return err->code;
 		(void)nanosleep(&(struct timespec){ .tv_nsec = (ms < 50 ? ms : 50) * 1000000L }, NULL);
 	}
-	return ai_check_interrupt(err);
+	return check_wanted(t, err);
 }
 
 static long
@@ -481,7 +488,7 @@ ai_transfer_run(struct ai_transfer *t, struct ai_err *err)
 		long wait = t->retry_after_s >= 0 ? t->retry_after_s * 1000 : pause;
 		wait = wait > PAUSE_MOST_MS ? PAUSE_MOST_MS : wait;
 		ai_say(t->req->talk, AI_TALK_NOTE, "%s; again in %ld.%ld s", err->text, wait / 1000, wait % 1000 / 100);
-		if (pause_ms(wait, err) < 0)
+		if (pause_ms(t, wait, err) < 0)
 			return err->code;
 		pause *= 2;
 	}

@@ -68,13 +68,17 @@ ai_oci_file_open(const struct ai_oci_files *f, const char *name, int *fd, int64_
 }
 
 int
-ai_oci_copy(int fd, int64_t offset, int64_t n, int out, struct ai_digest *digest, struct ai_err *err)
+ai_oci_copy(const struct ai_oci_files *f, int fd, int64_t offset, int64_t n, int out, struct ai_digest *digest, struct ai_err *err)
 {
 	struct ai_sha sha;
 	char chunk[CHUNK];
 	if (ai_sha_init(&sha, err) < 0)
 		return err->code;
 	while (n > 0 && ai_check_interrupt(err) == 0) {
+		if (f->stopped) {
+			ai_fail(err, AI_EINTR, "no longer wanted");
+			break;
+		}
 		ssize_t got = pread(fd, chunk, n < CHUNK ? (size_t)n : CHUNK, offset);
 		if (got < 0 && errno == EINTR)
 			continue;
@@ -156,7 +160,7 @@ take_blob(struct layout *l, const struct ai_oci_descriptor *d, int *fd_out, stru
 		return ai_fail(err, AI_EINPUT, "got %lld bytes, expected %lld", (long long)size, (long long)d->size);
 	if ((l->files.archive || size <= AI_OCI_MAX_CONFIG) && (copy = ai_image_scratch(l->files.scratch, err)) < 0)
 		return err->code;
-	if (ai_oci_copy(fd, at, size, copy, &got, err) < 0)
+	if (ai_oci_copy(&l->files, fd, at, size, copy, &got, err) < 0)
 		return err->code;
 	if (!ai_digest_eq(&got, &d->digest)) {
 		ai_hex(&got, is);
@@ -353,6 +357,13 @@ layout_done(void *ctx, bool finished)
 	free(l);
 }
 
+static void
+layout_stop(void *ctx)
+{
+	struct layout *l = ctx;
+	l->files.stopped = true;
+}
+
 /* The folder or file that the reference names; relative paths start at the project. */
 static int
 open_place(struct layout *l, const char *project, struct ai_err *err)
@@ -403,6 +414,6 @@ ai_oci_layout(const struct ai_fetch *f, const struct ai_image_ref *ref, struct a
 		layout_done(l, false);
 		return ai_in(err, "'%s'", ref->path);
 	}
-	*out = (struct ai_oci_place){ l, layout_manifest, layout_blob, layout_done };
+	*out = (struct ai_oci_place){ .ctx = l, .manifest = layout_manifest, .blob = layout_blob, .done = layout_done };
 	return 0;
 }

@@ -54,6 +54,8 @@ struct ai_oci_place {
 	 */
 	int (*blob)(void *ctx, const struct ai_oci_descriptor *d, int *fd, struct ai_err *err);
 	void (*done)(void *ctx, bool finished);
+	/* May be NULL. From another thread: a blob() that is under way is no longer wanted and ends soon (AI_EINTR). */
+	void (*stop)(void *ctx);
 };
 /* oci_registry.c */
 int ai_oci_registry(const struct ai_fetch *f, const struct ai_image_ref *ref, struct ai_oci_place *out, struct ai_err *err) AI_CHECKED;

@@ -63,7 +63,7 @@ def fetch_tool(tmp_path_factory):
     out = tmp_path_factory.mktemp("tool") / "fetch_tool"
     san = [f"-fsanitize={BUILD.name[6:].replace('-', ',')}"] if BUILD.name.startswith("build-") else []
     subprocess.run(["cc", "-std=c11", "-D_GNU_SOURCE", "-g", *san, f"-I{ROOT}/aicert", f"-I{ROOT}", "-o", out, ROOT / "tests/fetch/fetch_tool.c", lib,
-                    "-lcrypto", "-ljansson", "-lyaml", "-lgit2", "-lcurl", "-lpthread"], check=True)
+                    "-lcrypto", "-ljansson", "-lyaml", "-lgit2", "-lcurl", "-larchive", "-lpthread"], check=True)
     return out
 
 

@@ -5,6 +5,7 @@
  *   fetch_tool content url URL --pin JSON           {"ref": {"blob": …}, "how": …}
  *   fetch_tool both TYPE WHERE …                    resolve, then content of that pin
  *   fetch_tool import path WHERE …                  ai_path_import itself
+ *   fetch_tool both image NAME --platform P         ai_oci_resolve, then ai_oci_content of that pin
  *   fetch_tool commit-tree git CLONE --ref COMMIT   ai_git_commit_tree
  * Further: --sha256 --size --exclude --leave-out --follow --no-submodules --project --cache --store.
  * Fails with its ai_code turned round as exit code and {"error", "hint"}; talk goes to stderr.
@@ -22,6 +23,7 @@
 #include "base/path.h"
 #include "base/talk.h"
 #include "fetch/fetch.h"
+#include "fetch/oci.h"
 
 struct object { struct ai_sha sha; int fd; uint64_t size; char *tmp; };
 
@@ -141,7 +143,7 @@ struct arguments {
 	struct ai_input in;
 	struct ai_fetch f;
 	char *exclude[16], *leave_out[16];
-	const char *pin;
+	const char *pin, *platform;
 };
 
 static void
@@ -162,7 +164,33 @@ parse(int argc, char **argv, struct arguments *a)
 		else if (strcmp(o, "--cache") == 0) a->f.cache = value;
 		else if (strcmp(o, "--store") == 0) store = value;
 		else if (strcmp(o, "--pin") == 0) a->pin = value;
+		else if (strcmp(o, "--platform") == 0) a->platform = value;
 	}
+}
+
+static int
+run_image(const char *command, struct arguments *a, json_t *answer, struct ai_err *err)
+{
+	struct ai_image_ref image = { 0 };
+	AI_JSON *pin = NULL;
+	struct ai_ref ref = { .type = AI_REF_TREE };
+	bool resolve = strcmp(command, "content") != 0, content = strcmp(command, "resolve") != 0;
+	int r = a->pin ? ai_json_parse(a->pin, strlen(a->pin), "pin", &pin, err) : 0;
+	if (r == 0)
+		r = ai_image_ref_parse(a->in.where, &image, err);
+	if (r == 0 && resolve)
+		r = ai_oci_resolve(&a->f, &image, a->platform, &pin, err);
+	if (r == 0 && content)
+		r = ai_oci_content(&a->f, &image, pin, &ref.id, err);
+	if (pin)
+		json_object_set(answer, "pin", pin);
+	if (r == 0 && content) {
+		json_t *o = json_object();
+		json_object_set_new(answer, "ref", o);
+		r = ai_ref_set(o, &ref, err);
+	}
+	ai_image_ref_done(&image);
+	return r;
 }
 
 static int
@@ -213,8 +241,9 @@ main(int argc, char **argv)
 	a.in = (struct ai_input){ .name = argv[2], .where = argv[3], .size = -1, .submodules = true, .exclude = a.exclude };
 	a.in.type = strcmp(argv[2], "git") == 0 ? AI_INPUT_GIT : strcmp(argv[2], "url") == 0 ? AI_INPUT_URL : AI_INPUT_PATH;
 	a.f = (struct ai_fetch){ .sink = &sink, .talk = &talk, .project = ".", .leave_out = strings(a.leave_out) };
+	a.platform = "linux/amd64";
 	parse(argc, argv, &a);
-	int r = run(argv[1], &a, answer, &err);
+	int r = strcmp(argv[2], "image") == 0 ? run_image(argv[1], &a, answer, &err) : run(argv[1], &a, answer, &err);
 	if (r < 0) {
 		json_object_set_new(answer, "error", json_string(err.text));
 		json_object_set_new(answer, "hint", json_string(err.hint));
