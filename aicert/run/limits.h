@@ -63,7 +63,7 @@ int ai_limits_set(const struct ai_rlimits *l, struct ai_err *err) AI_CHECKED;
 
 /* "memory limit (512M)", "time limit (1h30m)", "process limit (100)": fresh; NULL for other ends or when memory is out. */
 char *ai_limits_words(ai_end_kind kind, const struct ai_sandbox *s);
-/* "raise it: 'limits: {memory: …}' in the step's…": the hint that belongs to it, "" for other ends. Static. */
+/* How to raise it: part of a hint; "" for other ends. Static. */
 const char *ai_limits_hint(ai_end_kind kind);
 
 #endif

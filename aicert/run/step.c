@@ -12,6 +12,7 @@
 #include "run/gpu.h"
 #include "run/image_root.h"
 #include "run/job.h"
+#include "run/limits.h"
 #include "run/observe.h"
 #include "run/sandbox.h"
 #include "run/workspace.h"
@@ -163,33 +164,26 @@ action_strings(const json_t *action, const char ***argv, const char ***env, char
 	return 0;
 }
 
-/* How a command ended, in the words of the claims ("exit 3", "signal 9", …); NULL for success. */
+/* How a command ended, in the words of the claims ("exit 3", "signal 9", "memory limit (512M)"…); NULL for success. */
 static char *
-ending(const struct ai_end *end)
+ending(const struct ai_end *end, const struct ai_sandbox *box)
 {
-	switch (end->kind) {
-	case AI_END_EXIT:
-		return end->value ? ai_format("exit %d", end->value) : NULL;
-	case AI_END_SIGNAL:
-		return ai_format("signal %d", end->value);
-	case AI_END_TIME:
-		return ai_strdup("time limit");
-	case AI_END_MEMORY:
-		return ai_strdup("memory limit");
-	case AI_END_PIDS:
-		return ai_strdup("process limit");
-	}
+	char *limit = ai_limits_words(end->kind, box);
+	if (limit || (end->kind == AI_END_EXIT && end->value == 0))
+		return limit;
+	if (end->kind == AI_END_EXIT || end->kind == AI_END_SIGNAL)
+		return ai_format("%s %d", end->kind == AI_END_EXIT ? "exit" : "signal", end->value);
 	return ai_strdup("unknown");
 }
 
-/* A failed step: what the claims will say of it, and the error with the place of the log. */
+/* A failed step: what the claims will say of it, and the error with what to do and the place of the log. */
 static int
-failed(struct ai_job_step *s, char *how, struct ai_err *err)
+failed(struct ai_job_step *s, char *how, const char *advice, struct ai_err *err)
 {
 	free(s->failure);
 	s->failure = how;
 	ai_fail(err, AI_ESTEP, "step '%s': failed: %s", s->name, how ? how : "?");
-	return ai_hint(err, "its log is %s", s->log);
+	return ai_hint(err, "%s%sits log is %s", advice, *advice ? "; " : "", s->log);
 }
 
 static int
@@ -199,10 +193,11 @@ do_run(struct ai_job *job, struct ai_job_step *s, struct execution *x, const jso
 	AI_FREE const char **env = NULL;
 	char **owned = NULL;
 	struct ai_end end = { 0 };
+	struct ai_sandbox box = { 0 };
 	int r = action_strings(action, &argv, &env, &owned, err);
 	if (r == 0) {
 		const struct ai_limits *l = &s->spec->limits;
-		struct ai_sandbox box = {
+		box = (struct ai_sandbox){
 			.scratch = x->scratch, .host = x->root == NULL, .root = x->root, .mounts = x->mounts, .n_mounts = x->n_mounts,
 			.argv = argv, .env = env, .cwd = ai_json_str(action, "cwd"), .outputs = "/workspace/outputs",
 			.folders = (const char *const *)x->folders,
@@ -219,8 +214,8 @@ do_run(struct ai_job *job, struct ai_job_step *s, struct execution *x, const jso
 		s->failure = ai_strdup(r == AI_EINTR ? "interrupted" : "not run");
 		return ai_in(err, "step '%s'", s->name);
 	}
-	char *how = ending(&end);
-	return how ? failed(s, how, err) : 0;
+	char *how = ending(&end, &box);
+	return how ? failed(s, how, ai_limits_hint(end.kind), err) : 0;
 }
 
 static int
@@ -233,7 +228,7 @@ do_action(struct ai_job *job, struct ai_job_step *s, struct execution *x, const 
 		: ai_workspace_copy(x->scratch, x->mounts, x->n_mounts, action, err);
 	if (r == AI_ESTEP) {
 		char *how = ai_strdup(err->text);
-		return failed(s, how, err);
+		return failed(s, how, "", err);
 	}
 	return r;
 }
@@ -247,7 +242,7 @@ make_result(struct ai_job *job, struct ai_job_step *s, struct execution *x, stru
 	int r = ai_collect(ai_store_sink(job->store), x->scratch, s->step, &outputs, err);
 	if (r == AI_ESTEP || r == AI_EINPUT) {
 		char *how = ai_strdup(err->text);
-		return failed(s, how, err);
+		return failed(s, how, "", err);
 	}
 	if (r < 0)
 		return r;
