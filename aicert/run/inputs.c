@@ -190,6 +190,8 @@ ai_job_fetch(struct ai_job *job, struct ai_err *err)
 		*s = (struct ai_job_source){ .name = job->manifest->inputs[i].name, .input = &job->manifest->inputs[i] };
 		if (ai_check_interrupt(err) < 0 || bring(job, &f, s, err) < 0)
 			return err->code;
+		if (job->brought && job->brought(job->brought_ctx, s, err) < 0)
+			return err->code;
 	}
 	return ai_job_fetch_images(job, &f, err) < 0 ? err->code : settle_lock(job, err);
 }

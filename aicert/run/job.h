@@ -75,6 +75,9 @@ struct ai_job {
 	unsigned fetched;
 	json_t *checks;                 /* --check: what run/repeat.h found of each step; owned by run.c */
 	const char *logs;               /* folder of logs below the cache; NULL: "logs" */
+	/* Called for each input once its content is in the store, before anything is planned; may replace its node. NULL: nobody asks. */
+	int (*brought)(void *ctx, struct ai_job_source *s, struct ai_err *err);
+	void *brought_ctx;
 	char started[24];
 };
 
