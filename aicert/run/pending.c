@@ -1,6 +1,5 @@
-/* pending.c -- weak stands-in while the parts of images and GPUs land; goes away with the last of them.  SPDX-License-Identifier: Apache-2.0 */
+/* pending.c -- weak stands-in while the parts of images land; goes away with the last of them.  SPDX-License-Identifier: Apache-2.0 */
 #include "fetch/oci.h"
-#include "run/gpu.h"
 #include "run/image_root.h"
 
 #define WEAK __attribute__((weak))
@@ -24,37 +23,4 @@ ai_image_root(struct ai_store *store, const struct ai_digest *tree, char **path_
 {
 	(void)store, (void)tree, (void)path_out;
 	return ai_fail(err, AI_EENV, "images are not in this build");
-}
-
-WEAK int
-ai_gpus_find(struct ai_gpus *out, struct ai_err *err)
-{
-	(void)out;
-	return ai_fail(err, AI_EENV, "GPUs are not in this build");
-}
-
-WEAK void
-ai_gpus_done(struct ai_gpus *g)
-{
-	(void)g;
-}
-
-WEAK json_t *
-ai_gpus_nodes(const struct ai_gpus *g)
-{
-	(void)g;
-	return NULL;
-}
-
-WEAK int
-ai_gpus_mounts(const struct ai_gpus *g, size_t n, bool image, struct ai_gpu_mounts *out, struct ai_err *err)
-{
-	(void)g, (void)n, (void)image, (void)out;
-	return ai_fail(err, AI_EENV, "GPUs are not in this build");
-}
-
-WEAK void
-ai_gpus_mounts_done(struct ai_gpu_mounts *m)
-{
-	(void)m;
 }

@@ -141,14 +141,31 @@ begin(struct ai_job *job, struct ai_job_step *s, struct execution *x, struct ai_
 	return enter_environment(job, s, x, err);
 }
 
+/* An image with GPUs finds the machine's driver libraries before its own, which are for another driver. */
+static int
+driver_first(char **env, size_t n, struct ai_err *err)
+{
+	static const char name[] = "LD_LIBRARY_PATH=";
+	size_t i = 0;
+	while (i < n && strncmp(env[i], name, sizeof name - 1) != 0)
+		i++;
+	const char *old = i < n ? env[i] + sizeof name - 1 : "";
+	char *path = ai_format("%s" AI_GPU_LIBRARIES "%s%s", name, *old ? ":" : "", old);
+	if (!path)
+		return ai_nomem(err);
+	free(env[i]);
+	env[i] = path;
+	return 0;
+}
+
 /* argv and env of a run action as the sandbox takes them; the arrays are the caller's, the strings borrowed or in *owned. */
 static int
-action_strings(const json_t *action, const char ***argv, const char ***env, char ***owned, struct ai_err *err)
+action_strings(const json_t *action, bool driver, const char ***argv, const char ***env, char ***owned, struct ai_err *err)
 {
 	const json_t *a = ai_json_arr(action, "argv"), *e = ai_json_arr(action, "env");
 	*argv = ai_calloc(json_array_size(a) + 1, sizeof **argv);
-	*env = ai_calloc(json_array_size(e) + 1, sizeof **env);
-	*owned = ai_calloc(json_array_size(e) + 1, sizeof **owned);
+	*env = ai_calloc(json_array_size(e) + 2, sizeof **env);
+	*owned = ai_calloc(json_array_size(e) + 2, sizeof **owned);
 	if (!*argv || !*env || !*owned)
 		return ai_nomem(err);
 	size_t i;
@@ -159,8 +176,11 @@ action_strings(const json_t *action, const char ***argv, const char ***env, char
 		(*owned)[i] = ai_format("%s=%s", ai_json_str(v, "name"), ai_json_str(v, "value"));
 		if (!(*owned)[i])
 			return ai_nomem(err);
-		(*env)[i] = (*owned)[i];
 	}
+	if (driver && driver_first(*owned, json_array_size(e), err) < 0)
+		return err->code;
+	for (i = 0; (*owned)[i]; i++)
+		(*env)[i] = (*owned)[i];
 	return 0;
 }
 
@@ -194,7 +214,7 @@ do_run(struct ai_job *job, struct ai_job_step *s, struct execution *x, const jso
 	char **owned = NULL;
 	struct ai_end end = { 0 };
 	struct ai_sandbox box = { 0 };
-	int r = action_strings(action, &argv, &env, &owned, err);
+	int r = action_strings(action, x->root && x->gpus.n_binds > 0, &argv, &env, &owned, err);
 	if (r == 0) {
 		const struct ai_limits *l = &s->spec->limits;
 		box = (struct ai_sandbox){
