@@ -37,16 +37,20 @@ static int
 check_given_names(const struct reproduction *p, struct ai_err *err)
 {
 	const struct ai_manifest *m = p->job.manifest;
-	AI_FREE const char **names = ai_calloc(m->n_inputs + 1, sizeof *names);
+	size_t n = m->n_inputs + m->n_images;
+	AI_FREE const char **names = ai_calloc(n + 1, sizeof *names);
 	if (!names)
 		return ai_nomem(err);
-	for (size_t i = 0; i < m->n_inputs; i++)
-		names[i] = m->inputs[i].name;
+	for (size_t i = 0; i < n; i++)
+		names[i] = i < m->n_inputs ? m->inputs[i].name : m->images[i - m->n_inputs]->text;
 	for (size_t i = 0; i < p->o->n_inputs; i++) {
 		const char *name = p->o->inputs[i].name;
-		if (ai_manifest_input(m, name))
+		bool known = false;
+		for (size_t k = 0; k < n; k++)
+			known = known || strcmp(names[k], name) == 0;
+		if (known)
 			continue;
-		const char *near = ai_near(name, names, m->n_inputs);
+		const char *near = ai_near(name, names, n);
 		ai_fail(err, AI_EUSAGE, "--input: the proof has no input '%s'%s%s%s", name, near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
 		return ai_hint(err, "aicert show %s lists them", p->o->proof);
 	}
@@ -152,6 +156,23 @@ place_input(struct reproduction *p, struct ai_input *in, struct ai_err *err)
 	return json_array_append_new(p->inputs, json_pack("{s:s, s:s}", "name", in->name, "from", from)) < 0 ? ai_nomem(err) : 0;
 }
 
+/* An image out of a folder or archive is found where the user says; one of a registry comes by its digest from wherever mirrors are. */
+static int
+place_image(struct reproduction *p, struct ai_image_ref *image, struct ai_err *err)
+{
+	const char *given = given_path(p, image->text);
+	if (given && image->kind == AI_IMAGE_REGISTRY)
+		return ai_fail(err, AI_EUSAGE, "--input: '%s' comes from a registry, by its digest", image->text);
+	if (given) {
+		char *path = realpath(given, NULL);
+		if (!path)
+			return ai_fail_errno(err, AI_EINPUT, "--input %s: %s", image->text, given);
+		free(image->path);
+		image->path = path;
+	}
+	return json_array_append_new(p->inputs, json_pack("{s:s, s:s}", "name", image->text, "from", given ? given : "its pin")) < 0 ? ai_nomem(err) : 0;
+}
+
 /* The first file in which two contents differ, where both trees are known; "" otherwise. */
 static void
 first_difference(struct reproduction *p, const struct ai_ref *want, const struct ai_ref *got, char *out, size_t n)
@@ -168,14 +189,18 @@ first_difference(struct reproduction *p, const struct ai_ref *want, const struct
 		snprintf(out, n, "; the first file that differs is '%s'", path);
 }
 
-/* What arrived must be the proof's content; then the proof's node stands for it, which also says where the builder had it from. */
+/*
+ * What arrived must be the proof's content. Then the proof's node stands for it, which also says where the builder had it from, and so does
+ * the pin again, which a clone had to stand for.
+ */
 static int
-hold_against(struct reproduction *p, struct ai_job_source *s, const char *name, struct ai_err *err)
+hold_against(void *ctx, struct ai_job_source *s, struct ai_err *err)
 {
-	const json_t *node = proof_source(p, name);
+	struct reproduction *p = ctx;
+	const json_t *node = proof_source(p, s->name);
 	struct ai_ref want;
 	if (!node)
-		return ai_fail(err, AI_EENV, "'%s' is fetched here, and is no source of the proof", name);
+		return ai_fail(err, AI_EENV, "'%s' is called for on this machine, and is no source of the proof", s->name);
 	if (ai_ref_get(ai_json_obj(node, "content"), &want, err) < 0)
 		return err->code;
 	if (!ai_ref_eq(&want, &s->content)) {
@@ -183,13 +208,32 @@ hold_against(struct reproduction *p, struct ai_job_source *s, const char *name, 
 		ai_hex(&s->content.id, got_hex);
 		ai_hex(&want.id, want_hex);
 		first_difference(p, &want, &s->content, where, sizeof where);
-		ai_fail(err, AI_EINPUT, "input '%s': is not the proof's: got %s %s, expected %s %s%s", name, ai_ref_word(s->content.type), got_hex,
+		ai_fail(err, AI_EINPUT, "input '%s': is not the proof's: got %s %s, expected %s %s%s", s->name, ai_ref_word(s->content.type), got_hex,
 			ai_ref_word(want.type), want_hex, where);
-		return ai_hint(err, "give what the proof was made from with --input %s=PATH", name);
+		return ai_hint(err, "give what the proof was made from with --input %s=PATH", s->name);
 	}
+	json_t *pin = ai_json_obj(ai_json_obj(p->job.lock, "inputs"), s->name), *uri = json_object_get(node, "uri");
+	if (s->input && pin && uri && json_object_set(pin, "uri", uri) < 0)
+		return ai_nomem(err);
 	json_decref(s->node);
 	s->node = json_incref((json_t *)node);
 	return ai_store_put_node(p->job.store, s->node, &s->id, err);
+}
+
+/* A host that has the packages of a requirements.txt already calls for no wheels: then the steps would not be the proof's. */
+static int
+all_called_for(const struct reproduction *p, struct ai_err *err)
+{
+	size_t i;
+	json_t *s;
+	json_array_foreach(ai_json_arr(p->plan, "sources"), i, s) {
+		bool there = false;
+		for (size_t k = 0; k < p->job.n_sources; k++)
+			there = there || strcmp(p->job.sources[k].name, ai_json_str(s, "name")) == 0;
+		if (!there)
+			return ai_fail(err, AI_EENV, "'%s' is a source of the proof, and is not called for on this machine", ai_json_str(s, "name"));
+	}
+	return 0;
 }
 
 int
@@ -201,10 +245,16 @@ ai_reproduce_inputs(struct reproduction *p, struct ai_err *err)
 	for (size_t i = 0; i < job->manifest->n_inputs; i++)
 		if (place_input(p, &job->manifest->inputs[i], err) < 0)
 			return err->code;
+	for (size_t i = 0; i < job->manifest->n_images; i++)
+		if (place_image(p, job->manifest->images[i], err) < 0)
+			return err->code;
+	job->brought = hold_against;
+	job->brought_ctx = p;
 	if (ai_job_fetch(job, err) < 0)
 		return err->code;
+	/* Images and wheels come after the inputs. */
 	for (size_t i = 0; i < job->n_sources; i++)
-		if (hold_against(p, &job->sources[i], job->sources[i].input->name, err) < 0)
+		if (!job->sources[i].input && hold_against(p, &job->sources[i], err) < 0)
 			return err->code;
-	return 0;
+	return all_called_for(p, err);
 }

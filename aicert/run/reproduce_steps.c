@@ -208,6 +208,21 @@ note_step(struct reproduction *p, const struct ai_job_step *s, const struct fate
 	return same ? 0 : note_host(p, f->proven, notes, err);
 }
 
+/* What would let the comparison say more. */
+static int
+note_unknown(const json_t *report, json_t *notes, struct ai_err *err)
+{
+	size_t i;
+	json_t *d;
+	bool folder = false;
+	json_array_foreach(ai_json_arr(report, "differences"), i, d) {
+		const char *type = ai_json_str(ai_json_obj(d, "first"), "type");
+		folder = folder || (type && strcmp(type, "dir") == 0 && strcmp(ai_json_str(d, "kind"), "content") == 0);
+	}
+	return ai_reproduce_note(notes, err, "the proof's own bytes are not in this cache: --keep keeps what was produced here, to be held beside the builder's%s",
+		folder ? "; a proof made with --with-trees lets the files be named" : "");
+}
+
 static int
 keep_outputs(struct reproduction *p, const struct ai_job_step *s, const json_t *result, struct ai_err *err)
 {
@@ -243,8 +258,7 @@ report_step(struct reproduction *p, const struct ai_job_step *s, const struct fa
 	*same = json_is_true(json_object_get(report, "same"));
 	if (note_step(p, s, f, *same, notes, err) < 0)
 		return err->code;
-	if (json_is_true(json_object_get(report, "by_id_only")) && ai_reproduce_note(notes, err,
-		"the proof's own content is not in this cache: a proof made with --with-trees lets the files be named; --keep keeps what was produced here") < 0)
+	if (json_is_true(json_object_get(report, "by_id_only")) && note_unknown(report, notes, err) < 0)
 		return err->code;
 	if (json_object_set_new(report, "step", json_string(s->name)) < 0 || json_object_set(report, "notes", notes) < 0 ||
 		json_array_append(p->steps, report) < 0)
