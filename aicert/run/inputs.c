@@ -9,6 +9,7 @@
 #include "model/lock.h"
 #include "run/images.h"
 #include "run/job.h"
+#include "run/resolve.h"
 
 /* What path inputs never take in: what this very run writes. */
 struct left_out { const char *paths[3]; };
@@ -164,7 +165,8 @@ settle_lock(struct ai_job *job, struct ai_err *err)
 	int r = ai_read_file_if(AT_FDCWD, job->lock_file, &old, err);
 	if (r < 0)
 		return r;
-	bool empty = json_object_size(ai_json_obj(job->lock, "inputs")) == 0;
+	/* Nothing but the format and no inputs: a project that needs no lock is not given one. */
+	bool empty = json_object_size(job->lock) == 2 && json_object_size(ai_json_obj(job->lock, "inputs")) == 0;
 	if ((r == 0 && empty) || (r == 1 && old.len == job->lock_text.len && memcmp(old.data, job->lock_text.data, old.len) == 0))
 		return 0;
 	if (job->opt->locked) {
@@ -182,7 +184,7 @@ ai_job_fetch(struct ai_job *job, struct ai_err *err)
 	struct left_out leave;
 	struct ai_fetch f = fetch_of(job, &leave);
 	job->n_sources = 0;
-	job->sources = ai_calloc(job->manifest->n_inputs + job->manifest->n_images, sizeof *job->sources);
+	job->sources = ai_calloc(job->manifest->n_inputs + job->manifest->n_images + ai_wheels_sources(job), sizeof *job->sources);
 	if (!job->sources)
 		return ai_nomem(err);
 	for (size_t i = 0; i < job->manifest->n_inputs; i++) {
@@ -193,14 +195,14 @@ ai_job_fetch(struct ai_job *job, struct ai_err *err)
 		if (job->brought && job->brought(job->brought_ctx, s, err) < 0)
 			return err->code;
 	}
-	return ai_job_fetch_images(job, &f, err) < 0 ? err->code : settle_lock(job, err);
+	return ai_job_fetch_images(job, &f, err) < 0 || ai_job_wheels(job, err) < 0 ? err->code : settle_lock(job, err);
 }
 
 int
 ai_job_update_lock(struct ai_job *job, const char *name, struct ai_err *err)
 {
-	if (name && !ai_manifest_input(job->manifest, name) && !ai_job_has_image(job, name))
-		return ai_fail(err, AI_EUSAGE, "%s: no input or image '%s'", job->shown, name);
+	if (name && !ai_manifest_input(job->manifest, name) && !ai_job_has_image(job, name) && !ai_wheels_step(job, name))
+		return ai_fail(err, AI_EUSAGE, "%s: no input, image or step '%s'", job->shown, name);
 	if (ai_fetch_init(err) < 0)
 		return err->code;
 	struct left_out leave;
@@ -216,5 +218,10 @@ ai_job_update_lock(struct ai_job *job, const char *name, struct ai_err *err)
 		if (ai_lock_set(job->lock, in->name, pin, err) < 0)
 			return err->code;
 	}
-	return ai_job_update_images(job, &f, name, err) < 0 ? err->code : settle_lock(job, err);
+	if (ai_job_update_images(job, &f, name, err) < 0)
+		return err->code;
+	job->renew_wheels = true;
+	job->renew = name;
+	/* What a requirements.txt says is known once its source is here. */
+	return ai_wheels_sources(job) ? ai_job_fetch(job, err) : settle_lock(job, err);
 }

@@ -34,7 +34,7 @@ def environments(proof):
 
 def test_a_step_sees_the_image_and_nothing_of_the_machine(aicert):
     digest = busybox(aicert.cwd / "image", {"opt/marker": b"from the image\n"}, env=["PATH=/bin", "GREETING=hello", "HOME=/root"])
-    shell(aicert, "(echo $GREETING $HOME; cat /opt/marker; ls /; ls /usr /home /root /sys /etc; id -u; pwd) > \"$OUT_SEEN\" 2>&1")
+    shell(aicert, "(echo $GREETING $HOME; cat /opt/marker; ls /; ls /usr /home /root /sys /etc || true; id -u; pwd) > \"$OUT_SEEN\" 2>&1")
     aicert("--output-bom", "proof.json")
     seen = (aicert.cwd / "outputs/seen.txt").read_text()
     assert "hello /home/aicert\nfrom the image\n" in seen and "1000\n/workspace\n" in seen
