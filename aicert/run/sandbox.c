@@ -31,7 +31,7 @@
 /* One run as aicert sees it. */
 struct watch {
 	struct ai_box *b;
-	int sock, log, pidfd, listener, root;
+	int sock, log, pidfd, root;
 	pid_t pid;
 	struct ai_keeper keeper;
 	double deadline;        /* monotonic seconds; 0 = none */
@@ -179,7 +179,9 @@ hear(struct watch *w, struct ai_err *err)
 		fd = -1;
 		break;
 	case AI_BOX_LISTENER:
-		w->listener = fd;
+		/* It takes fd over. */
+		if (ai_observer_start(w->b->s->observer, fd, err) < 0)
+			return err->code;
 		fd = -1;
 		break;
 	case AI_BOX_END:
@@ -236,22 +238,19 @@ look_at_clock(struct watch *w)
 static int
 turn(struct watch *w)
 {
-	enum { END, SOCK, LOG, LISTENER, N };
+	enum { END, SOCK, LOG, OBSERVER, N };
 	struct pollfd p[N] = {
 		[END] = { .fd = w->pidfd, .events = POLLIN }, [SOCK] = { .fd = w->sock, .events = POLLIN },
-		[LOG] = { .fd = w->log, .events = POLLIN }, [LISTENER] = { .fd = w->listener, .events = POLLIN },
+		[LOG] = { .fd = w->log, .events = POLLIN },
+		[OBSERVER] = { .fd = w->b->s->observer ? ai_observer_trouble(w->b->s->observer) : -1, .events = POLLIN },
 	};
 	int n = poll(p, N, wait_ms(w));
 	look_at_clock(w);
 	if (n <= 0)
 		return 1;
 	int r = 1;
-	if (p[LISTENER].revents & POLLIN)
-		r = ai_observer_serve(w->b->s->observer, w->listener, &w->err) < 0 ? w->err.code : 1;
-	else if (p[LISTENER].revents) {
-		close(w->listener);
-		w->listener = -1;
-	}
+	if (p[OBSERVER].revents & POLLIN)
+		r = ai_observer_stop(w->b->s->observer, &w->err) < 0 ? w->err.code : 1;
 	if (r > 0 && (p[SOCK].revents & (POLLIN | POLLHUP)) && (r = hear(w, &w->err)) == 0) {
 		close(w->sock);
 		w->sock = -1;
@@ -284,6 +283,9 @@ loop(struct watch *w)
 	}
 	while (w->log >= 0 && hand_on_log(w, &w->err) > 0)
 		;
+	struct ai_err of_observer = { 0 };
+	if (w->b->s->observer && ai_observer_stop(w->b->s->observer, &of_observer) < 0 && !w->err.code)
+		w->err = of_observer;
 	if (w->err.code && w->why == GOING)
 		w->why = BROKEN;
 }
@@ -353,7 +355,6 @@ release(struct watch *w)
 	ai_close_fd(&w->sock);
 	ai_close_fd(&w->log);
 	ai_close_fd(&w->pidfd);
-	ai_close_fd(&w->listener);
 	ai_close_fd(&w->root);
 	ai_keeper_done(&w->keeper);
 	if (w->b->s->observer)
@@ -392,7 +393,7 @@ ai_sandbox_run(const struct ai_sandbox *s, struct ai_end *end, struct ai_err *er
 	if (s->host == (s->root != NULL))
 		return ai_fail(err, AI_EUSAGE, "sandbox: expected either the machine's folders or an image's root");
 	struct ai_box b = { .s = s, .root = geteuid() == 0, .uid = geteuid(), .gid = getegid() };
-	struct watch w = { .b = &b, .sock = -1, .log = -1, .pidfd = -1, .listener = -1, .root = -1 };
+	struct watch w = { .b = &b, .sock = -1, .log = -1, .pidfd = -1, .root = -1 };
 	int r = run(&w, end, err);
 	release(&w);
 	return r;
