@@ -366,7 +366,7 @@ ai_layers_apply(struct ai_layers *l, int fd, ai_oci_packing packing, const struc
 	ai_unpack_free(y.unpack);
 	ai_sha_done(&y.sha);
 	l->broken = r < 0;
-	return r < 0 ? ai_in(err, "layer %u", l->tree.layer) : 0;
+	return r;
 }
 
 int

