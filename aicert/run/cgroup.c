@@ -112,9 +112,12 @@ unescape(const char *s, size_t n)
 {
 	char *out = ai_strndup(s, n), *to = out;
 	for (size_t i = 0; out && i < n; i++) {
-		bool octal = s[i] == '\\' && i + 3 < n && strspn(s + i + 1, "01234567") >= 3;
-		*to++ = octal ? (char)((s[i + 1] - '0') << 6 | (s[i + 2] - '0') << 3 | (s[i + 3] - '0')) : s[i];
-		i += octal ? 3 : 0;
+		char c = s[i];
+		if (c == '\\' && i + 3 < n && strspn(s + i + 1, "01234567") >= 3) {
+			c = (char)(((s[i + 1] - '0') * 64 + (s[i + 2] - '0') * 8 + (s[i + 3] - '0')) & 0xff);
+			i += 3;
+		}
+		*to++ = c;
 	}
 	if (out)
 		*to = '\0';

@@ -221,6 +221,66 @@ in_the_sandbox(void **state)
 	fell();
 }
 
+#define BUSYBOX "/usr/bin/busybox"
+
+static void
+copy_program(const char *from, const char *to)
+{
+	struct ai_buf b = AI_BUF(16u << 20);
+	ok(ai_read_file(AT_FDCWD, from, &b, &err));
+	ok(ai_write_file(AT_FDCWD, to, b.data, b.len, 0755, &err));
+	ai_buf_done(&b);
+}
+
+/* An image that knows nothing of GPUs, not even the folders, gets devices, libraries under each of their names, and nvidia-smi. */
+static void
+in_an_image(void **state)
+{
+	(void)state;
+	static const char *const image_env[] = { "PATH=/bin:/usr/bin", "LD_LIBRARY_PATH=" AI_GPU_LIBRARIES, NULL };
+	static const char *const made[] = { "bin", "dev", "proc", "tmp", "workspace", "home", "home/aicert" };
+	if (access(BUSYBOX, X_OK) < 0)
+		skip();
+	struct ai_gpus g;
+	struct ai_gpu_mounts m;
+	struct trial t;
+	plant();
+	put("usr/bin/nvidia-smi", "two GPUs\n");
+	char *image = in_place("image"), *program = in_place("image/bin/busybox"), *sh = in_place("image/bin/sh");
+	mkdir(image, 0755);
+	for (size_t i = 0; i < sizeof made / sizeof *made; i++) {
+		char *d = ai_join(image, made[i]);
+		assert_int_equal(mkdir(d, 0755), 0);
+		free(d);
+	}
+	copy_program(BUSYBOX, program);
+	assert_int_equal(symlink("busybox", sh), 0);
+	ok(ai_gpus_find(&g, &err));
+	ok(ai_gpus_mounts(&g, 2, true, &m, &err));
+	trial_start(&t);
+	t.s.host = false;
+	t.s.root = image;
+	t.s.env = image_env;
+	t.s.binds = m.binds;
+	t.s.n_binds = m.n_binds;
+	trial_expect(&t, "sh", "set -e; b=busybox; cd $LD_LIBRARY_PATH; for f in libcuda.so libcuda.so.1 libcuda.so.535.183.01; do test \"$($b cat $f)\" = cuda; done; "
+		"test \"$($b cat libnvidia-ml.so.1)\" = ml; $b cat /usr/bin/nvidia-smi; for d in nvidia0 nvidia1 nvidiactl nvidia-uvm; do echo x > /dev/$d; done; "
+		"if test -e /dev/nvidia2 || echo x > libcuda.so || $b rm -f libcuda.so || $b touch new; then exit 3; fi", 0);
+	assert_non_null(strstr(t.log, "two GPUs\n"));
+	trial_end(&t);
+	ai_gpus_mounts_done(&m);
+	ai_gpus_done(&g);
+	/* The image itself is as it was. */
+	char *usr = ai_join(image, "usr");
+	assert_false(ai_exists(usr));
+	ai_discard_tree(image);
+	free(usr);
+	free(sh);
+	free(program);
+	free(image);
+	fell();
+}
+
 /* --- what is missing --------------------------------------------------------------- */
 
 static void
@@ -338,7 +398,7 @@ static int
 tests(void)
 {
 	const struct CMUnitTest all[] = {
-		cmocka_unit_test(all_that_is_there), cmocka_unit_test(given_to_a_step), cmocka_unit_test(given_to_an_image), cmocka_unit_test(in_the_sandbox),
+		cmocka_unit_test(all_that_is_there), cmocka_unit_test(given_to_a_step), cmocka_unit_test(given_to_an_image), cmocka_unit_test(in_the_sandbox), cmocka_unit_test(in_an_image),
 		cmocka_unit_test(nothing_there), cmocka_unit_test(partial_trees), cmocka_unit_test(unusable_nodes), cmocka_unit_test(versions),
 		cmocka_unit_test(informations),
 	};
