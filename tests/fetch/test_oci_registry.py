@@ -470,7 +470,7 @@ def test_wrong_bytes(fetch, fake, image, which, how):
     name = fake.put(*image, "v1")
     path = blobs(*image)[which]
     data = fake.bytes_of(path)
-    data = {"flipped": data[:-1] + bytes([data[-1] ^ 1]), "longer": data + b"x", "shorter": data[:-1], "endless": data * 1000 if which else data * 5000, "another": b"x" * len(data)}[how]
+    data = {"flipped": data[:-1] + bytes([data[-1] ^ 1]), "longer": data + b"x", "shorter": data[:-1], "endless": data * 20, "another": b"x" * len(data)}[how]
     fake.routes[path] = (200, {}, data)
     r = fetch("both", "image", name, code=3)
     assert ("size" in r.error or "sha256" in r.error) and path.split("/")[-1] in r.error
