@@ -37,6 +37,7 @@ struct watch {
 	double deadline;        /* monotonic seconds; 0 = none */
 	double kill_at;         /* once SIGTERM was sent */
 	enum { GOING, TIMED_OUT, INTERRUPTED, BROKEN } why;
+	bool built;             /* the step's tree stands */
 	bool ended;             /* status is the command's wait status */
 	int status;
 	unsigned tasks;         /* how many were left when the command ended */
@@ -94,14 +95,15 @@ no_namespaces(struct ai_err *err)
 
 /*
  * A user needs the user namespace first, to have the right to the others; root enters its own last (sandbox_init.c), so
- * that the others belong to the machine's root and nothing inside has any say in them.
+ * that the others belong to the machine's root and nothing inside has any say in them. The network, which costs most, is
+ * made beside the tree (sandbox_init.c).
  */
 static int
 spawn(struct watch *w, int child_sock, int child_log, struct ai_err *err)
 {
 	int pidfd = -1;
 	struct clone_args args = {
-		.flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_PIDFD |
+		.flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_PIDFD |
 			(w->b->root ? 0 : CLONE_NEWUSER),
 		.pidfd = (unsigned long long)(uintptr_t)&pidfd,
 		.exit_signal = SIGCHLD,
@@ -175,6 +177,7 @@ hear(struct watch *w, struct ai_err *err)
 	case AI_BOX_ROOT:
 		if (w->b->s->observer)
 			ai_observer_root(w->b->s->observer, fd);
+		w->built = true;
 		w->root = fd;
 		fd = -1;
 		break;
@@ -304,7 +307,7 @@ verdict(const struct watch *w, struct ai_end *end, struct ai_err *err)
 		return ai_fail(err, AI_EINTR, "interrupted");
 	bool failed = !w->ended || !WIFEXITED(w->status) || WEXITSTATUS(w->status) != 0;
 	ai_breach breach = ai_keeper_verdict(&w->keeper, failed, w->tasks);
-	if (!w->ended && w->root < 0 && breach == AI_BREACH_NONE)
+	if (!w->ended && !w->built && breach == AI_BREACH_NONE)
 		return ai_fail(err, AI_EENV, "sandbox: its first process died while it was being set up");
 	if (w->ended && WIFEXITED(w->status))
 		e = (struct ai_end){ .kind = AI_END_EXIT, .value = WEXITSTATUS(w->status) };
@@ -344,8 +347,12 @@ start(struct watch *w, struct ai_err *err)
 		return err->code;
 	if (ai_keeper_put(&w->keeper, w->pid, err) < 0 || (!w->b->root && map_ids(w->b, w->pid, err) < 0))
 		return err->code;
+	const struct ai_box_msg go = { .kind = AI_BOX_GO };
+	(void)ai_box_send(w->sock, &go, -1);
+	if (ai_box_prepare(w->b, err) < 0)
+		return err->code;
 	w->deadline = w->b->s->time_s > 0 ? now_s() + w->b->s->time_s : 0;
-	(void)ai_box_send(w->sock, &(struct ai_box_msg){ .kind = AI_BOX_GO }, -1);
+	(void)ai_box_send(w->sock, &go, -1);
 	return 0;
 }
 
@@ -362,7 +369,7 @@ release(struct watch *w)
 	for (size_t i = 0; i < w->b->n_host; i++)
 		free(w->b->host[i]);
 	free(w->b->host);
-	free(w->b->overlay);
+	ai_box_forget(w->b);
 	ai_filter_done(&w->b->filter);
 }
 
@@ -370,7 +377,7 @@ static int
 run(struct watch *w, struct ai_end *end, struct ai_err *err)
 {
 	const struct ai_sandbox *s = w->b->s;
-	if (ai_check_interrupt(err) < 0 || ai_box_prepare(w->b, err) < 0 || (s->host && ai_box_host_paths(w->b, err) < 0) ||
+	if (ai_check_interrupt(err) < 0 || ai_box_check(w->b, err) < 0 || (s->host && ai_box_host_paths(w->b, err) < 0) ||
 	    observe_host(w->b, err) < 0 || ai_filter_make(s->observer != NULL, &w->b->filter, err) < 0)
 		return err->code;
 	ai_keeper_start(s, &w->keeper, &w->b->rlimits);

@@ -37,22 +37,27 @@
 	X("host.conf", "multi on\n") \
 	X("nsswitch.conf", "passwd: files\ngroup: files\nshadow: files\nhosts: files\nnetworks: files\nprotocols: files\nservices: files\n")
 
+/* What ai_box_prepare decides. */
+struct ai_box_found {
+	bool places;                  /* the image lacks a place of s->binds: scratch/places has it, to be laid over */
+	bool overlay[];               /* per mount: overlay (else a scratch mount has been copied) */
+};
+
 struct ai_box {
 	const struct ai_sandbox *s;
 	bool root;                    /* started by root: the step becomes an unused uid */
 	uid_t uid;                    /* the step's, as the kernel outside calls it */
 	gid_t gid;
-	bool *overlay;                /* per mount: overlay (else a scratch mount has been copied) */
-	bool places;                  /* the image lacks a place of s->binds: scratch/places has it, to be laid over */
+	struct ai_box_found *found;   /* shared memory: pid 1 reads what ai_box_prepare writes meanwhile */
 	char **host; size_t n_host;   /* the machine's own paths that belong into the tree, absent ones too */
 	struct ai_filter filter;
 	struct ai_rlimits rlimits;    /* the command's */
 };
 
 typedef enum ai_box_kind {
-	AI_BOX_GO,           /* to pid 1: go on */
+	AI_BOX_GO,           /* to pid 1: its group and ids are set, go on; then: scratch is ready; root: its ids are set anew */
 	AI_BOX_MAP,          /* from pid 1: in a user namespace now, wants its ids */
-	AI_BOX_ROOT,         /* from pid 1: the tree stands; with its root's descriptor */
+	AI_BOX_ROOT,         /* from pid 1: the tree stands; with its root's descriptor if somebody looks on */
 	AI_BOX_SERVICE,      /* from pid 1: with the service's listening socket */
 	AI_BOX_LISTENER,     /* from the command: with the seccomp listener */
 	AI_BOX_FAILED,       /* from either: the set-up failed; code, text, hint */
@@ -65,8 +70,11 @@ struct ai_box_msg {
 	char text[1024], hint[512];
 };
 
-/* --- sandbox_scratch.c: before the clone ---------------------------------- */
-/* Decides the uid, makes the folders under scratch, and copies or readies what is mounted writable. b->overlay is fresh. */
+/* --- sandbox_scratch.c ----------------------------------------------------- */
+/* Before the clone: checks what is asked for, decides the uid. b->found is fresh until ai_box_forget. */
+int ai_box_check(struct ai_box *b, struct ai_err *err) AI_CHECKED;
+void ai_box_forget(struct ai_box *b);
+/* While pid 1 builds the tree: makes the folders under scratch, and copies or readies what is mounted writable. */
 int ai_box_prepare(struct ai_box *b, struct ai_err *err) AI_CHECKED;
 /*
  * ai_box_point -- a place to mount on: rel below dirfd, a folder or an empty file, its parents made.
@@ -80,7 +88,14 @@ int ai_box_host_paths(struct ai_box *b, struct ai_err *err) AI_CHECKED;
 /* Fills the new root, a fresh tmpfs that is the working directory and that root is; the machine's tree is still "/". */
 int ai_box_host_tree(const struct ai_box *b, int root, struct ai_err *err) AI_CHECKED;
 /* --- sandbox_root.c: in the new mount namespace --------------------------- */
-int ai_box_build(const struct ai_box *b, struct ai_err *err) AI_CHECKED;
+struct ai_site {
+	int scratch;    /* the scratch folder itself, below what is mounted on it */
+	int root;       /* the new root */
+};
+/* The environment, /proc and /dev; b->found is not looked at unless an image gets binds. */
+int ai_box_begin(const struct ai_box *b, struct ai_site *out, struct ai_err *err) AI_CHECKED;
+/* What scratch and the inputs add, once they are ready; then nothing but the tree is left. */
+int ai_box_finish(const struct ai_box *b, struct ai_site *site, struct ai_err *err) AI_CHECKED;
 /* What from names, with all that is mounted below it, also at the place that at is; attrs: MOUNT_ATTR_*. name is for errors. */
 int ai_box_bind(int from, int at, unsigned long long attrs, const char *name, struct ai_err *err) AI_CHECKED;
 /* --- sandbox_init.c: pid 1 and the command -------------------------------- */

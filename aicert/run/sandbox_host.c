@@ -87,38 +87,76 @@ ai_box_host_paths(struct ai_box *b, struct ai_err *err)
 	return r;
 }
 
+/* The same link in the new root; 0 or -1 with errno. */
 static int
-copy_link(const char *path, size_t size, struct ai_err *err)
+copy_link(const char *path, size_t size)
 {
 	AI_FREE char *target = calloc(1, size + 1);
-	if (!target)
-		return ai_nomem(err);
-	if (readlink(path, target, size) < 0 || (symlink(target, path + 1) < 0 && errno != EEXIST))
-		return ai_fail_errno(err, AI_EENV, "%s: cannot link", path);
+	return !target || readlink(path, target, size) < 0 || (symlink(target, path + 1) < 0 && errno != EEXIST) ? -1 : 0;
+}
+
+/* A folder or an empty file to mount on; 0 or -1 with errno. */
+static int
+make_point(const char *to, const struct stat *st)
+{
+	if (S_ISDIR(st->st_mode))
+		return mkdir(to, 0755) < 0 && errno != EEXIST ? -1 : 0;
+	AI_FD fd = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	return fd < 0 ? -1 : 0;
+}
+
+#define READ_ONLY (MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)
+
+/*
+ * One of the lists' paths at its own place, read-only: a link as that link, an absent one not at all. No link is on the way to
+ * it in the new root, so the kernel may look the place up: few calls, for there are some thirty in each step.
+ */
+static int
+bind_listed(const struct ai_box *b, int root, const char *path, struct ai_err *err)
+{
+	struct stat st;
+	const char *to = path + 1;
+	for (int turn = 0;; turn++) {
+		if (fstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			return errno == ENOENT || errno == ENOTDIR || errno == EACCES ? 0 : ai_fail_errno(err, AI_EENV, "%s", path);
+		if (S_ISLNK(st.st_mode) ? copy_link(path, (size_t)st.st_size) == 0 : make_point(to, &st) == 0)
+			break;
+		/* A folder of /etc that is not there yet. */
+		AI_FREE char *above = ai_strndup(to, (size_t)(strrchr(path, '/') - to));
+		AI_FD at = -1;
+		if (errno != ENOENT || turn || !above)
+			return ai_fail_errno(err, AI_EENV, "%s: cannot make its place", path);
+		if (ai_box_point(b, root, above, true, false, &at, err) < 0)
+			return err->code;
+	}
+	struct mount_attr attr = { .attr_set = READ_ONLY };
+	if (!S_ISLNK(st.st_mode) && (mount(path, to, NULL, MS_BIND | MS_REC, NULL) < 0 || mount_setattr(AT_FDCWD, to, AT_RECURSIVE, &attr, sizeof attr) < 0))
+		return ai_fail_errno(err, AI_EENV, "%s: cannot bind it read-only (Linux 5.12 or newer is needed)", path);
 	return 0;
 }
 
-/* A path of the machine at its own place, read-only: a link as that link, an absent one not at all. */
+/* A path that somebody asked for: as above, but the place is made through no link, for one of the machine's would lead back to it. */
 static int
-bind_host(const struct ai_box *b, int root, const char *path, struct ai_err *err)
+bind_asked(const struct ai_box *b, int root, const char *path, struct ai_err *err)
 {
 	struct stat st;
 	if (fstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT || errno == ENOTDIR || errno == EACCES ? 0 : ai_fail_errno(err, AI_EENV, "%s", path);
-	/* The point is made through no link: one that the machine has on the way would lead back to it. */
 	AI_FD at = -1;
 	if (S_ISLNK(st.st_mode)) {
 		char *slash = strrchr(path + 1, '/');
 		AI_FREE char *above = slash ? ai_strndup(path + 1, (size_t)(slash - path - 1)) : NULL;
 		if (slash && !above)
 			return ai_nomem(err);
-		return above && ai_box_point(b, root, above, true, false, &at, err) < 0 ? err->code : copy_link(path, (size_t)st.st_size, err);
+		if (above && ai_box_point(b, root, above, true, false, &at, err) < 0)
+			return err->code;
+		return copy_link(path, (size_t)st.st_size) < 0 ? ai_fail_errno(err, AI_EENV, "%s: cannot link", path) : 0;
 	}
 	AI_FD from = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	if (from < 0)
 		return ai_fail_errno(err, AI_EENV, "%s", path);
 	return ai_box_point(b, root, path + 1, S_ISDIR(st.st_mode), false, &at, err) < 0 ? err->code :
-		ai_box_bind(from, at, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, path, err);
+		ai_box_bind(from, at, READ_ONLY, path, err);
 }
 
 static int
@@ -145,8 +183,12 @@ ai_box_host_tree(const struct ai_box *b, int root, struct ai_err *err)
 {
 	if (make_plain(err) < 0)
 		return err->code;
+	/* In the order of ai_box_host_paths. */
+	size_t asked = sizeof host_folders / sizeof *host_folders, end = asked;
+	while (b->s->extra_host && b->s->extra_host[end - asked])
+		end++;
 	for (size_t i = 0; i < b->n_host; i++)
-		if (bind_host(b, root, b->host[i], err) < 0)
+		if ((i >= asked && i < end ? bind_asked : bind_listed)(b, root, b->host[i], err) < 0)
 			return err->code;
 	return 0;
 }

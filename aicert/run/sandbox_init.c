@@ -5,9 +5,11 @@
 #include <linux/capability.h>
 #include <linux/close_range.h>
 #include <linux/securebits.h>
+#include <linux/sockios.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -122,14 +124,45 @@ start_clean(int sock, int log)
 		_exit(1);
 }
 
-/* The loopback device, the only one of the new network namespace, is brought up: trainers talk to themselves over it. */
-static int
-raise_lo(struct ai_err *err)
+/* A network namespace being made by a thread: it takes the kernel as long as the whole tree takes us. */
+struct net {
+	pthread_t thread;
+	bool threaded;
+	int fd;         /* of the namespace */
+	int error;      /* errno, or 0 */
+};
+
+/* The loopback device, the only one there, is brought up: trainers talk to themselves over it. */
+static void *
+make_net(void *p)
 {
-	AI_FD s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct net *net = p;
 	struct ifreq lo = { .ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING };
-	if (s < 0 || ioctl(s, SIOCSIFFLAGS, &lo) < 0)
-		return ai_fail_errno(err, AI_EENV, "cannot bring up the loopback device");
+	AI_FD s = unshare(CLONE_NEWNET) < 0 ? -1 : socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (s < 0 || ioctl(s, SIOCSIFFLAGS, &lo) < 0 || (net->fd = ioctl(s, SIOCGSKNS)) < 0)
+		net->error = errno;
+	return NULL;
+}
+
+static void
+begin_net(struct net *net)
+{
+	*net = (struct net){ .fd = -1 };
+	net->threaded = pthread_create(&net->thread, NULL, make_net, net) == 0;
+	if (!net->threaded)
+		make_net(net);
+}
+
+/* Pid 1 moves into it, and is one thread again: until then it is in the machine's network, and nothing of the step's runs. */
+static int
+join_net(struct net *net, struct ai_err *err)
+{
+	if (net->threaded)
+		pthread_join(net->thread, NULL);
+	AI_FD fd = net->fd;
+	errno = net->error;
+	if (net->error || setns(fd, CLONE_NEWNET) < 0)
+		return ai_fail_errno(err, AI_EENV, "cannot make a network of its own");
 	return 0;
 }
 
@@ -152,26 +185,49 @@ open_service(const struct ai_service *service, struct ai_err *err)
 static int
 leave_root(struct ai_err *err)
 {
-	if (setgroups(0, NULL) < 0 || unshare(CLONE_NEWUSER) < 0)
+	int r = setgroups(0, NULL);
+	/* The thread that made the network counts for a moment after it was joined. */
+	for (int i = 0; r == 0 && (r = unshare(CLONE_NEWUSER)) < 0 && errno == EINVAL && i < 100000; i++) {
+		sched_yield();
+		r = 0;
+	}
+	if (r < 0)
 		return ai_fail_errno(err, AI_EENV, "cannot make a user namespace");
 	if (!ai_box_send(SOCK, &(struct ai_box_msg){ .kind = AI_BOX_MAP }, -1))
 		_exit(1);
+	return 0;
+}
+
+/* Once aicert has set the ids of the new user namespace. */
+static int
+become_user(struct ai_err *err)
+{
 	wait_go(SOCK);
 	if (setresgid(AI_BOX_GID, AI_BOX_GID, AI_BOX_GID) < 0 || setresuid(AI_BOX_UID, AI_BOX_UID, AI_BOX_UID) < 0)
 		return ai_fail_errno(err, AI_EENV, "cannot become the step's user");
 	return 0;
 }
 
-/* Nothing can be gained by exec (no_new_privs), nothing is held (effective, permitted, inheritable, ambient), nothing can come back (bounding). */
+/* Nothing can come back: the bounding set is empty, and uid 0 would mean nothing. What is held still serves to become the step's user. */
 static int
-drop_rights(struct ai_err *err)
+bound_rights(struct ai_err *err)
 {
-	for (int cap = 0; prctl(PR_CAPBSET_READ, cap) >= 0; cap++)
-		if (prctl(PR_CAPBSET_DROP, cap) < 0)
-			return ai_fail_errno(err, AI_EENV, "cannot drop capability %d", cap);
+	int cap = 0;
+	while (prctl(PR_CAPBSET_DROP, cap) == 0)
+		cap++;
+	/* The first that the kernel does not know. */
+	if (errno != EINVAL || cap <= CAP_LAST_CAP)
+		return ai_fail_errno(err, AI_EENV, "cannot drop capability %d", cap);
 	if (prctl(PR_SET_SECUREBITS, SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP | SECBIT_NO_SETUID_FIXUP_LOCKED |
 		SECBIT_KEEP_CAPS_LOCKED | SECBIT_NO_CAP_AMBIENT_RAISE | SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED) < 0)
 		return ai_fail_errno(err, AI_EENV, "cannot lock the secure bits");
+	return 0;
+}
+
+/* Nothing can be gained by exec (no_new_privs), nothing is held (effective, permitted, inheritable, ambient). */
+static int
+drop_rights(struct ai_err *err)
+{
 	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct none[2] = { 0 };
 	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 || syscall(SYS_capset, &head, none) < 0 ||
@@ -180,20 +236,52 @@ drop_rights(struct ai_err *err)
 	return 0;
 }
 
+/* When the machine runs out of memory it is the step that goes, not whoever happens to be largest. Best effort: a lower limit stands anyway. */
+static void
+go_first(void)
+{
+	AI_FD fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+	if (fd >= 0)
+		(void)!write(fd, "500", 3);
+}
+
+/* The tree and, meanwhile, the network; scratch is waited for as late as can be. */
+static int
+build(const struct ai_box *b, struct ai_err *err)
+{
+	const struct ai_sandbox *s = b->s;
+	bool places = s->root && s->n_binds;
+	struct net net;
+	struct ai_site site;
+	begin_net(&net);
+	if (places)
+		wait_go(SOCK);
+	if (ai_box_begin(b, &site, err) < 0)
+		return err->code;
+	if (!places)
+		wait_go(SOCK);
+	if (join_net(&net, err) < 0 || (s->service && open_service(s->service, err) < 0))
+		return err->code;
+	return ai_box_finish(b, &site, err);
+}
+
 static int
 set_up(const struct ai_box *b, struct ai_err *err)
 {
+	go_first();
 	/* Now, for aicert has put us into our control group, and the new namespace begins where one is. */
 	if (unshare(CLONE_NEWCGROUP) < 0)
 		return ai_fail_errno(err, AI_EENV, "cannot make a cgroup namespace");
 	if (sethostname("aicert", 6) < 0 || setdomainname("", 0) < 0)
 		return ai_fail_errno(err, AI_EENV, "cannot set the host name");
-	if (raise_lo(err) < 0 || (b->s->service && open_service(b->s->service, err) < 0) || ai_box_build(b, err) < 0)
+	if (build(b, err) < 0)
 		return err->code;
-	AI_FD root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (root < 0 || !ai_box_send(SOCK, &(struct ai_box_msg){ .kind = AI_BOX_ROOT }, root))
+	/* Only who looks on needs it; whoever holds it last takes the tree down. */
+	bool wanted = b->s->observer || b->s->memory || b->s->pids;
+	AI_FD root = wanted ? open("/", O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+	if ((wanted && root < 0) || !ai_box_send(SOCK, &(struct ai_box_msg){ .kind = AI_BOX_ROOT }, root))
 		return ai_fail_errno(err, AI_EENV, "cannot show the root");
-	if (b->root && leave_root(err) < 0)
+	if ((b->root && leave_root(err) < 0) || bound_rights(err) < 0 || (b->root && become_user(err) < 0))
 		return err->code;
 	return drop_rights(err);
 }

@@ -36,13 +36,6 @@ static const struct { const char *name, *to; } scratches[] = { { "workspace", "w
 
 #define EACH(i, array) (size_t i = 0; i < sizeof (array) / sizeof *(array); i++)
 
-/* What building needs at hand. */
-struct site {
-	const struct ai_box *b;
-	int scratch;    /* the folder itself, below what is mounted on it */
-	int root;       /* the new root */
-};
-
 static int
 open_at(int dirfd, const char *path, unsigned long long flags, unsigned long long resolve)
 {
@@ -66,14 +59,14 @@ ai_box_bind(int from, int at, unsigned long long attrs, const char *name, struct
 
 /* The file or folder from, at a place of the new root that is made unless it is there. */
 static int
-bind_new(const struct site *t, const char *from, const char *to, unsigned long long attrs, struct ai_err *err)
+bind_new(const struct ai_box *b, const struct ai_site *t, const char *from, const char *to, unsigned long long attrs, struct ai_err *err)
 {
 	struct stat st;
 	AI_FD fd = open(from, O_PATH | O_CLOEXEC);
 	AI_FD at = -1;
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return ai_fail_errno(err, AI_EENV, "%s", from);
-	if (ai_box_point(t->b, t->root, to + 1, S_ISDIR(st.st_mode), strncmp(to, "/workspace/", 11) == 0, &at, err) < 0)
+	if (ai_box_point(b, t->root, to + 1, S_ISDIR(st.st_mode), strncmp(to, "/workspace/", 11) == 0, &at, err) < 0)
 		return err->code;
 	return ai_box_bind(fd, at, attrs, to, err);
 }
@@ -85,14 +78,14 @@ bind_new(const struct site *t, const char *from, const char *to, unsigned long l
  * over it: the image itself is shared with other steps and cannot be written.
  */
 static int
-mount_image(struct site *t, struct ai_err *err)
+mount_image(const struct ai_box *b, struct ai_site *t, struct ai_err *err)
 {
-	const struct ai_sandbox *s = t->b->s;
+	const struct ai_sandbox *s = b->s;
 	const unsigned long long attrs = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
 	AI_FD image = open(s->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (image < 0)
 		return ai_fail_errno(err, AI_EENV, "%s", s->root);
-	if (!t->b->places)
+	if (!b->found->places)
 		return ai_box_bind(image, t->scratch, attrs, "/", err);
 	AI_FD places = openat(t->scratch, "places", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	char options[128];
@@ -104,7 +97,7 @@ mount_image(struct site *t, struct ai_err *err)
 
 /* What run/image_root.h promises. A link there would lead a mount to another place, even to one of the machine's. */
 static int
-check_image(const struct site *t, struct ai_err *err)
+check_image(const struct ai_site *t, struct ai_err *err)
 {
 	static const char *const needed[] = { "dev", "proc", "tmp", "workspace", "home/aicert" };
 	for EACH(i, needed) {
@@ -117,29 +110,29 @@ check_image(const struct site *t, struct ai_err *err)
 
 /* The shared memory is as large as memory may get: it counts as such. */
 static int
-mount_tmpfs(const struct site *t, const char *to, struct ai_err *err)
+mount_tmpfs(const struct ai_box *b, const char *to, struct ai_err *err)
 {
 	char options[64] = "mode=0755,size=50%";
-	if (t->b->s->memory)
-		snprintf(options, sizeof options, "mode=0755,size=%llu", t->b->s->memory);
+	if (b->s->memory)
+		snprintf(options, sizeof options, "mode=0755,size=%llu", b->s->memory);
 	return mount("tmpfs", to, "tmpfs", MS_NOSUID | MS_NODEV, options) < 0 ? ai_fail_errno(err, AI_EENV, "cannot mount a tmpfs") : 0;
 }
 
 static int
-new_root(struct site *t, struct ai_err *err)
+new_root(const struct ai_box *b, struct ai_site *t, struct ai_err *err)
 {
-	const struct ai_sandbox *s = t->b->s;
+	const struct ai_sandbox *s = b->s;
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) {
 		ai_fail_errno(err, AI_EENV, "cannot make mounts private");
 		return ai_hint(err, "a security module may take rights away from user namespaces: on Ubuntu, "
 			"sysctl kernel.apparmor_restrict_unprivileged_userns=0");
 	}
-	if ((s->root ? mount_image(t, err) : mount_tmpfs(t, s->scratch, err)) < 0)
+	if ((s->root ? mount_image(b, t, err) : mount_tmpfs(b, s->scratch, err)) < 0)
 		return err->code;
 	t->root = open(s->scratch, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (t->root < 0 || fchdir(t->root) < 0)
 		return ai_fail_errno(err, AI_EENV, "cannot go to the new root");
-	return s->root ? check_image(t, err) : ai_box_host_tree(t->b, t->root, err);
+	return s->root ? check_image(t, err) : ai_box_host_tree(b, t->root, err);
 }
 
 /*
@@ -161,14 +154,25 @@ mount_proc(struct ai_err *err)
 
 /* --- /dev ------------------------------------------------------------------------------ */
 
-/* The machine's nodes under their own modes. A tmpfs of ours, in an image; shared memory is a folder of it, mounted once more to be writable. */
+/* The machine's node under its own mode. Read-only is about the node (mode, times, attributes), not about the device behind it. */
 static int
-mount_dev(const struct site *t, struct ai_err *err)
+bind_device(const char *path, struct ai_err *err)
 {
-	if (t->b->s->root && (mount_tmpfs(t, "dev", err) < 0 || mkdir("dev/shm", 0755) < 0))
+	AI_FD fd = open(path + 1, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC };
+	if (fd < 0 || mount(path, path + 1, NULL, MS_BIND, NULL) < 0 || mount_setattr(AT_FDCWD, path + 1, 0, &attr, sizeof attr) < 0)
+		return ai_fail_errno(err, AI_EENV, "%s: cannot bind", path);
+	return 0;
+}
+
+/* A tmpfs of ours, in an image; shared memory is a folder of it, mounted once more to be writable. */
+static int
+mount_dev(const struct ai_box *b, struct ai_err *err)
+{
+	if (b->s->root && (mount_tmpfs(b, "dev", err) < 0 || mkdir("dev/shm", 0755) < 0))
 		return err->code ? err->code : ai_fail_errno(err, AI_EENV, "/dev/shm: cannot make folder");
 	for EACH(i, devices)
-		if (bind_new(t, devices[i], devices[i], MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, err) < 0)
+		if (bind_device(devices[i], err) < 0)
 			return err->code;
 	for EACH(i, device_links)
 		if (symlink(device_links[i].target, device_links[i].path) < 0)
@@ -181,7 +185,7 @@ mount_dev(const struct site *t, struct ai_err *err)
 /* --- scratch and inputs ------------------------------------------------------------------ */
 
 static int
-mount_scratch(const struct site *t, struct ai_err *err)
+mount_scratch(const struct ai_site *t, struct ai_err *err)
 {
 	for EACH(i, scratches) {
 		AI_FD from = openat(t->scratch, scratches[i].name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -224,9 +228,9 @@ id_map(const struct ai_box *b)
 
 /* Root's input as the step's own, mounted at its place in scratch for as long as the overlay is being made; *fd is then that. */
 static int
-own_lower(const struct site *t, int at, int *fd, struct ai_err *err)
+own_lower(const struct ai_box *b, int at, int *fd, struct ai_err *err)
 {
-	AI_FD ns = id_map(t->b);
+	AI_FD ns = id_map(b);
 	AI_FD tree = open_tree(*fd, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 	struct mount_attr attr = { .attr_set = MOUNT_ATTR_IDMAP | MOUNT_ATTR_RDONLY, .userns_fd = (unsigned)ns };
 	if (ns < 0 || tree < 0 || mount_setattr(tree, "", AT_EMPTY_PATH, &attr, sizeof attr) < 0 ||
@@ -239,7 +243,7 @@ own_lower(const struct site *t, int at, int *fd, struct ai_err *err)
 }
 
 static int
-open_layer(const struct site *t, size_t i, const char *name)
+open_layer(const struct ai_site *t, size_t i, const char *name)
 {
 	char path[64];
 	snprintf(path, sizeof path, "overlay/%zu/%s", i, name);
@@ -248,9 +252,9 @@ open_layer(const struct site *t, size_t i, const char *name)
 
 /* Changes go to a folder of scratch; descriptors stand for the paths, whose letters may mean something to overlayfs. */
 static int
-mount_overlay(const struct site *t, size_t i, struct ai_err *err)
+mount_overlay(const struct ai_box *b, const struct ai_site *t, size_t i, struct ai_err *err)
 {
-	const struct ai_mount *m = &t->b->s->mounts[i];
+	const struct ai_mount *m = &b->s->mounts[i];
 	AI_FD lower_fd = open(m->from, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	AI_FD upper_fd = open_layer(t, i, "upper");
 	AI_FD work_fd = open_layer(t, i, "work");
@@ -258,7 +262,7 @@ mount_overlay(const struct site *t, size_t i, struct ai_err *err)
 	AI_FD at = -1;
 	if (lower_fd < 0 || upper_fd < 0 || work_fd < 0 || own_fd < 0)
 		return ai_fail_errno(err, AI_EENV, "%s: cannot overlay", m->to);
-	if (ai_box_point(t->b, t->root, m->to + 1, true, true, &at, err) < 0 || (t->b->root && own_lower(t, own_fd, &lower_fd, err) < 0))
+	if (ai_box_point(b, t->root, m->to + 1, true, true, &at, err) < 0 || (b->root && own_lower(b, own_fd, &lower_fd, err) < 0))
 		return err->code;
 	char options[256], target[64];
 	snprintf(options, sizeof options, "lowerdir=/proc/self/fd/%d,upperdir=/proc/self/fd/%d,workdir=/proc/self/fd/%d,userxattr",
@@ -268,15 +272,15 @@ mount_overlay(const struct site *t, size_t i, struct ai_err *err)
 }
 
 static int
-mount_declared(const struct site *t, struct ai_err *err)
+mount_declared(const struct ai_box *b, const struct ai_site *t, struct ai_err *err)
 {
-	for (size_t i = 0; i < t->b->s->n_mounts; i++) {
-		const struct ai_mount *m = &t->b->s->mounts[i];
+	for (size_t i = 0; i < b->s->n_mounts; i++) {
+		const struct ai_mount *m = &b->s->mounts[i];
 		int r = 0;
 		if (m->how == AI_MOUNT_READ_ONLY)
-			r = bind_new(t, m->from, m->to, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, err);
-		else if (t->b->overlay[i])
-			r = mount_overlay(t, i, err);
+			r = bind_new(b, t, m->from, m->to, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, err);
+		else if (b->found->overlay[i])
+			r = mount_overlay(b, t, i, err);
 		if (r < 0)
 			return r;
 	}
@@ -287,14 +291,14 @@ mount_declared(const struct site *t, struct ai_err *err)
 
 /* Into an image, whose links are followed within it; elsewhere the place is made. */
 static int
-mount_binds(const struct site *t, struct ai_err *err)
+mount_binds(const struct ai_box *b, const struct ai_site *t, struct ai_err *err)
 {
-	const struct ai_sandbox *s = t->b->s;
+	const struct ai_sandbox *s = b->s;
 	for (size_t i = 0; i < s->n_binds; i++) {
 		const struct ai_bind *bind = &s->binds[i];
-		unsigned long long attrs = bind->device ? MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC : MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
+		unsigned long long attrs = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | (bind->device ? MOUNT_ATTR_NOEXEC : MOUNT_ATTR_NODEV);
 		if (!s->root || bind->device) {
-			if (bind_new(t, bind->from, bind->to, attrs, err) < 0)
+			if (bind_new(b, t, bind->from, bind->to, attrs, err) < 0)
 				return err->code;
 			continue;
 		}
@@ -325,17 +329,27 @@ close_root(const struct ai_sandbox *s, struct ai_err *err)
 }
 
 int
-ai_box_build(const struct ai_box *b, struct ai_err *err)
+ai_box_begin(const struct ai_box *b, struct ai_site *out, struct ai_err *err)
 {
-	struct site t = { .b = b, .root = -1 };
-	t.scratch = open(b->s->scratch, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct ai_site t = { .root = -1, .scratch = open(b->s->scratch, O_PATH | O_DIRECTORY | O_CLOEXEC) };
 	if (t.scratch < 0)
 		return ai_fail_errno(err, AI_EENV, "%s", b->s->scratch);
+	if (new_root(b, &t, err) < 0 || mount_proc(err) < 0 || mount_dev(b, err) < 0) {
+		ai_close_fd(&t.root);
+		ai_close_fd(&t.scratch);
+		return err->code;
+	}
+	*out = t;
+	return 0;
+}
+
+int
+ai_box_finish(const struct ai_box *b, struct ai_site *site, struct ai_err *err)
+{
 	int r = 0;
-	if (new_root(&t, err) < 0 || mount_proc(err) < 0 || mount_dev(&t, err) < 0 || mount_scratch(&t, err) < 0 ||
-	    mount_declared(&t, err) < 0 || mount_binds(&t, err) < 0 || close_root(b->s, err) < 0)
+	if (mount_scratch(site, err) < 0 || mount_declared(b, site, err) < 0 || mount_binds(b, site, err) < 0 || close_root(b->s, err) < 0)
 		r = err->code;
-	ai_close_fd(&t.root);
-	ai_close_fd(&t.scratch);
+	ai_close_fd(&site->root);
+	ai_close_fd(&site->scratch);
 	return r;
 }

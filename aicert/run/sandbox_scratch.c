@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -31,17 +32,17 @@
 #define FIRST_UID 65520u
 #define LAST_UID 65533u
 
-/* Nobody's uid and gid: what the step leaves or sends can be nobody else's. */
+/* Nobody's uid and gid: what the step leaves or sends can be nobody else's. Looked up once, for it goes through the whole of NSS. */
 static int
 unused_id(struct ai_box *b, struct ai_err *err)
 {
-	for (unsigned id = FIRST_UID; id <= LAST_UID; id++)
-		if (!getpwuid(id) && !getgrgid(id)) {
-			b->uid = id;
-			b->gid = id;
-			return 0;
-		}
-	return ai_fail(err, AI_EENV, "sandbox: uids %u to %u all belong to somebody: expected one unused", FIRST_UID, LAST_UID);
+	static unsigned found;
+	for (unsigned id = FIRST_UID; !found && id <= LAST_UID; id++)
+		if (!getpwuid(id) && !getgrgid(id))
+			found = id;
+	b->uid = found;
+	b->gid = found;
+	return found ? 0 : ai_fail(err, AI_EENV, "sandbox: uids %u to %u all belong to somebody: expected one unused", FIRST_UID, LAST_UID);
 }
 
 static int
@@ -236,7 +237,7 @@ ready_scratch(struct ai_box *b, int scratch, size_t i, struct ai_err *err)
 		AI_FREE char *upper = ai_format("overlay/%zu/upper", i);
 		AI_FREE char *work = ai_format("overlay/%zu/work", i);
 		AI_FREE char *lower = ai_format("overlay/%zu/lower", i);
-		b->overlay[i] = true;
+		b->found->overlay[i] = true;
 		return !upper || !work || !lower ? ai_nomem(err) : make_folder(b, scratch, upper, 0755, err) < 0 ||
 			make_folder(b, scratch, work, 0755, err) < 0 || make_folder(b, scratch, lower, 0755, err) < 0 ? err->code : 0;
 	}
@@ -339,7 +340,7 @@ make_place(struct ai_box *b, int scratch, int root, const struct ai_bind *bind, 
 		return ai_fail(err, AI_EENV, "%s: no place in the image", bind->to);
 	AI_FREE char *place = ai_format("places%s%s", real + n, bind->to + strlen(above));
 	AI_FD made = -1;
-	b->places = true;
+	b->found->places = true;
 	return place ? ai_box_point(b, scratch, place, S_ISDIR(st.st_mode), false, &made, err) : ai_nomem(err);
 }
 
@@ -347,29 +348,59 @@ static int
 ready_binds(struct ai_box *b, int scratch, struct ai_err *err)
 {
 	const struct ai_sandbox *s = b->s;
-	AI_FD root = s->root ? open(s->root, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
-	if (s->root && root < 0)
+	if (!s->root || !s->n_binds)
+		return 0;
+	AI_FD root = open(s->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (root < 0)
 		return ai_fail_errno(err, AI_EENV, "sandbox: %s", s->root);
+	for (size_t i = 0; i < s->n_binds; i++)
+		if (!s->binds[i].device && make_place(b, scratch, root, &s->binds[i], err) < 0)
+			return ai_in(err, "sandbox");
+	return 0;
+}
+
+static int
+check_binds(const struct ai_sandbox *s, struct ai_err *err)
+{
 	for (size_t i = 0; i < s->n_binds; i++) {
 		const struct ai_bind *bind = &s->binds[i];
 		bool dev = strncmp(bind->to, "/dev/", 5) == 0;
 		if (bind->to[0] != '/' || ai_relpath_check(bind->to + 1, err) < 0 || bind->device != dev || strncmp(bind->to, "/workspace/", 11) == 0)
 			return ai_fail(err, AI_EUSAGE, "sandbox: '%s': expected a device's place under /dev, or another's elsewhere", bind->to);
-		if (s->root && !bind->device && make_place(b, scratch, root, bind, err) < 0)
-			return ai_in(err, "sandbox");
 	}
 	return 0;
+}
+
+static size_t
+found_size(const struct ai_box *b)
+{
+	return sizeof *b->found + b->s->n_mounts * sizeof *b->found->overlay;
+}
+
+int
+ai_box_check(struct ai_box *b, struct ai_err *err)
+{
+	if (check_mounts(b->s, err) < 0 || check_binds(b->s, err) < 0 || (b->root && unused_id(b, err) < 0))
+		return err->code;
+	void *p = mmap(NULL, found_size(b), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (p == MAP_FAILED)
+		return ai_nomem(err);
+	b->found = p;
+	return 0;
+}
+
+void
+ai_box_forget(struct ai_box *b)
+{
+	if (b->found)
+		munmap(b->found, found_size(b));
+	b->found = NULL;
 }
 
 int
 ai_box_prepare(struct ai_box *b, struct ai_err *err)
 {
 	const struct ai_sandbox *s = b->s;
-	b->overlay = ai_calloc(s->n_mounts ? s->n_mounts : 1, sizeof *b->overlay);
-	if (!b->overlay)
-		return ai_nomem(err);
-	if (check_mounts(s, err) < 0 || (b->root && unused_id(b, err) < 0))
-		return err->code;
 	AI_FD scratch = open(s->scratch, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (scratch < 0)
 		return ai_fail_errno(err, AI_EENV, "sandbox: %s", s->scratch);
