@@ -155,11 +155,12 @@ local function output_list(outs)
 	return list
 end
 
--- The whole way. ctx: where (the rule's file), file, step, rule, line, column, short, needs_only, variables, find(name); node: the attributes.
+-- The whole way. ctx: where (the rule's file), file, step, rule, line, column, short, needs_only, takes, variables, find(name); node: the attributes.
 local function evaluate(loaded, ctx, node)
 	local given = made[loaded]
 	if not given then error(ctx.where .. ": expected 'return rule { … }'", 0) end
 	if given.name ~= ctx.rule then error(("%s: the rule calls itself '%s', expected '%s'"):format(ctx.where, given.name, ctx.rule), 0) end
+	if ctx.takes then return { given.attrs[ctx.takes] and ctx.takes } end
 	ctx.needs, ctx.needed = {}, {}
 	local values, outs = attr.check(ctx, given.attrs, node, fixed_outputs(given.outputs, ctx))
 	if ctx.needs_only then return ctx.needs end

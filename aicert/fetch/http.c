@@ -316,7 +316,7 @@ static int
 set_options(struct ai_transfer *t, struct ai_err *err)
 {
 	CURL *c = t->curl;
-	const char *ca = getenv("SSL_CERT_FILE"), *netrc = getenv("NETRC");
+	const char *ca = t->req->ca ? t->req->ca : getenv("SSL_CERT_FILE"), *netrc = getenv("NETRC");
 	CURLcode r = CURLE_OK;
 #define SET(option, value) (r = r ? r : curl_easy_setopt(c, option, value))
 	SET(CURLOPT_URL, t->req->url);

@@ -41,6 +41,7 @@ struct ai_http_request {
 	const char *partial;                /* folder for unfinished downloads (partial.h) */
 	const struct ai_talk *talk;         /* may be NULL */
 	size_t max;                         /* bytes of a body at most; 0 = any (ai_http_get) or none (ai_http_call) */
+	const char *ca;                     /* bundle of authorities; NULL = $SSL_CERT_FILE, else the machine's */
 	const atomic_bool *stop;            /* true: another thread no longer wants it (AI_EINTR); may be NULL */
 	/* Calls only: */
 	struct ai_http_session *session;    /* may be NULL */

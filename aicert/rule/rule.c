@@ -25,6 +25,7 @@ struct request {
 	void *find_ctx;
 	const json_t *variables;       /* of the step's image */
 	bool needs_only;
+	const char *takes;             /* asked for is only whether the rule declares it */
 };
 
 static void
@@ -138,6 +139,7 @@ push_context(lua_State *L, const struct request *q)
 	set_integer(L, "column", q->step->column);
 	set_flag(L, "short", q->step->short_form);
 	set_flag(L, "needs_only", q->needs_only);
+	set_text(L, "takes", q->takes);
 	lua_createtable(L, 0, (int)json_array_size(q->variables));
 	for (size_t i = 0; i < json_array_size(q->variables); i++) {
 		const json_t *v = json_array_get(q->variables, i);
@@ -302,6 +304,19 @@ ai_rule_recipe(const struct ai_rule_text *rule, const char *file, const struct a
 		return ai_nomem(err);
 	*recipe = json_incref(j);
 	return 0;
+}
+
+int
+ai_rule_takes(const struct ai_rule_text *rule, const char *attribute, struct ai_err *err)
+{
+	static const struct ai_yaml nothing = { .type = AI_YAML_MAP };
+	static const struct ai_step_spec step = { .name = (char *)"", .attrs = &nothing };
+	AI_FREE char *where = ai_format("rules/%s.lua", rule->name);
+	struct request q = { .rule = rule, .file = "", .where = where, .step = &step, .takes = attribute };
+	AI_JSON *j = NULL;
+	if (!where)
+		return ai_nomem(err);
+	return run(&q, &j, err) < 0 ? err->code : json_array_size(j) > 0;
 }
 
 int

@@ -61,6 +61,9 @@ struct ai_rule_environment {
 int ai_rule_recipe(const struct ai_rule_text *rule, const char *file, const struct ai_step_spec *step,
 	const struct ai_rule_environment *environment, ai_find_artifact *find, void *ctx, json_t **recipe, struct ai_err *err) AI_CHECKED;
 
+/* Does the rule declare an attribute of this name? 1, 0, or AI_EUSAGE when the rule itself is broken. */
+int ai_rule_takes(const struct ai_rule_text *rule, const char *attribute, struct ai_err *err) AI_CHECKED;
+
 /* The step names that this step's attributes refer to ("step.output" artifacts), for ordering; each is given once, in order. A negative return of need() is memory. */
 int ai_rule_needs(const struct ai_rule_text *rule, const char *file, const struct ai_step_spec *step,
 	ai_find_artifact *find, void *find_ctx,

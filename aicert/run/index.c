@@ -120,7 +120,8 @@ land_commit(void *obj, struct ai_digest *out, uint64_t *size_out, struct ai_err 
 	struct landing *l = obj;
 	(void)err;
 	ai_sha_end(&l->sha, out);
-	*size_out = l->size;
+	if (size_out)
+		*size_out = l->size;
 	return 0;
 }
 
@@ -160,7 +161,7 @@ fetch_file(struct ai_index *x, size_t k, struct ai_err *err)
 	struct landing l = { .fd = fd };
 	struct ai_sink sink = landing_sink(&l);
 	struct ai_http_request q = { .url = url, .sha256 = f->link.hashed ? &f->link.sha256 : NULL, .size = -1, .partial = x->opt.partial,
-		.max = x->opt.max_file, .stop = &x->stop };
+		.max = x->opt.max_file, .stop = &x->stop, .ca = x->opt.ca };
 	if (ai_http_get(&q, &sink, &f->sha256, &f->size, err) < 0)
 		return err->code;
 	f->here = true;
@@ -184,7 +185,7 @@ fetch_page(struct ai_index *x, const char *url, struct ai_buf *html, struct ai_e
 	struct landing l = { .page = html };
 	struct ai_sink sink = landing_sink(&l);
 	struct ai_http_request q = { .url = url, .headers = accept, .n_headers = 1, .size = -1, .partial = x->opt.partial, .max = AI_MAX_PAGE,
-		.stop = &x->stop };
+		.stop = &x->stop, .ca = x->opt.ca };
 	struct ai_digest id;
 	uint64_t size;
 	if (ai_http_get(&q, &sink, &id, &size, err) == 0)
@@ -364,7 +365,7 @@ serve_metadata(struct ai_index *x, int fd, size_t k, struct ai_err *err)
 	struct landing l = { .page = &text };
 	struct ai_sink sink = landing_sink(&l);
 	struct ai_http_request q = { .url = beside, .sha256 = f->link.metadata_hashed ? &f->link.metadata_sha256 : NULL, .size = -1,
-		.partial = x->opt.partial, .max = AI_MAX_TEXT, .stop = &x->stop };
+		.partial = x->opt.partial, .max = AI_MAX_TEXT, .stop = &x->stop, .ca = x->opt.ca };
 	struct ai_digest id;
 	uint64_t size;
 	if (ai_http_get(&q, &sink, &id, &size, err) < 0)

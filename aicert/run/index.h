@@ -28,6 +28,7 @@ struct ai_index_options {
 	const char *partial;             /* see fetch/http.h */
 	const char *const *sdists;       /* projects whose source distributions pip may see; NULL-terminated; may be NULL */
 	bool all_sdists;
+	const char *ca;                  /* bundle of authorities, or NULL: as SSL_CERT_FILE and the machine say */
 	uint64_t max_file;               /* bytes of one file; 0 = the default, 16 GiB */
 };
 

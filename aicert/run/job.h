@@ -23,8 +23,9 @@
 
 /* An input, or an image, once it is in the store. */
 struct ai_job_source {
-	const char *name;         /* in the plan: the input's, or the image's text */
-	const struct ai_input *input; /* NULL: an image */
+	const char *name;         /* in the plan: the input's, the image's text, or owned */
+	char *owned;              /* "<step>/wheels"; else NULL */
+	const struct ai_input *input; /* NULL: an image, or wheels */
 	struct ai_ref content;
 	struct ai_digest id;      /* of node */
 	json_t *node;             /* kind source */
@@ -73,6 +74,8 @@ struct ai_job {
 	json_t *previous;               /* record of the last run of this project; NULL if none */
 	json_t *accepted;               /* array of hex: keys whose attestations count for reuse */
 	unsigned fetched;
+	bool renew_wheels;              /* `lock --update`: of the step or input of this name, or of all */
+	const char *renew;
 	json_t *checks;                 /* --check: what run/repeat.h found of each step; owned by run.c */
 	const char *logs;               /* folder of logs below the cache; NULL: "logs" */
 	/* Called for each input once its content is in the store, before anything is planned; may replace its node. NULL: nobody asks. */
@@ -87,9 +90,11 @@ void ai_job_done(struct ai_job *job);
 
 /* Pins what is missing (AI_EINPUT under --locked), brings every input into the store, writes the lock. */
 int ai_job_fetch(struct ai_job *job, struct ai_err *err) AI_CHECKED;
-/* Resolves again what names (an input's name, or NULL for all) would give now and writes the lock. */
+/* Resolves again what names (of an input, an image or a step, or NULL for all) would give now and writes the lock. */
 int ai_job_update_lock(struct ai_job *job, const char *name, struct ai_err *err) AI_CHECKED;
 
+/* The plan that this lock gives, and the environments that it names; nothing is kept. */
+int ai_job_plan_make(struct ai_job *job, const struct ai_buf *lock, json_t **plan, json_t **environments, struct ai_err *err) AI_CHECKED;
 /* Makes plan, environment and steps, and stores every node and blob that they name. */
 int ai_job_plan(struct ai_job *job, struct ai_err *err) AI_CHECKED;
 /* The step node of steps[i] from the results of the steps before it. */

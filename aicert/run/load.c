@@ -191,8 +191,10 @@ ai_job_done(struct ai_job *job)
 {
 	for (size_t i = 0; i < job->n_steps; i++)
 		step_done(&job->steps[i]);
-	for (size_t i = 0; i < job->n_sources; i++)
+	for (size_t i = 0; i < job->n_sources; i++) {
 		json_decref(job->sources[i].node);
+		free(job->sources[i].owned);
+	}
 	for (size_t i = 0; i < job->n_rules; i++) {
 		free(job->rules[i].name);
 		free(job->rules[i].text);

@@ -18,6 +18,7 @@
 #include "model/lock.h"
 #include "model/node.h"
 #include "run/plan_parts.h"
+#include "run/plan_wheels.h"
 
 enum { MAX_SECONDS = 60 /* of this thread's processor time: can refuse a plan, never change it */ };
 
@@ -109,6 +110,19 @@ find_input(struct plan *p, const struct ai_input *in, struct ai_artifact *out)
 	return 1;
 }
 
+/* "<step>/wheels": a folder of packages that the lock pins for a step. */
+static int
+find_wheels(const struct plan *p, const char *name, struct ai_artifact *out)
+{
+	struct ai_err quiet = { 0 };
+	const char *slash = strchr(name, '/');
+	if (!slash || ai_ref_get(ai_json_obj(ai_plan_source(p, name), "content"), &out->ref, &quiet) < 0)
+		return 0;
+	out->base = slash + 1;
+	out->is_dir = true;
+	return 1;
+}
+
 static int
 find_output(struct plan *p, struct planned *s, const char *name, struct ai_artifact *out)
 {
@@ -134,7 +148,7 @@ find(void *ctx, const char *name, struct ai_artifact *out)
 	free(p->name_buf);
 	p->name_buf = NULL;
 	*out = (struct ai_artifact){ .name = name };
-	if (in ? find_input(p, in, out) : s ? find_output(p, s, dot + 1, out) : 0)
+	if (in ? find_input(p, in, out) : s ? find_output(p, s, dot + 1, out) : find_wheels(p, name, out))
 		return 1;
 	*out = (struct ai_artifact){ .name = nearest(p, name) };
 	return 0;
@@ -451,7 +465,8 @@ make(struct plan *p, json_t **out)
 		return ai_nomem(p->err);
 	for (size_t i = 0; i < p->m->n_steps; i++)
 		p->steps[i].spec = &p->m->steps[i];
-	if (ai_lock_parse(p->in->lock, p->in->lock_len, &p->lock, p->err) < 0 || ai_plan_check_sources(p) < 0 || ai_plan_environments(p) < 0 ||
+	if (ai_lock_parse(p->in->lock, p->in->lock_len, &p->lock, p->err) < 0 || ai_manifest_add_wheels(p->m, p->lock, p->err) < 0 ||
+		ai_plan_check_sources(p) < 0 || ai_plan_environments(p) < 0 ||
 		order_steps(p) < 0)
 		return p->err->code;
 	for (size_t i = 0; i < p->n_ordered; i++) {

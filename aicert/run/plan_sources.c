@@ -6,6 +6,7 @@
 #include "model/lock.h"
 #include "model/node.h"
 #include "run/plan_parts.h"
+#include "run/plan_wheels.h"
 
 const json_t *
 ai_plan_source(const struct plan *p, const char *name)
@@ -96,6 +97,29 @@ is_image(const struct plan *p, const char *name)
 	return false;
 }
 
+/* Wheels are those that the lock pins: name and hash of each give the content's id. */
+static int
+check_wheels(void *ctx, const char *name, struct ai_err *err)
+{
+	const struct plan *p = ctx;
+	const json_t *node = ai_plan_source(p, name);
+	AI_JSON *want = NULL;
+	if (!node)
+		return ai_fail(err, AI_EINPUT, "%s: '%s' has no source", p->in->file, name);
+	int r = check_node(p, name, node) < 0 ? err->code : ai_wheels_expected(p->m, p->lock, name, &want, err);
+	if (r < 0)
+		return r;
+	return r == 1 && json_equal(node, want) ? 0 : ai_fail(err, AI_EINPUT, "%s: '%s' is not what aicert.lock pins", p->in->file, name);
+}
+
+static bool
+is_wheels(const struct plan *p, const char *name)
+{
+	struct ai_err err = { 0 };
+	AI_JSON *node = NULL;
+	return ai_wheels_expected(p->m, p->lock, name, &node, &err) == 1;
+}
+
 int
 ai_plan_check_sources(const struct plan *p)
 {
@@ -117,8 +141,10 @@ ai_plan_check_sources(const struct plan *p)
 	for (size_t i = 0; i < p->m->n_images; i++)
 		if (check_image(p, p->m->images[i]) < 0)
 			return p->err->code;
+	if (ai_wheels_each(p->m, p->lock, check_wheels, (void *)(uintptr_t)p, p->err) < 0)
+		return p->err->code;
 	for (size_t i = 0; i < p->in->n_sources; i++)
-		if (!ai_manifest_input(p->m, p->in->sources[i].name) && !is_image(p, p->in->sources[i].name))
+		if (!ai_manifest_input(p->m, p->in->sources[i].name) && !is_image(p, p->in->sources[i].name) && !is_wheels(p, p->in->sources[i].name))
 			return ai_fail(p->err, AI_EINPUT, "source '%s' is no input of %s", p->in->sources[i].name, p->in->file);
 	return 0;
 }

@@ -72,7 +72,7 @@ find_gpus(struct ai_job *job, json_t **nodes, struct ai_err *err)
 		wanted = wanted || job->manifest->steps[i].limits.gpus > 0;
 	if (!wanted)
 		return 0;
-	if (ai_gpus_find(&job->gpus, err) < 0)
+	if (!job->gpus.root && ai_gpus_find(&job->gpus, err) < 0)
 		return err->code;
 	*nodes = ai_gpus_nodes(&job->gpus);
 	return *nodes ? 0 : ai_nomem(err);
@@ -91,7 +91,7 @@ speak_of_the_host(const struct ai_job *job)
 }
 
 int
-ai_job_plan(struct ai_job *job, struct ai_err *err)
+ai_job_plan_make(struct ai_job *job, const struct ai_buf *lock, json_t **plan, json_t **environments, struct ai_err *err)
 {
 	AI_FREE struct ai_plan_source *sources = ai_calloc(job->n_sources, sizeof *sources);
 	if (!sources)
@@ -103,11 +103,17 @@ ai_job_plan(struct ai_job *job, struct ai_err *err)
 		return err->code;
 	struct ai_plan_in in = {
 		.aicertfile = job->text.data, .aicertfile_len = job->text.len, .file = job->shown,
-		.lock = job->lock_text.data, .lock_len = job->lock_text.len,
+		.lock = lock->data, .lock_len = lock->len,
 		.rules = job->rules, .n_rules = job->n_rules, .sources = sources, .n_sources = job->n_sources,
 		.platform = AI_PLATFORM, .gpus = gpus,
 	};
-	if (ai_plan_make(&in, &job->plan, &job->environments, err) < 0 || store_texts(job, err) < 0)
+	return ai_plan_make(&in, plan, environments, err);
+}
+
+int
+ai_job_plan(struct ai_job *job, struct ai_err *err)
+{
+	if (ai_job_plan_make(job, &job->lock_text, &job->plan, &job->environments, err) < 0 || store_texts(job, err) < 0)
 		return err->code;
 	struct ai_digest id;
 	size_t i;

@@ -18,6 +18,7 @@
 #include "model/tree.h"
 #include "rule/embed.h"
 #include "run/job.h"
+#include "run/requirements.h"
 
 static const char *
 variable(const json_t *action, const char *name)
@@ -30,9 +31,8 @@ variable(const json_t *action, const char *name)
 	return NULL;
 }
 
-/* The file that argv[0] means under the action's PATH, on the host; NULL when there is none. */
-static char *
-look_up(const json_t *action)
+char *
+ai_host_command(const json_t *action)
 {
 	const char *command = json_string_value(json_array_get(ai_json_arr(action, "argv"), 0));
 	if (strchr(command, '/'))
@@ -75,16 +75,18 @@ requirements_of(struct ai_job *job, const json_t *step, struct ai_buf *out, stru
 	return 0;
 }
 
-/* Runs the interpreter, isolated, on our check; *said is what it printed. Exit status, or negative. */
-static int
-run_check(const char *python, const struct ai_buf *text, struct ai_buf *said, struct ai_err *err)
+const char *
+ai_embedded_script(const char *path)
 {
-	const char *script = NULL;
 	for (const struct ai_embedded *e = ai_embedded; e->path; e++)
-		if (strcmp(e->path, "aicert/run/check_requirements.py") == 0)
-			script = e->text;
-	if (!script)
-		return ai_fail(err, AI_EENV, "internal: the requirements check is missing from this program");
+		if (strcmp(e->path, path) == 0)
+			return e->text;
+	return NULL;
+}
+
+int
+ai_host_script(const char *python, const char *script, const struct ai_buf *text, struct ai_buf *said, struct ai_err *err)
+{
 	int in[2], out[2];
 	if (pipe2(in, O_CLOEXEC) < 0 || pipe2(out, O_CLOEXEC) < 0)
 		return ai_fail_errno(err, AI_EENV, "pipe");
@@ -117,17 +119,52 @@ run_check(const char *python, const struct ai_buf *text, struct ai_buf *said, st
 		;
 	if (r < 0)
 		return r;
-	return WIFEXITED(status) ? WEXITSTATUS(status) : ai_fail(err, AI_EENV, "%s: died while requirements.txt was checked", python);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : ai_fail(err, AI_EENV, "%s: died while it was asked about requirements.txt", python);
 }
 
-static int
-missing_command(const struct ai_job_step *s, const json_t *action, struct ai_err *err)
+int
+ai_host_satisfies(const char *python, const struct ai_buf *text, struct ai_buf *said, struct ai_err *err)
+{
+	const char *script = ai_embedded_script("aicert/run/check_requirements.py");
+	if (!script)
+		return ai_fail(err, AI_EENV, "internal: the requirements check is missing from this program");
+	int r = ai_host_script(python, script, text, said, err);
+	return r < 0 ? r : r == 0;
+}
+
+int
+ai_host_lacks(const char *step, struct ai_buf *said, struct ai_err *err)
+{
+	while (said->len && said->data[said->len - 1] == '\n')
+		said->data[--said->len] = '\0';
+	for (size_t i = 0; i < said->len; i++)
+		if (said->data[i] == '\n')
+			said->data[i] = ';';
+	ai_fail(err, AI_EENV, "step '%s': requirements.txt: the host does not satisfy it: %.600s", step,
+		said->len ? said->data : "the check itself failed");
+	return ai_hint(err, "install what is missing from the distribution (python3-…), or change requirements.txt to what is there");
+}
+
+int
+ai_no_host_command(const char *step, const json_t *action, struct ai_err *err)
 {
 	const char *command = json_string_value(json_array_get(ai_json_arr(action, "argv"), 0));
-	ai_fail(err, AI_EENV, "step '%s': the host has no '%s'", s->name, command);
+	ai_fail(err, AI_EENV, "step '%s': the host has no '%s'", step, command);
 	if (strncmp(command, "python3.", 8) == 0)
 		return ai_hint(err, "install %s, or ask for the Python that is there with pythonVersion", command);
 	return ai_hint(err, "install it in /usr/bin or /usr/local/bin: a step sees the machine's system folders only");
+}
+
+/* Are the step's packages an input of its own? Then they were chosen for it, and the host has no part in them. */
+static bool
+has_wheels(const json_t *step)
+{
+	size_t i;
+	json_t *in;
+	json_array_foreach(ai_json_arr(step, "inputs"), i, in)
+		if (strcmp(ai_json_str(in, "path"), "/workspace/wheels") == 0)
+			return true;
+	return false;
 }
 
 int
@@ -138,25 +175,18 @@ ai_check_requirements(struct ai_job *job, const struct ai_job_step *s, struct ai
 		return 0;
 	const char *command = json_string_value(json_array_get(ai_json_arr(action, "argv"), 0));
 	bool in_workspace = strchr(command, '/') != NULL;
-	AI_FREE char *file = look_up(action);
+	AI_FREE char *file = ai_host_command(action);
 	if (!file)
-		return missing_command(s, action, err);
-	if (in_workspace || strncmp(command, "python", 6) != 0)
+		return ai_no_host_command(s->name, action, err);
+	if (in_workspace || strncmp(command, "python", 6) != 0 || has_wheels(s->step))
 		return 0;
 	AI_BUF_AUTO text = AI_BUF(AI_MAX_TEXT);
 	AI_BUF_AUTO said = AI_BUF(AI_MAX_TEXT);
 	int r = requirements_of(job, s->step, &text, err);
 	if (r <= 0)
 		return r;
-	r = run_check(file, &text, &said, err);
-	if (r <= 0)
-		return r;
-	if (said.len && said.data[said.len - 1] == '\n')
-		said.data[--said.len] = '\0';
-	for (size_t i = 0; i < said.len; i++)
-		if (said.data[i] == '\n')
-			said.data[i] = ';';
-	ai_fail(err, AI_EENV, "step '%s': requirements.txt: the host does not satisfy it: %.600s", s->name,
-		said.len ? said.data : "the check itself failed");
-	return ai_hint(err, "install what is missing from the distribution (python3-…), or change requirements.txt to what is there");
+	r = ai_host_satisfies(file, &text, &said, err);
+	if (r != 0)
+		return r < 0 ? r : 0;
+	return ai_host_lacks(s->name, &said, err);
 }

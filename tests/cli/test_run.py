@@ -270,7 +270,7 @@ def test_control_c_is_clean(aicert, shell, tmp_path):
 def test_unsatisfied_requirements_are_exit_5(aicert, git_repo):
     repo, _ = git_repo({"main.py": MAIN, "data.txt": "x", "requirements.txt": "surely-not-installed==9.9\n# a comment\n"})
     (aicert.cwd / "Aicertfile").write_text(f"kind: python\nsource: {{ type: git, gitRepo: 'file://{repo}' }}\n")
-    r = aicert(code=5)
+    r = aicert(code=5, env={"PIP_NO_INDEX": "1"})
     assert "surely-not-installed" in r.stderr and "hint:" in r.stderr
     assert not (aicert.cwd / "proof.json").exists()
 

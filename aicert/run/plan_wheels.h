@@ -1,0 +1,25 @@
+/*
+ * plan_wheels.h -- what the lock's pins of wheels add to a manifest: attributes of steps, and the sources that these name.
+ *
+ * A step whose wheels the lock pins gets the attribute `wheels: <step>/wheels`, as if the Aicertfile said so, unless it says something itself.
+ * A plan follows from Aicertfile and lock, so planner and verifier do this alike.
+ *
+ * Depends on: base, model.  Threads: pure.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef AI_PLAN_WHEELS_H
+#define AI_PLAN_WHEELS_H
+
+#include "base/json.h"
+#include "model/manifest.h"
+
+/* To be called once for a manifest. AI_EINPUT when the pins cannot be those of this file. */
+int ai_manifest_add_wheels(struct ai_manifest *m, const json_t *lock, struct ai_err *err) AI_CHECKED;
+
+/* *node is the source node that must stand under this name ("train/wheels"): 1, a new reference; 0: no such source belongs to the plan. */
+int ai_wheels_expected(const struct ai_manifest *m, const json_t *lock, const char *name, json_t **node, struct ai_err *err) AI_CHECKED;
+/* Calls each() with the names of all such sources. */
+int ai_wheels_each(const struct ai_manifest *m, const json_t *lock, int (*each)(void *ctx, const char *name, struct ai_err *err), void *ctx,
+	struct ai_err *err) AI_CHECKED;
+
+#endif
