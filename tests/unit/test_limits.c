@@ -477,7 +477,21 @@ processors(void **state)
 	t.s.cpus = 1;
 	trial_expect(&t, "sh", "nproc", 0);
 	assert_string_equal(t.log, "1\n");
-	if (geteuid() == 0 && sysconf(_SC_NPROCESSORS_ONLN) > 1) {
+	struct ai_keeper k;
+	struct ai_rlimits r;
+	ai_keeper_start(&t.s, &k, &r);
+	bool held = k.group.holds & AI_HOLDS_CPUS;
+	/* Whoever can have a group at all has one for this, if there are more processors to be had. */
+	struct ai_cgroup any;
+	ai_cgroup_make(&some, &any);
+	if (sysconf(_SC_NPROCESSORS_ONLN) > 1)
+		assert_true(held == ((any.holds & AI_HOLDS_CPUS) != 0));
+	for (size_t i = 0; i < k.group.n; i++)
+		if (k.group.at[i].holds & AI_HOLDS_CPUS)
+			expect_text(k.group.at[i].path, k.group.at[i].v2 ? "cpu.max" : "cpu.cfs_quota_us", k.group.at[i].v2 ? "100000 100000\n" : "100000\n");
+	ai_cgroup_done(&any);
+	ai_keeper_done(&k);
+	if (held) {
 		trial_expect(&t, PYTHON, BURN, 0);
 		char *at = strstr(t.log, "cpu ");
 		for (char *next; at && (next = strstr(at + 1, "cpu "));)
