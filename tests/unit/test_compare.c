@@ -1,4 +1,4 @@
-/* test_compare.c -- two contents compared: every kind of difference, what is unknown, hostile trees; where two files part. */
+/* test_compare.c -- two contents compared: every kind of difference, what is unknown, hostile trees; where two files part.  SPDX-License-Identifier: Apache-2.0 */
 #include "unit.h"
 
 #include <sys/mman.h>
