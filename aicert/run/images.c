@@ -98,6 +98,8 @@ ai_job_fetch_images(struct ai_job *job, const struct ai_fetch *f, struct ai_err 
 		if (ai_check_interrupt(err) < 0 || pin_image(job, f, image, &pin, err) < 0 || bring(job, f, image, pin, &content, err) < 0 ||
 			add_source(job, image, pin, &content, err) < 0)
 			return err->code;
+		if (job->brought && job->brought(job->brought_ctx, &job->sources[job->n_sources - 1], err) < 0)
+			return err->code;
 	}
 	return 0;
 }

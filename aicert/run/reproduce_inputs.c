@@ -78,17 +78,24 @@ take_path(struct ai_input *in, char *path, struct ai_err *err)
 	return 0;
 }
 
-/* A clone stands for the place that the pin names: the pin's commit is what counts, and it is recomputed from the objects. */
+/*
+ * A pin holds for the place that it names. Where another place was given, it is made to hold for that one until the content is here: what
+ * counts is its commit or digest, to which the content is held in any case. uri NULL: no memory.
+ */
+static int
+move_pin(struct reproduction *p, const char *list, const char *name, const char *uri, struct ai_err *err)
+{
+	json_t *pin = ai_json_obj(ai_json_obj(p->job.lock, list), name);
+	return !uri || (pin && json_object_set_new(pin, "uri", json_string(uri)) < 0) ? ai_nomem(err) : 0;
+}
+
 static int
 take_clone(struct reproduction *p, struct ai_input *in, char *path, struct ai_err *err)
 {
 	free(in->where);
 	in->where = path;
 	AI_FREE char *uri = ai_source_uri(in);
-	json_t *pin = ai_json_obj(ai_json_obj(p->job.lock, "inputs"), in->name);
-	if (!uri || (pin && json_object_set_new(pin, "uri", json_string(uri)) < 0))
-		return ai_nomem(err);
-	return 0;
+	return move_pin(p, "inputs", in->name, uri, err);
 }
 
 static int
@@ -169,6 +176,9 @@ place_image(struct reproduction *p, struct ai_image_ref *image, struct ai_err *e
 			return ai_fail_errno(err, AI_EINPUT, "--input %s: %s", image->text, given);
 		free(image->path);
 		image->path = path;
+		AI_FREE char *uri = ai_image_uri(image);
+		if (move_pin(p, "images", image->text, uri, err) < 0)
+			return err->code;
 	}
 	return json_array_append_new(p->inputs, json_pack("{s:s, s:s}", "name", image->text, "from", given ? given : "its pin")) < 0 ? ai_nomem(err) : 0;
 }
@@ -190,8 +200,8 @@ first_difference(struct reproduction *p, const struct ai_ref *want, const struct
 }
 
 /*
- * What arrived must be the proof's content. Then the proof's node stands for it, which also says where the builder had it from, and so does
- * the pin again, which a clone had to stand for.
+ * What arrived must be the proof's content. Then the proof's node stands for it, which also says where the builder had it from, and its pin
+ * names that place again.
  */
 static int
 hold_against(void *ctx, struct ai_job_source *s, struct ai_err *err)
@@ -212,9 +222,9 @@ hold_against(void *ctx, struct ai_job_source *s, struct ai_err *err)
 			ai_ref_word(want.type), want_hex, where);
 		return ai_hint(err, "give what the proof was made from with --input %s=PATH", s->name);
 	}
-	json_t *pin = ai_json_obj(ai_json_obj(p->job.lock, "inputs"), s->name), *uri = json_object_get(node, "uri");
-	if (s->input && pin && uri && json_object_set(pin, "uri", uri) < 0)
-		return ai_nomem(err);
+	const char *uri = ai_json_str(node, "uri");
+	if (uri && move_pin(p, s->input ? "inputs" : "images", s->name, uri, err) < 0)
+		return err->code;
 	json_decref(s->node);
 	s->node = json_incref((json_t *)node);
 	return ai_store_put_node(p->job.store, s->node, &s->id, err);
@@ -252,9 +262,8 @@ ai_reproduce_inputs(struct reproduction *p, struct ai_err *err)
 	job->brought_ctx = p;
 	if (ai_job_fetch(job, err) < 0)
 		return err->code;
-	/* Images and wheels come after the inputs. */
 	for (size_t i = 0; i < job->n_sources; i++)
-		if (!job->sources[i].input && hold_against(p, &job->sources[i], err) < 0)
+		if (hold_against(p, &job->sources[i], err) < 0)
 			return err->code;
 	return all_called_for(p, err);
 }

@@ -4,11 +4,15 @@ import http.server
 import json
 import os
 import shutil
+import sys
 import threading
 import time
 
 import pytest
-from conftest import git
+from conftest import ROOT, git
+
+sys.path.insert(0, str(ROOT / "tests/image"))
+from images import busybox  # noqa: E402
 
 CHAIN = """\
 aicert: 1
@@ -225,6 +229,24 @@ def test_a_url_is_fetched_by_its_pin(aicert, stranger, server, tmp_path):
     assert sha in r.stderr
     (tmp_path / "saved.csv").write_text("1,2\n")
     assert report(stranger, proof, "--input", f"d={tmp_path / 'saved.csv'}")["same"]
+
+
+def test_an_image_is_the_very_one(aicert, stranger, tmp_path):
+    busybox(aicert.cwd / "image", {"opt/marker": b"one\n"}, env=["PATH=/bin"])
+    (aicert.cwd / "Aicertfile").write_text("aicert: 1\nenvironment: { image: 'oci:image' }\nsteps:\n  s: { use: shell, script: 'cat /opt/marker > $OUT_O', outputs: { o: o } }\n")
+    aicert("run", "-q")
+    proof = aicert.cwd / "proof.json"
+    r = report(stranger, proof)
+    assert r["same"] and not r["notes"] and not r["by"]["s"]["notes"]
+    # Without the project the image must be given; another one of the same name is not taken.
+    alone = stranger.cwd / "alone.json"
+    shutil.copy(proof, alone)
+    shutil.rmtree(stranger.home / "aicert")
+    stranger("reproduce", alone, code=3)
+    other = tmp_path / "other"
+    busybox(other, {"opt/marker": b"two\n"}, env=["PATH=/bin"])
+    stranger("reproduce", alone, "--input", f"oci:image={other}", code=3)
+    assert report(stranger, alone, "--input", f"oci:image={aicert.cwd / 'image'}")["same"]
 
 
 # --- the proof ---------------------------------------------------------------------------------------------------------
