@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -197,8 +198,19 @@ read_small(struct ai_store *s, int fd, const char *what, size_t *n_out, struct a
 	return 0;
 }
 
+/* A file of holes claims terabytes and holds none: what the disk has no room for is not begun with, so that it neither fills up nor takes hours. */
 static int
-take_large(struct ai_store *s, int fd, const char *what, struct ai_digest *out, uint64_t *size_out, struct ai_err *err)
+check_room(int to, const struct stat *st, const char *what, struct ai_err *err)
+{
+	struct statvfs disk;
+	if (fstatvfs(to, &disk) < 0 || (uint64_t)st->st_size / disk.f_frsize < disk.f_bavail)
+		return 0;
+	return ai_fail(err, AI_EENV, "%s: has %llu bytes, of which the cache keeps a copy: its disk has %llu free", what, (unsigned long long)st->st_size,
+		(unsigned long long)disk.f_bavail * disk.f_frsize);
+}
+
+static int
+take_large(struct ai_store *s, int fd, const struct stat *st, const char *what, struct ai_digest *out, uint64_t *size_out, struct ai_err *err)
 {
 	char tmp[AI_SESSION_NAME];
 	struct ai_digest id;
@@ -206,7 +218,7 @@ take_large(struct ai_store *s, int fd, const char *what, struct ai_digest *out, 
 	AI_FD to = new_temp(s, tmp, err);
 	if (to < 0)
 		return err->code;
-	if (ai_pump(fd, to, what, &id, &size, err) < 0) {
+	if (check_room(to, st, what, err) < 0 || ai_pump(fd, to, what, &id, &size, err) < 0) {
 		drop_temp(s, tmp);
 		return err->code;
 	}
@@ -232,5 +244,5 @@ ai_object_take_file(struct ai_store *s, int fd, const struct stat *st, const cha
 	}
 	if (lseek(fd, 0, SEEK_SET) != 0)
 		return ai_fail_errno(err, AI_EINPUT, "%s: cannot read from its start", what);
-	return take_large(s, fd, what, out, size_out, err);
+	return take_large(s, fd, st, what, out, size_out, err);
 }

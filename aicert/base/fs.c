@@ -137,16 +137,64 @@ ai_mkdirs(const char *path, mode_t mode, struct ai_err *err)
 	return 0;
 }
 
+/*
+ * Removal. What is removed may have been made by somebody who wants it not to be (a step): folders without rights, and folders
+ * so deep that neither descriptors nor the stack would reach down. So at DEEP levels a folder is moved up to the top, which is
+ * emptied until nothing was moved to it any more. No link is followed.
+ */
+#define DEEP 64
+
+struct removal {
+	int top;               /* the outermost folder */
+	unsigned long moved;   /* names given away there */
+};
+
+static int remove_at(struct removal *rm, int dirfd, const char *name, int depth, struct ai_err *err);
+
+/* name, a folder, goes to the top under a name that nobody has there. */
 static int
-remove_at(int dirfd, const char *name, int depth, struct ai_err *err)
+move_up(struct removal *rm, int dirfd, const char *name, struct ai_err *err)
+{
+	char aside[64];
+	int r;
+	do {
+		snprintf(aside, sizeof aside, ".removed-%lu", rm->moved++);
+		r = renameat(dirfd, name, rm->top, aside);
+	} while (r < 0 && (errno == EEXIST || errno == ENOTEMPTY || errno == ENOTDIR));
+	return r < 0 ? ai_fail_errno(err, AI_EENV, "%s: cannot remove", name) : 0;
+}
+
+/* Takes over fd, a folder's. */
+static int
+empty(struct removal *rm, int fd, int depth, struct ai_err *err)
+{
+	(void)fchmod(fd, 0700);
+	DIR *d = fdopendir(fd);
+	if (!d) {
+		close(fd);
+		return ai_nomem(err);
+	}
+	int r = 0;
+	unsigned long before;
+	do {
+		before = rm->moved;
+		rewinddir(d);
+		for (struct dirent *e; r == 0 && (e = readdir(d));)
+			if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+				r = remove_at(rm, fd, e->d_name, depth + 1, err);
+	} while (r == 0 && depth == 0 && rm->moved != before);
+	closedir(d);
+	return r;
+}
+
+static int
+remove_at(struct removal *rm, int dirfd, const char *name, int depth, struct ai_err *err)
 {
 	if (unlinkat(dirfd, name, 0) == 0 || errno == ENOENT)
 		return 0;
 	int why = errno;
 	if (why != EISDIR && why != EPERM && why != EACCES)
 		return ai_fail_errno(err, AI_EENV, "%s: cannot remove", name);
-	if (depth > 1024)
-		return ai_fail(err, AI_EENV, "%s: folders nested deeper than 1024", name);
 	int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0 && errno == EACCES && fchmodat(dirfd, name, 0700, 0) == 0)
 		fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -155,18 +203,15 @@ remove_at(int dirfd, const char *name, int depth, struct ai_err *err)
 			errno = why;
 		return ai_fail_errno(err, AI_EENV, "%s: cannot remove", name);
 	}
-	(void)fchmod(fd, 0700);
-	DIR *d = fdopendir(fd);
-	if (!d) {
+	if (depth == 0)
+		rm->top = fd;
+	if (depth == DEEP) {
+		(void)fchmod(fd, 0700); /* its ".." changes, for which it must be writable */
 		close(fd);
-		return ai_nomem(err);
+		return move_up(rm, dirfd, name, err);
 	}
-	int r = 0;
-	for (struct dirent *e; r == 0 && (e = readdir(d));)
-		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
-			r = remove_at(fd, e->d_name, depth + 1, err);
-	closedir(d);
-	if (r == 0 && unlinkat(dirfd, name, AT_REMOVEDIR) < 0)
+	int r = empty(rm, fd, depth, err);
+	if (r == 0 && unlinkat(dirfd, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
 		r = ai_fail_errno(err, AI_EENV, "%s: cannot remove", name);
 	return r;
 }
@@ -174,7 +219,8 @@ remove_at(int dirfd, const char *name, int depth, struct ai_err *err)
 int
 ai_remove_tree(int dirfd, const char *path, struct ai_err *err)
 {
-	return remove_at(dirfd, path, 0, err);
+	struct removal rm = { .top = -1 };
+	return remove_at(&rm, dirfd, path, 0, err);
 }
 
 void
