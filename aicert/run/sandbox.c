@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -28,6 +29,12 @@
 /* How often the user's Ctrl-C is looked at when nothing else happens. */
 #define TICK_MS 100
 
+/* So much of a log is kept: a step that prints without end fills no disk. */
+#define LOG_BYTES (256ull << 20)
+/* What a step must leave free of the disk that holds its scratch folders, at most; how often that is looked at. */
+#define DISK_BYTES (1ull << 30)
+#define DISK_S 0.1
+
 /* One run as aicert sees it. */
 struct watch {
 	struct ai_box *b;
@@ -36,6 +43,9 @@ struct watch {
 	struct ai_keeper keeper;
 	double deadline;        /* monotonic seconds; 0 = none */
 	double kill_at;         /* once SIGTERM was sent */
+	double disk_at;         /* when the disk is looked at next */
+	unsigned long long floor;  /* bytes that must stay free on it; 0 = not yet known */
+	unsigned long long logged; /* bytes printed so far */
 	enum { GOING, TIMED_OUT, INTERRUPTED, BROKEN } why;
 	bool built;             /* the step's tree stands */
 	bool ended;             /* status is the command's wait status */
@@ -145,6 +155,20 @@ broken(struct watch *w)
 }
 
 static int
+keep_log(struct watch *w, const char *bytes, size_t n, struct ai_err *err)
+{
+	static const char cut[] = "\naicert: the log is cut here: what the step printed after this is not kept\n";
+	unsigned long long room = LOG_BYTES - (w->logged < LOG_BYTES ? w->logged : LOG_BYTES);
+	bool last = room > 0 && n >= room;
+	w->logged += n;
+	if (w->b->s->log_fd < 0 || room == 0)
+		return 0;
+	if (ai_write_all(w->b->s->log_fd, bytes, last ? (size_t)room : n, "log", err) < 0)
+		return err->code;
+	return last ? ai_write_all(w->b->s->log_fd, cut, sizeof cut - 1, "log", err) : 0;
+}
+
+static int
 hand_on_log(struct watch *w, struct ai_err *err)
 {
 	char chunk[1 << 16];
@@ -154,9 +178,7 @@ hand_on_log(struct watch *w, struct ai_err *err)
 	if (n == 0)
 		return 0;
 	ai_say_log(w->b->s->talk, chunk, (size_t)n);
-	if (w->b->s->log_fd >= 0 && ai_write_all(w->b->s->log_fd, chunk, (size_t)n, "log", err) < 0)
-		return err->code;
-	return 1;
+	return keep_log(w, chunk, (size_t)n, err) < 0 ? err->code : 1;
 }
 
 static int
@@ -223,9 +245,31 @@ wait_ms(const struct watch *w)
 	return left <= 0 ? 0 : (int)(left * 1e3) + 1;
 }
 
+/*
+ * Files of a step have no limit of their own: what stands between one that writes without end and everybody else who needs the disk is
+ * that it is stopped before nothing is left. Where little was free to begin with, it may use half of that.
+ */
+static void
+look_at_disk(struct watch *w, double t)
+{
+	struct statvfs disk;
+	if (w->why != GOING || t < w->disk_at || statvfs(w->b->s->scratch, &disk) < 0)
+		return;
+	unsigned long long left = (unsigned long long)disk.f_bavail * disk.f_frsize;
+	w->disk_at = t + DISK_S;
+	if (!w->floor)
+		w->floor = left / 2 < DISK_BYTES ? left / 2 + 1 : DISK_BYTES;
+	if (left >= w->floor)
+		return;
+	ai_fail(&w->err, AI_EENV, "stopped: it has used up the disk: %llu MiB are left where '%s' is, expected %llu", left >> 20, w->b->s->scratch,
+		w->floor >> 20);
+	broken(w);
+}
+
 static void
 look_at_clock(struct watch *w)
 {
+	look_at_disk(w, now_s());
 	if (ai_interrupted)
 		stop(w, INTERRUPTED);
 	if (w->deadline > 0 && now_s() >= w->deadline)
