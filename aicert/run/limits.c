@@ -97,8 +97,9 @@ ai_keeper_verdict(const struct ai_keeper *k, bool failed, unsigned tasks)
 		return AI_BREACH_MEMORY;
 	if (!failed)
 		return AI_BREACH_NONE;
-	/* The process that was refused another has ended, and left its place free. */
-	bool counted = k->pids && (k->most >= k->pids || (tasks > 0 && tasks + 1 >= k->pids));
+	/* The process that was refused another has ended and left its place free, and so have those that waited for it (a shell). */
+	unsigned room = 1 + (k->pids / 8 < 7 ? k->pids / 8 : 7);
+	bool counted = k->pids && (k->most >= k->pids || (tasks > 0 && tasks + room >= k->pids));
 	return kernel == AI_BREACH_PIDS || counted ? AI_BREACH_PIDS : AI_BREACH_NONE;
 }
 

@@ -34,9 +34,9 @@ def whoever(request, tmp_path):
         pytest.skip("not root")
     drop = request.param == "user" and os.geteuid() == 0
     place = pathlib.Path("/tmp") / f"aicert-limits-{os.getpid()}-{time.monotonic_ns()}"
-    cwd = place / "project"
+    cwd, program = place / "project", place / "bin"
+    request.addfinalizer(lambda: shutil.rmtree(place, ignore_errors=True))
     cwd.mkdir(parents=True)
-    program = place / "bin"
     program.mkdir()
     # The build folder may lie where a plain user cannot go.
     for name in ("aicert", "aicert-engine"):
@@ -54,8 +54,7 @@ def whoever(request, tmp_path):
         assert r.returncode == code, f"exit {r.returncode}, expected {code}\n{r.stdout}\n{r.stderr}"
         return r
     run.cwd, run.place = cwd, place
-    yield run
-    shutil.rmtree(place)
+    return run
 
 
 def aicertfile(script, limits):

@@ -439,7 +439,11 @@ number_of_processes(void **state)
 	trial_expect(&t, PYTHON, CHILDREN "assert n == 49, n", 0);
 	expect_end(&t, PYTHON, CHILDREN "sys.exit(1)", AI_END_PIDS);
 	expect_end(&t, PYTHON, "import threading, time\nfor i in range(500): threading.Thread(target=time.sleep, args=(2,)).start()", AI_END_PIDS);
+	/* At once, so that nobody can have counted meanwhile; and below a shell, which leaves with it. */
+	expect_end(&t, "sh", "for i in $(seq 100); do sleep 60 & done; exit 1", AI_END_PIDS);
+	expect_end(&t, "sh", "sh -c 'for i in $(seq 100); do sleep 60 & done' || exit 1", AI_END_PIDS);
 	/* A failure far from the limit is not its doing. */
+	trial_expect(&t, "sh", "for i in $(seq 30); do sleep 60 & done; exit 3", 3);
 	trial_expect(&t, "sh", "sleep 0.2 & sleep 0.2 & wait; exit 3", 3);
 	trial_end(&t);
 }
