@@ -24,8 +24,8 @@ steps:
   sort: {{ use: shell, inputs: {{ raw: words }}, script: '{first}', outputs: {{ sorted: sorted.txt }} }}
   count: {{ use: shell, inputs: {{ s: sort.sorted }}, script: 'mkdir -p "$OUT_D"; wc -l < "$IN_S" > "$OUT_D/n"', outputs: {{ d: d/ }} }}
 """
-SORT = 'sort "$IN_RAW"/* > "$OUT_SORTED"'
-RANDOM = 'sort "$IN_RAW"/* > "$OUT_SORTED"; cat /proc/sys/kernel/random/uuid >> "$OUT_SORTED"'
+SORT = 'sort "$IN_RAW"/a > "$OUT_SORTED"'
+RANDOM = 'sort "$IN_RAW"/a > "$OUT_SORTED"; cat /proc/sys/kernel/random/uuid >> "$OUT_SORTED"'
 
 
 def everything_in(folder):
@@ -39,6 +39,12 @@ def build(aicert):
     def build(first=SORT, *options):
         (aicert.cwd / "words").mkdir(exist_ok=True)
         (aicert.cwd / "words" / "a").write_text("b\na\n")
+        tool = aicert.cwd / "words" / "sub" / "tool"
+        tool.parent.mkdir(exist_ok=True)
+        tool.write_text("#!/bin/sh\n")
+        tool.chmod(0o755)
+        if not (aicert.cwd / "words" / "link").is_symlink():
+            (aicert.cwd / "words" / "link").symlink_to("sub/tool")
         (aicert.cwd / "Aicertfile").write_text(CHAIN.format(first=first))
         aicert("run", "-q", *options)
         return aicert.cwd / "proof.json"
@@ -247,6 +253,32 @@ def test_an_image_is_the_very_one(aicert, stranger, tmp_path):
     busybox(other, {"opt/marker": b"two\n"}, env=["PATH=/bin"])
     stranger("reproduce", alone, "--input", f"oci:image={other}", code=3)
     assert report(stranger, alone, "--input", f"oci:image={aicert.cwd / 'image'}")["same"]
+
+
+def gpu_machine(folder, model):
+    """A made-up device tree with one GPU."""
+    d = folder / "proc/driver/nvidia/gpus/0000:01:00.0"
+    d.mkdir(parents=True)
+    (d / "information").write_text(f"Model: \t\t {model}\nGPU UUID: \t GPU-0\nDevice Minor: \t 0\nGPU Excluded:\t No\n")
+    (folder / "proc/driver/nvidia/version").write_text("NVRM version: NVIDIA UNIX x86_64 Kernel Module  535.183.01  Sun May 12\n")
+    (folder / "dev").mkdir()
+    for name in ("nvidia0", "nvidiactl", "nvidia-uvm"):
+        (folder / "dev" / name).symlink_to("/dev/null")
+    (folder / "usr/lib64").mkdir(parents=True)
+    (folder / "usr/lib64/libcuda.so.535.183.01").write_text("")
+    return {"AICERT_GPU_ROOT": str(folder)}
+
+
+def test_another_machines_gpus_are_said(aicert, stranger, tmp_path):
+    (aicert.cwd / "Aicertfile").write_text("kind: shell\nenvironment: host\nscript: echo x > outputs/o\nlimits: { gpus: 1 }\n")
+    aicert("run", "-q", env=gpu_machine(tmp_path / "a", "NVIDIA A100-SXM4-40GB"))
+    proof = aicert.cwd / "proof.json"
+    r = report(stranger, proof, env=gpu_machine(tmp_path / "b", "NVIDIA H100 80GB HBM3"))
+    assert r["same"] and any("GPUs or their driver" in n for n in r["notes"])
+    assert any("ran on GPUs" in n for n in r["by"]["shell"]["notes"])
+    assert not any("GPUs or their driver" in n for n in report(stranger, proof, env={"AICERT_GPU_ROOT": str(tmp_path / "a")})["notes"])
+    (tmp_path / "none").mkdir()
+    stranger("reproduce", proof, code=5, env={"AICERT_GPU_ROOT": str(tmp_path / "none")})
 
 
 # --- the proof ---------------------------------------------------------------------------------------------------------
