@@ -31,7 +31,7 @@
 #define MEMORY_MS 100
 
 enum { NONE = -1 };
-typedef enum how { NOTHING, FOLLOW, NOFOLLOW, OPEN, OPEN2, AT, LINK, MAKE, EXEC, LIST } how;
+typedef enum how { NOTHING, FOLLOW, NOFOLLOW, OPEN, OPEN2, AT, LINK, MAKE, EXEC } how;
 
 struct call { signed char dirfd, path, flags; unsigned char how; };
 
@@ -197,7 +197,9 @@ by_open_flags(uint64_t flags)
 {
 	if ((flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL))
 		return AI_USE_MAKE;
-	return flags & O_NOFOLLOW ? AI_USE_NOFOLLOW : AI_USE_FOLLOW;
+	if ((flags & O_PATH) || (flags & O_ACCMODE) != O_RDONLY)
+		return flags & O_NOFOLLOW ? AI_USE_NOFOLLOW : AI_USE_FOLLOW;
+	return flags & O_NOFOLLOW ? AI_USE_READ_NOFOLLOW : AI_USE_READ;
 }
 
 /* 1; 0 when the call cannot be read. */
@@ -221,7 +223,6 @@ use_of(struct ai_observer *o, const struct call *c, const struct seccomp_data *d
 	case LINK: out->use = flags & AT_SYMLINK_FOLLOW ? AI_USE_FOLLOW : AI_USE_NOFOLLOW; break;
 	case MAKE: out->use = AI_USE_MAKE; break;
 	case EXEC: out->use = AI_USE_EXEC; break;
-	case LIST: out->use = AI_USE_LIST; break;
 	case FOLLOW: case NOTHING: break;
 	}
 	return 1;

@@ -5,7 +5,8 @@
  * come from here, so neither can know a call that the other does not. Calls that
  * would change something are in it too: what is observed is mounted read-only, and
  * whether they fail with EROFS, ENOENT or EEXIST tells what is there. Not in it:
- * calls that are refused anyway, and connect and bind, for a socket counts as absent.
+ * calls that are refused anyway; connect and bind, for a socket counts as absent;
+ * getdents, for a folder that is opened for reading counts as listed.
  * What newer kernels add is refused as unknown (seccomp.c), so that nothing goes round
  * this list.
  *
@@ -13,7 +14,7 @@
  *     dirfd, path, flags   which argument holds it, or NONE
  *     how                  FOLLOW or NOFOLLOW the last link; OPEN, OPEN2, AT, LINK: the flags say;
  *                          MAKE: only what is there already is looked at; EXEC: a program is
- *                          started; LIST: dirfd is a folder that is listed
+ *                          started
  *
  * Depends on: nothing.  Threads: constant.
  * SPDX-License-Identifier: Apache-2.0
@@ -44,8 +45,6 @@
 	X(listxattr, NONE, 0, NONE, FOLLOW) \
 	X(llistxattr, NONE, 0, NONE, NOFOLLOW) \
 	X(inotify_add_watch, NONE, 1, NONE, FOLLOW) \
-	X(getdents, 0, NONE, NONE, LIST) \
-	X(getdents64, 0, NONE, NONE, LIST) \
 	X(mkdir, NONE, 0, NONE, MAKE) \
 	X(mkdirat, 0, 1, NONE, MAKE) \
 	X(mknod, NONE, 0, NONE, MAKE) \

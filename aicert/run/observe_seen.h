@@ -23,10 +23,12 @@
 #include "run/used.h"
 
 /*
- * How a path was used; as bits, also what has been done for a path as the step wrote it. MAKE: by a call that makes
- * something there: only if it is there already does that say anything.
+ * How a path was used; as bits, also what has been done for a path as the step wrote it. READ: opened for reading, so that
+ * a folder may be listed. MAKE: by a call that makes something there: only if it is there already does that say anything.
  */
-typedef enum ai_use { AI_USE_FOLLOW = 1, AI_USE_NOFOLLOW = 2, AI_USE_EXEC = 4, AI_USE_LIST = 8, AI_USE_MAKE = 16 } ai_use;
+typedef enum ai_use {
+	AI_USE_FOLLOW = 1, AI_USE_NOFOLLOW = 2, AI_USE_EXEC = 4, AI_USE_READ = 8, AI_USE_READ_NOFOLLOW = 16, AI_USE_MAKE = 32,
+} ai_use;
 
 struct ai_seen_path {
 	char *path;

@@ -255,13 +255,13 @@ walk_one(struct ai_observer *o, const char *path, size_t floor, ai_use use, int 
 	if (raw && (raw->done & use))
 		return 0;
 	struct walk w = { .now = AI_BUF(MAX_WALK), .rest = AI_BUF(MAX_WALK), .floor = floor,
-		.follow = use == AI_USE_FOLLOW || use == AI_USE_EXEC || use == AI_USE_LIST };
+		.follow = use & (AI_USE_FOLLOW | AI_USE_EXEC | AI_USE_READ) };
 	ai_buf_put(&w.now, path, floor);
 	ai_buf_puts(&w.rest, path + floor);
 	int r = ai_buf_ok(&w.rest, "observer: path", err) < 0 || ai_buf_ok(&w.now, "observer: path", err) < 0 ? err->code : 1;
 	while (r > 0)
 		r = step(o, &w, use, err);
-	if (r == 0 && w.last && w.arrived && use == AI_USE_LIST)
+	if (r == 0 && w.last && w.arrived && (use & (AI_USE_READ | AI_USE_READ_NOFOLLOW)))
 		r = ai_seen_list(w.last, err);
 	if (r == 0 && use == AI_USE_EXEC)
 		r = walk_interpreter(o, &w, opened, depth, err);

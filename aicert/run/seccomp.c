@@ -7,13 +7,17 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -31,7 +35,7 @@
 /* --- what is done about each call ------------------------------------------- */
 
 /* The checks look at arguments; the others are final. */
-typedef enum deed { ALLOW, REFUSE, UNKNOWN, NOTIFY, CHECK_PERSONALITY, CHECK_SOCKET, CHECK_CLONE, CHECK_IOCTL, CHECK_SECCOMP,
+typedef enum deed { ALLOW, REFUSE, UNKNOWN, NOTIFY, CHECK_PERSONALITY, CHECK_SOCKET, CHECK_CLONE, CHECK_IOCTL, CHECK_SECCOMP, CHECK_STAT,
 	CHECK_FCNTL, CHECK_SETRLIMIT, CHECK_PRLIMIT, N_DEEDS } deed;
 
 #define DO(call, what) [__NR_##call] = (what)
@@ -137,6 +141,22 @@ static const struct sock_filter check_prlimit[] = {
 	LOAD_ARG(1), ON(RLIMIT_CORE, 0, 5), LOAD_ARG(2), ON(0, 0, 2), LOAD_HIGH(2), ON(0, 1, 0), RETURN(WITH(0)), RETURN(SECCOMP_RET_ALLOW),
 };
 
+/*
+ * glibc before 2.39 asks fstat(2) by newfstatat(fd, "", …, AT_EMPTY_PATH): a quarter of all that a Python start would announce,
+ * and nothing is looked up by it. A filter cannot read the path, but it can tell that call of libc's by how far the empty text
+ * lies from the instruction that calls, both being constants of libc; ai_filter_install finds out how far. Any other call with
+ * AT_EMPTY_PATH, whose path may have a name in it, is announced.
+ */
+enum { STAT_DISTANCE = 6 };
+static const struct sock_filter check_stat[] = {
+	LOAD_ARG(3), ON(AT_EMPTY_PATH, 0, 9),
+	LOAD(instruction_pointer), BPF_STMT(BPF_MISC | BPF_TAX, 0), LOAD_ARG(1), BPF_STMT(BPF_ALU | BPF_SUB | BPF_X, 0),
+	[STAT_DISTANCE] = ON(0 /* no call has its path where its code is */, 0, 4),
+	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, instruction_pointer) + 4u), BPF_STMT(BPF_MISC | BPF_TAX, 0), LOAD_HIGH(1),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_X, 0, 1, 0),
+	RETURN(SECCOMP_RET_USER_NOTIF), RETURN(SECCOMP_RET_ALLOW),
+};
+
 static const struct sock_filter allow[] = { RETURN(SECCOMP_RET_ALLOW) }, refuse[] = { RETURN(WITH(EPERM)) }, unknown[] = { RETURN(WITH(ENOSYS)) },
 	notify[] = { RETURN(SECCOMP_RET_USER_NOTIF) };
 
@@ -144,7 +164,7 @@ static const struct sock_filter allow[] = { RETURN(SECCOMP_RET_ALLOW) }, refuse[
 static const struct { const struct sock_filter *code; size_t n; } codes[N_DEEDS] = {
 	CODE(ALLOW, allow), CODE(REFUSE, refuse), CODE(UNKNOWN, unknown), CODE(NOTIFY, notify), CODE(CHECK_PERSONALITY, check_personality),
 	CODE(CHECK_SOCKET, check_socket), CODE(CHECK_CLONE, check_clone), CODE(CHECK_IOCTL, check_ioctl), CODE(CHECK_SECCOMP, check_seccomp),
-	CODE(CHECK_FCNTL, check_fcntl), CODE(CHECK_SETRLIMIT, check_setrlimit), CODE(CHECK_PRLIMIT, check_prlimit),
+	CODE(CHECK_STAT, check_stat), CODE(CHECK_FCNTL, check_fcntl), CODE(CHECK_SETRLIMIT, check_setrlimit), CODE(CHECK_PRLIMIT, check_prlimit),
 };
 
 struct maker {
@@ -152,14 +172,16 @@ struct maker {
 	struct sock_filter code[MAX_CODE];
 	size_t n;
 	size_t first[LAST_KNOWN_CALL + 1]; /* where runs of neighbours with one deed begin */
-	size_t n_runs;
+	size_t n_runs, fstat_at;
 	bool full;
 };
 
 static deed
 deed_of(const struct maker *m, size_t call)
 {
-	return m->observe && noted[call] ? NOTIFY : (deed)deeds[call];
+	if (m->observe && noted[call])
+		return call == __NR_newfstatat ? CHECK_STAT : NOTIFY;
+	return (deed)deeds[call];
 }
 
 static void
@@ -190,6 +212,8 @@ put_tree(struct maker *m, size_t from, size_t to)
 {
 	deed d = deed_of(m, m->first[from]);
 	if (to - from == 1) {
+		if (d == CHECK_STAT)
+			m->fstat_at = m->n + STAT_DISTANCE;
 		put(m, codes[d].code, codes[d].n);
 		return;
 	}
@@ -220,7 +244,7 @@ ai_filter_make(bool observe, struct ai_filter *out, struct ai_err *err)
 	if (!code)
 		return ai_nomem(err);
 	memcpy(code, m->code, m->n * sizeof *code);
-	*out = (struct ai_filter){ .code = code, .n = m->n };
+	*out = (struct ai_filter){ .code = code, .n = m->n, .fstat_at = m->fstat_at };
 	return 0;
 }
 
@@ -231,9 +255,49 @@ ai_filter_done(struct ai_filter *f)
 	*f = (struct ai_filter){ 0 };
 }
 
+/* --- libc's fstat -------------------------------------------------------------- */
+
+static volatile char stopped;           /* the kernel reads it at each call: while it is set, calls become signals */
+static volatile uint32_t fstat_distance;
+
+static void
+on_stopped_call(int sig, siginfo_t *info, void *context)
+{
+	const greg_t *r = ((const ucontext_t *)context)->uc_mcontext.gregs;
+	(void)sig;
+	stopped = SYSCALL_DISPATCH_FILTER_ALLOW;
+	if (info->si_syscall == __NR_newfstatat && r[REG_R10] == AT_EMPTY_PATH)
+		fstat_distance = (uint32_t)((uint64_t)r[REG_RSI] - (uint64_t)(uintptr_t)info->si_call_addr);
+}
+
+/*
+ * Makes libc call fstat with calls turned into signals (Linux 5.11; without it, or with another libc, fstat is announced like
+ * anything else). In the child that is about to become the step: it has one thread, and exec forgets the handler.
+ */
+static uint32_t
+learn_fstat(void)
+{
+	struct stat st;
+	struct sigaction on = { .sa_sigaction = on_stopped_call, .sa_flags = SA_SIGINFO }, before;
+	fstat_distance = 0;
+	if (sigaction(SIGSYS, &on, &before) < 0)
+		return 0;
+	stopped = SYSCALL_DISPATCH_FILTER_ALLOW;
+	if (prctl(PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON, 0, 0, &stopped) == 0) {
+		stopped = SYSCALL_DISPATCH_FILTER_BLOCK;
+		(void)fstat(0, &st);
+		stopped = SYSCALL_DISPATCH_FILTER_ALLOW;
+		(void)prctl(PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_OFF, 0, 0, 0);
+	}
+	(void)sigaction(SIGSYS, &before, NULL);
+	return fstat_distance;
+}
+
 int
 ai_filter_install(const struct ai_filter *f, int *listener_out, struct ai_err *err)
 {
+	if (f->fstat_at)
+		((struct sock_filter *)f->code)[f->fstat_at].k = learn_fstat();
 	struct sock_fprog program = { .len = (unsigned short)f->n, .filter = f->code };
 	unsigned long flags = listener_out ? SECCOMP_FILTER_FLAG_NEW_LISTENER : 0;
 	long r = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program);

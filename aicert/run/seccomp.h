@@ -20,6 +20,7 @@
 struct ai_filter {
 	void *code;         /* struct sock_filter[n] */
 	size_t n;
+	size_t fstat_at;    /* the instruction that knows libc's fstat (seccomp.c); 0 = none */
 };
 
 /* observe: the calls of observe_calls.h are announced to a listener. Freed by ai_filter_done. */
