@@ -87,6 +87,8 @@ int ai_box_point(const struct ai_box *b, int dirfd, const char *rel, bool folder
 int ai_box_host_paths(struct ai_box *b, struct ai_err *err) AI_CHECKED;
 /* Fills the new root, a fresh tmpfs that is the working directory and that root is; the machine's tree is still "/". */
 int ai_box_host_tree(const struct ai_box *b, int root, struct ai_err *err) AI_CHECKED;
+/* extra_host, once /tmp and the like are mounted, for it may lie in them. */
+int ai_box_host_asked(const struct ai_box *b, int root, struct ai_err *err) AI_CHECKED;
 /* --- sandbox_root.c: in the new mount namespace --------------------------- */
 struct ai_site {
 	int scratch;    /* the scratch folder itself, below what is mounted on it */

@@ -188,7 +188,16 @@ ai_box_host_tree(const struct ai_box *b, int root, struct ai_err *err)
 	while (b->s->extra_host && b->s->extra_host[end - asked])
 		end++;
 	for (size_t i = 0; i < b->n_host; i++)
-		if ((i >= asked && i < end ? bind_asked : bind_listed)(b, root, b->host[i], err) < 0)
+		if ((i < asked || i >= end) && bind_listed(b, root, b->host[i], err) < 0)
+			return err->code;
+	return 0;
+}
+
+int
+ai_box_host_asked(const struct ai_box *b, int root, struct ai_err *err)
+{
+	for (size_t i = 0; b->s->extra_host && b->s->extra_host[i]; i++)
+		if (bind_asked(b, root, b->s->extra_host[i], err) < 0)
 			return err->code;
 	return 0;
 }

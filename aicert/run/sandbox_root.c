@@ -347,7 +347,8 @@ int
 ai_box_finish(const struct ai_box *b, struct ai_site *site, struct ai_err *err)
 {
 	int r = 0;
-	if (mount_scratch(site, err) < 0 || mount_declared(b, site, err) < 0 || mount_binds(b, site, err) < 0 || close_root(b->s, err) < 0)
+	if (mount_scratch(site, err) < 0 || (b->s->host && ai_box_host_asked(b, site->root, err) < 0) ||
+	    mount_declared(b, site, err) < 0 || mount_binds(b, site, err) < 0 || close_root(b->s, err) < 0)
 		r = err->code;
 	ai_close_fd(&site->root);
 	ai_close_fd(&site->scratch);
