@@ -94,9 +94,13 @@ static int
 unpack(struct ai_unpack *u, struct archive *raw)
 {
 	struct stat st;
-	struct block *b;
 	int r = open_stream(u, raw);
-	while (r == 1 && (b = room(u))) {
+	if (r < 0)
+		return r;
+	while (r == 1) {
+		struct block *b = room(u);
+		if (!b)
+			return 0;
 		la_ssize_t n = archive_read_data(raw, b->bytes, BLOCK);
 		if (n < 0)
 			return bad(u, archive_error_string(raw));
@@ -108,8 +112,6 @@ unpack(struct ai_unpack *u, struct archive *raw)
 		pthread_cond_signal(&u->filled);
 		pthread_mutex_unlock(&u->lock);
 	}
-	if (r < 0 || u->quit)
-		return r;
 	if (fstat(u->fd, &st) < 0)
 		return ai_fail_errno(&u->err, AI_EENV, "cannot look at the stream");
 	/* The last filter is the file itself: how much of it did the others take? */

@@ -10,6 +10,7 @@ import argparse
 import os
 import pathlib
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -49,6 +50,12 @@ def fill(f, size, number):
 
 
 BLOCK = bytearray(bytes(range(256)) * 4096)
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
 
 
 class Bench:
@@ -129,17 +136,61 @@ class Bench:
         verify, true = in_turn(4 * self.runs, lambda: self.time(self.aicert, "verify", "proof.json", "--require", "software", cwd=project), lambda: self.time("true"))
         self.report("aicert verify, whole process (aim: 15 ms)", verify, true, "true", "ms")
 
+    def image(self):
+        """A registry's image into the store and out as a step's root folder, against skopeo and umoci (which sync nothing)."""
+        where, port = self.tmp / "image", free_port()
+        tool, layout = where / "layers_tool", where / "layout"
+        where.mkdir()
+        subprocess.run(["cc", "-std=c11", "-D_GNU_SOURCE", "-O2", f"-I{ROOT}/aicert", f"-I{ROOT}", "-o", tool, ROOT / "tests/fetch/layers_tool.c",
+                        self.aicert.parent / "libaicert.a", *"-lcrypto -ljansson -lyaml -lgit2 -lcurl -larchive -lsqlite3 -lpthread".split()], check=True)
+        sys.path.insert(0, str(ROOT / "tests"))
+        from fetch.layout_help import Layout
+        made, tars = Layout(layout), []
+        for i, folders in enumerate(("usr/lib/python3 usr/lib/python3.11", "usr/share/perl usr/include usr/share/zoneinfo")):
+            tars.append(where / f"{i}.tar")
+            self.time("tar", "-C", "/", "-cf", tars[-1], *[f for f in folders.split() if os.path.isdir(f"/{f}")])
+        made.name(made.image([t.read_bytes() for t in tars], "gzip"), "x")
+        (where / "registry.yml").write_text(f"version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {where}/registry}}}}\n"
+                                            f"http: {{addr: 127.0.0.1:{port}}}\n")
+        registry = subprocess.Popen(["docker-registry", "serve", str(where / "registry.yml")], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            name = f"127.0.0.1:{port}/bench:x"
+            for _ in range(100):
+                with socket.socket() as s:
+                    if s.connect_ex(("127.0.0.1", port)) == 0:
+                        break
+                time.sleep(0.05)
+            copy = ("skopeo", "copy", "-q", "--insecure-policy", "--src-tls-verify=false", "--dest-tls-verify=false")
+            self.time(*copy, f"oci:{layout}:x", f"docker://{name}")
+
+            def own():
+                for d in ("home", "cache"):
+                    shutil.rmtree(where / d, ignore_errors=True)
+                return self.time(tool, "pull", name, "--project", where, "--cache", where / "cache", "--home", where / "home")
+
+            def peer():
+                for d in ("pulled", "bundle"):
+                    shutil.rmtree(where / d, ignore_errors=True)
+                return self.time(*copy, f"docker://{name}", f"oci:{where}/pulled:x") + self.time("umoci", "unpack", "--image", f"{where}/pulled:x", where / "bundle")
+            a, o = in_turn(max(3, self.runs // 2), own, peer)
+            n = sum(len(files) for _, _, files in os.walk(where / "bundle/rootfs"))
+            self.report(f"pull and unpack an image of {n} files (aim: 1.0)", a, o, "skopeo copy, umoci unpack")
+        finally:
+            registry.terminate()
+            registry.wait()
+        shutil.rmtree(where)
+
 
 def main():
     ap = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     ap.add_argument("--build", type=pathlib.Path, default=ROOT / "build")
     ap.add_argument("--runs", type=int, default=5)
-    ap.add_argument("--only", default="", help="one of: hash_one, hash_many, run_and_verify")
+    ap.add_argument("--only", default="", help="one of: hash_one, hash_many, run_and_verify, image")
     args = ap.parse_args()
     # Not in /tmp, which may be memory: the figures are of files on a disk, with their bytes in the page cache.
     with tempfile.TemporaryDirectory(prefix="bench.", dir=args.build) as tmp:
         b = Bench(args.build.resolve(), pathlib.Path(tmp).resolve(), args.runs)
-        for name in ("hash_one", "hash_many", "run_and_verify"):
+        for name in ("hash_one", "hash_many", "run_and_verify", "image"):
             if args.only in ("", name):
                 try:
                     getattr(b, name)()

@@ -3,6 +3,7 @@
  *
  *   layers_tool apply [--workdir W] {FILE plain|gzip|zstd DIFF_ID}…     layers one on the other
  *   layers_tool image REF --project P --cache C [--digest D]            an image of a layout or archive: its manifest, then its layers
+ *   layers_tool pull REF --project P --cache C --home H                 resolve and content as a run has them, of any reference
  *
  * Prints {"tree": id, "entries": [[path, type, id or target]], "said": […], "manifest"?, "digest"?}, or {"error", "hint"} and
  * exits with its ai_code turned round. With --home H the content goes into a real store; otherwise it is only hashed.
@@ -18,6 +19,7 @@
 #include "base/path.h"
 #include "base/talk.h"
 #include "cache/store.h"
+#include "fetch/oci.h"
 #include "fetch/oci_parts.h"
 
 struct running { struct ai_sha sha; uint64_t size; };
@@ -203,13 +205,24 @@ unpack(const char *command, const struct arguments *a, const struct ai_sink *sin
 	struct ai_image_ref ref = { 0 };
 	struct ai_oci_place place = { 0 };
 	struct ai_oci_manifest m = { 0 };
+	AI_JSON *pin = NULL;
 	int r = l ? 0 : ai_nomem(err);
+	if (r == 0 && strcmp(command, "pull") == 0) {
+		ai_layers_free(l);
+		r = ai_image_ref_parse(a->rest[0], &ref, err);
+		if (r == 0)
+			r = ai_oci_resolve(&f, &ref, "linux/amd64", &pin, err);
+		if (r == 0)
+			r = ai_oci_content(&f, &ref, pin, tree, err);
+		ai_image_ref_done(&ref);
+		return r;
+	}
 	if (r == 0 && strcmp(command, "apply") == 0) {
 		r = apply_files(l, a->rest, a->n, err);
 	} else if (r == 0) {
 		r = ai_image_ref_parse(a->rest[0], &ref, err);
 		if (r == 0)
-			r = (ref.kind == AI_IMAGE_REGISTRY ? ai_oci_registry : ai_oci_layout)(&f, &ref, &place, err);
+			r = ai_oci_layout(&f, &ref, &place, err);
 		if (r == 0)
 			r = find_manifest(&place, a->digest, &m, answer, err);
 		if (r == 0)
