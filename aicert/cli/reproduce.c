@@ -122,7 +122,7 @@ ai_cmd_reproduce(int argc, char **argv)
 		{ "input", 0, AI_OPTION_LIST, &c.inputs, "NAME=PATH", "take an input from here: a file, a folder, or a clone of a git input" },
 		{ "project", 0, AI_OPTION_TEXT, (void *)&c.o.project, "DIR", "look for path inputs there (default: the proof's folder)" },
 		{ "step", 0, AI_OPTION_TEXT, (void *)&c.o.step, "NAME", "this step only, and those that it needs and whose results are not in the cache" },
-		{ "keep", 0, AI_OPTION_TEXT, (void *)&c.o.keep, "DIR", "keep what the steps produced, in DIR/STEP/OUTPUT (DIR must not be there)" },
+		{ "keep", 0, AI_OPTION_TEXT, (void *)&c.o.keep, "DIR", "keep what the steps produced, in DIR/STEP/OUTPUT (DIR absent or empty)" },
 		{ "json", 0, AI_OPTION_FLAG, &c.e.printer.json, NULL, "print the report as JSON" },
 		{ "quiet", 'q', AI_OPTION_FLAG, &c.e.printer.quiet, NULL, "say nothing but errors" },
 		{ "verbose", 'v', AI_OPTION_FLAG, &c.e.printer.verbose, NULL, "say more" },
