@@ -329,6 +329,26 @@ def test_packings(tool, packing):
     assert tool.raw(pack(b"", packing), packing, sha(b""))["entries"] == {}
 
 
+def test_what_chunked_layers_add(tool):
+    """zstd:chunked puts its table into skippable frames, eStargz into the extra field of an empty member: both are part of the stream."""
+    need("zstd")
+    data = tar([f("x", "1")])
+    skippable = bytes.fromhex("502a4d18") + (8).to_bytes(4, "little") + b"\0" * 8
+    assert names(tool.raw(pack(data, "zstd") + skippable, "zstd", sha(data))) == ["x"]
+    footer = bytearray(gzip.compress(b"", 9, mtime=0))
+    footer[3:10] = b"\x04" + footer[4:10]
+    footer[10:10] = (4).to_bytes(2, "little") + b"SG\0\0"
+    assert names(tool.raw(pack(data, "gzip") + bytes(footer), "gzip", sha(data))) == ["x"]
+
+
+def test_global_header(tool):
+    """git archive writes one, with the commit as its comment."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT, pax_headers={"comment": "c0ffee"}) as t:
+        t.addfile(f("x", "1")[0], io.BytesIO(b"1"))
+    assert tool.apply(out.getvalue())["tree"] == tool.apply([f("x", "1")])["tree"]
+
+
 def test_damage_in_every_part(tool):
     """A bit of a header turned: refused, or (where the header's sum does not look) the hash tells."""
     data = tar([f("x", "1" * 700), f("y", "2")])
