@@ -25,6 +25,8 @@
 
 struct ai_store;
 struct ai_buf;
+struct stat;
+struct timespec;
 
 /* Opens (makes) the store. AI_EENV when the disk refuses or the store is of a newer format. */
 int ai_store_open(const struct ai_home *home, struct ai_store **out, struct ai_err *err) AI_CHECKED;
@@ -58,6 +60,15 @@ int ai_store_export(struct ai_store *s, const struct ai_ref *ref, const char *de
  * ctime ns) are known and not racy (git's rule: younger than the time of hashing).
  */
 int ai_store_hash_file(struct ai_store *s, int dirfd, const char *path, struct ai_digest *out, struct ai_err *err) AI_CHECKED;
+
+/* 1 and what that cache knows of a file that looks like this, or of a folder whose names were learnt; 0 nothing. Opens nothing. */
+int ai_store_known_hash(struct ai_store *s, const struct stat *st, struct ai_digest *out, struct ai_err *err) AI_CHECKED;
+/*
+ * Remembers the hash of a folder's names by the same rule: each name that comes, goes or changes moves its mtime. before is its
+ * stat from before it was listed, began the clock (CLOCK_REALTIME_COARSE) from before that. Nothing is kept when in doubt.
+ */
+int ai_store_learn_names(struct ai_store *s, const char *path, const struct stat *before, const struct timespec *began,
+	const struct ai_digest *names, struct ai_err *err) AI_CHECKED;
 
 /* --- nodes -------------------------------------------------------------- */
 int ai_store_put_node(struct ai_store *s, const json_t *node, struct ai_digest *out, struct ai_err *err) AI_CHECKED;

@@ -20,10 +20,22 @@ put_names(void *ctx, const char *bytes, size_t n, struct ai_digest *out, struct 
 	return ai_store_put_bytes(ctx, bytes, n, out, err);
 }
 
+static int
+known(void *ctx, const struct stat *st, struct ai_digest *out, struct ai_err *err)
+{
+	return ai_store_known_hash(ctx, st, out, err);
+}
+
+static int
+learn(void *ctx, const char *path, const struct stat *st, const struct timespec *began, const struct ai_digest *names, struct ai_err *err)
+{
+	return ai_store_learn_names(ctx, path, st, began, names, err);
+}
+
 struct ai_used_io
 ai_job_used_io(struct ai_job *job)
 {
-	return (struct ai_used_io){ hash_file, put_names, job->store };
+	return (struct ai_used_io){ .hash_file = hash_file, .put_names = put_names, .ctx = job->store, .known = known, .learn = learn };
 }
 
 static void

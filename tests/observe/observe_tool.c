@@ -4,6 +4,7 @@
  *     observe_tool used COMMAND...      prints the `used` node; exit code is the command's
  *     observe_tool time N COMMAND...    least milliseconds of N runs in turn: bare, in the sandbox, observed; and of processor
  *                                       time, which a busy machine disturbs less
+ *     observe_tool holds N COMMAND...   paths in the record, and least milliseconds to check again that it holds, with a store
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -19,6 +20,7 @@
 #include "base/buf.h"
 #include "base/fs.h"
 #include "base/hash.h"
+#include "cache/store.h"
 #include "run/observe.h"
 #include "run/sandbox.h"
 
@@ -146,6 +148,75 @@ show_used(char **argv, struct ai_err *err)
 	return end.kind == AI_END_EXIT ? end.value : 128 + end.value;
 }
 
+static int
+store_hash(void *ctx, const char *path, struct ai_digest *out, struct ai_err *err)
+{
+	return ai_store_hash_file(ctx, AT_FDCWD, path, out, err);
+}
+
+static int
+store_known(void *ctx, const struct stat *st, struct ai_digest *out, struct ai_err *err)
+{
+	return ai_store_known_hash(ctx, st, out, err);
+}
+
+static int
+store_learn(void *ctx, const char *path, const struct stat *st, const struct timespec *began, const struct ai_digest *names, struct ai_err *err)
+{
+	return ai_store_learn_names(ctx, path, st, began, names, err);
+}
+
+static int
+check_again(unsigned n, const json_t *used, const struct ai_used_io *with, struct ai_err *err)
+{
+	double least = 1e9;
+	AI_FREE char *what = NULL;
+	for (unsigned i = 0; i <= n; i++) {
+		/* A mark for whoever traces the calls of the last check. */
+		if (i == n)
+			(void)access("/the-last-check", F_OK);
+		double began = now_ms();
+		int r = ai_used_holds(used, with, &what, err);
+		double took = now_ms() - began;
+		if (i == n)
+			(void)access("/the-last-check", F_OK);
+		if (r != 1)
+			return r < 0 ? r : ai_fail(err, AI_ENO, "%s", what ? what : "does not hold");
+		least = took < least ? took : least;
+	}
+	printf("{\"paths\":%zu,\"ms\":%.3f}\n", json_array_size(ai_json_arr(used, "files")) + json_array_size(ai_json_arr(used, "absent")) +
+		json_array_size(ai_json_arr(used, "listed")), least);
+	return 0;
+}
+
+static int
+holds(unsigned n, char **argv, struct ai_err *err)
+{
+	struct ai_home home = { 0 };
+	struct ai_store *store = NULL;
+	struct ai_end end;
+	double ms;
+	AI_JSON *used = NULL;
+	AI_FREE char *folder = NULL;
+	if (ai_mkdtemp(scratch_prefix, &folder, err) < 0)
+		return err->code;
+	home.cache = folder;
+	home.data = folder;
+	struct ai_observer *o = ai_observer_new();
+	int r = ai_store_open(&home, &store, err);
+	const struct ai_used_io with = { .hash_file = store_hash, .put_names = put_names, .ctx = store, .known = store_known, .learn = store_learn };
+	if (r == 0)
+		r = boxed(argv, o, &end, &ms, err);
+	if (r == 0)
+		r = ai_observer_used(o, &with, &used, err);
+	if (r == 0)
+		r = check_again(n, used, &with, err);
+	ai_observer_free(o);
+	ai_store_close(store);
+	ai_discard_tree(folder);
+	return r;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -155,6 +226,8 @@ main(int argc, char **argv)
 	scratch_prefix = ai_format("%s/observe", tmp && *tmp ? tmp : "/tmp");
 	if (argc > 3 && strcmp(argv[1], "time") == 0)
 		r = compare((unsigned)strtoumax(argv[2], NULL, 10), argv + 3, &err);
+	else if (argc > 3 && strcmp(argv[1], "holds") == 0)
+		r = holds((unsigned)strtoumax(argv[2], NULL, 10), argv + 3, &err);
 	else if (argc > 2 && strcmp(argv[1], "used") == 0)
 		r = show_used(argv + 2, &err);
 	if (err.code)
