@@ -113,7 +113,7 @@ include(struct reading *r, const char *option, const char *name)
 	if (r->reader->include(r->reader->ctx, path, r->err) < 0)
 		return ai_in(r->err, "%s:%d", r->path, r->line);
 	/* "./": never an option or a URL to pip, whatever the name. */
-	ai_buf_printf(r->out, "%s ./%s\n", shown, name);
+	ai_buf_printf(r->out, "%s %s%s\n", shown, strncmp(name, "./", 2) == 0 ? "" : "./", name);
 	return 0;
 }
 
@@ -228,7 +228,9 @@ hash_option(struct reading *r, const char **p)
 	if (strcmp(token, "--hash") == 0) {
 		AI_FREE char *value = next_token(p);
 		ai_buf_printf(r->out, " --hash=%s", value ? value : "");
-		return value ? 0 : refuse(r, "the option needs a value", token, "--hash=sha256:…");
+		if (!value)
+			return refuse(r, "the option needs a value", token, "--hash=sha256:…");
+		return strpbrk(value, "\"'\\") ? refuse(r, "quotes in options are not understood", value, "write the value without them") : 0;
 	}
 	if (strncmp(token, "--hash=", 7) != 0)
 		return refuse(r, "this option is not honoured", token, "of a requirement's options only --hash is");
