@@ -127,9 +127,42 @@ ai_oci_resolve(const struct ai_fetch *f, const struct ai_image_ref *ref, const c
 
 /* --- content --------------------------------------------------------------------------------- */
 
+/* A talk for two threads: one speaks at a time. */
+struct shared_talk { const struct ai_talk *talk; pthread_mutex_t lock; char *layer; };
+
+static void
+say_in_turn(void *ctx, ai_talk_kind kind, const char *text, uint64_t done, uint64_t total)
+{
+	struct shared_talk *s = ctx;
+	pthread_mutex_lock(&s->lock);
+	s->talk->say(s->talk->ctx, kind, text, done, total);
+	pthread_mutex_unlock(&s->lock);
+}
+
+/* The same for what fetches: progress is said of a layer, not of a URL. */
+static void
+say_of_layer(void *ctx, ai_talk_kind kind, const char *text, uint64_t done, uint64_t total)
+{
+	struct shared_talk *s = ctx;
+	pthread_mutex_lock(&s->lock);
+	s->talk->say(s->talk->ctx, kind, kind == AI_TALK_PROGRESS && s->layer ? s->layer : text, done, total);
+	pthread_mutex_unlock(&s->lock);
+}
+
+static void
+name_layer(struct shared_talk *s, const struct ai_image_ref *ref, size_t i, size_t n)
+{
+	pthread_mutex_lock(&s->lock);
+	free(s->layer);
+	s->layer = n > 0 ? ai_format("%s: layer %zu of %zu", ref->text, i + 1, n) : NULL;
+	pthread_mutex_unlock(&s->lock);
+}
+
 /* Layers are fetched by a thread that runs ahead of the one that unpacks them; the place is the thread's alone until it has ended. */
 struct ahead {
 	struct image *image;
+	const struct ai_image_ref *ref;
+	struct shared_talk *talk;
 	pthread_mutex_t lock;
 	pthread_cond_t change;
 	int *fds;                  /* of the layers fetched, until they are taken; -1 */
@@ -146,6 +179,7 @@ fetch_layers(void *ctx)
 	for (size_t i = 0; i < a->image->manifest.n_layers && !over; i++) {
 		struct ai_err err = { 0 };
 		int fd = -1;
+		name_layer(a->talk, a->ref, i, a->image->manifest.n_layers);
 		int r = a->image->place.blob(a->image->place.ctx, &a->image->manifest.layers[i], &fd, &err);
 		if (r < 0)
 			ai_in(&err, "layer %zu of %zu", i + 1, a->image->manifest.n_layers);
@@ -195,9 +229,9 @@ apply_layers(struct ahead *a, struct ai_layers *layers, struct ai_err *err)
 }
 
 static int
-merge(struct image *im, struct ai_layers *layers, struct ai_err *err)
+merge(struct image *im, const struct ai_image_ref *ref, struct shared_talk *talk, struct ai_layers *layers, struct ai_err *err)
 {
-	struct ahead a = { .image = im, .lock = PTHREAD_MUTEX_INITIALIZER, .change = PTHREAD_COND_INITIALIZER };
+	struct ahead a = { .image = im, .ref = ref, .talk = talk, .lock = PTHREAD_MUTEX_INITIALIZER, .change = PTHREAD_COND_INITIALIZER };
 	pthread_t thread;
 	a.fds = ai_calloc(im->manifest.n_layers, sizeof *a.fds);
 	if (!a.fds)
@@ -217,18 +251,6 @@ merge(struct image *im, struct ai_layers *layers, struct ai_err *err)
 			close(a.fds[i]);
 	free(a.fds);
 	return r;
-}
-
-/* A talk for two threads: one speaks at a time. */
-struct shared_talk { const struct ai_talk *talk; pthread_mutex_t lock; };
-
-static void
-say_in_turn(void *ctx, ai_talk_kind kind, const char *text, uint64_t done, uint64_t total)
-{
-	struct shared_talk *s = ctx;
-	pthread_mutex_lock(&s->lock);
-	s->talk->say(s->talk->ctx, kind, text, done, total);
-	pthread_mutex_unlock(&s->lock);
 }
 
 /* Is the pin of this image, and its config what the manifest's config says? */
@@ -253,7 +275,8 @@ check_pin(const struct ai_image_ref *ref, const json_t *pin, const struct image 
 }
 
 static int
-content(const struct ai_fetch *f, struct image *im, const struct ai_image_ref *ref, const json_t *pin, struct ai_digest *tree_out, struct ai_err *err)
+content(const struct ai_fetch *f, struct shared_talk *talk, struct image *im, const struct ai_image_ref *ref, const json_t *pin, struct ai_digest *tree_out,
+	struct ai_err *err)
 {
 	const char *revision = ai_json_str(pin, "revision"), *platform = ai_json_str(pin, "platform");
 	struct ai_digest d;
@@ -264,10 +287,11 @@ content(const struct ai_fetch *f, struct image *im, const struct ai_image_ref *r
 		return err->code;
 	if (!ai_digest_eq(&d, &im->revision))
 		return ai_fail(err, AI_EINPUT, "aicert.lock: the revision is an index: expected the platform's manifest");
-	struct ai_layers *layers = ai_layers_new(f->sink, f->talk);
+	const struct ai_talk in_turn = { say_in_turn, talk };
+	struct ai_layers *layers = ai_layers_new(f->sink, f->talk ? &in_turn : NULL);
 	if (!layers)
 		return ai_nomem(err);
-	int r = merge(im, layers, err);
+	int r = merge(im, ref, talk, layers, err);
 	if (r == 0)
 		r = ai_layers_tree(layers, ai_json_str(im->config, "workdir"), tree_out, err);
 	ai_layers_free(layers);
@@ -278,13 +302,14 @@ int
 ai_oci_content(const struct ai_fetch *f, const struct ai_image_ref *ref, const json_t *pin, struct ai_digest *tree_out, struct ai_err *err)
 {
 	struct shared_talk shared = { .talk = f->talk, .lock = PTHREAD_MUTEX_INITIALIZER };
-	const struct ai_talk in_turn = { say_in_turn, &shared };
+	const struct ai_talk of_layer = { say_of_layer, &shared };
 	struct ai_fetch ours = *f;
 	struct image im = { .config = NULL };
 	struct ai_digest tree;
 	if (f->talk)
-		ours.talk = &in_turn;
-	int r = content(&ours, &im, ref, pin, &tree, err);
+		ours.talk = &of_layer;
+	int r = content(&ours, &shared, &im, ref, pin, &tree, err);
+	name_layer(&shared, ref, 0, 0);
 	image_done(&im, r == 0);
 	if (r == 0)
 		*tree_out = tree;

@@ -3,6 +3,7 @@
 SPDX-License-Identifier: Apache-2.0
 """
 import base64
+import functools
 import http.server
 import json
 import os
@@ -19,6 +20,7 @@ V2S2 = "application/vnd.docker.distribution.manifest.v2+json"
 MANIFEST_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
 
 
+@functools.lru_cache
 def base_layer():
     with open(BUSYBOX, "rb") as file:
         return tar([d("bin"), f("bin/busybox", file.read(), 0o755), s("bin/sh", "busybox"), d("etc"), f("etc/motd", "hello\n")])

@@ -77,6 +77,7 @@ def test_tag_to_digest_to_tree(fetch, registries):
     digest = registries["plain"].digest("a/b:v1")
     assert r.json["pin"] == {"type": "image", "uri": f"{registries['plain'].host}/a/b:v1", "digest": digest, "revision": digest, "platform": "linux/amd64",
                              "config": PINNED}
+    assert f"{registries['plain'].host}/a/b:v1: layer 2 of 2 " in r.talk
 
 
 @pytest.mark.parametrize("options", [["--dest-compress-format", "zstd"], ["--format", "v2s2"], ["--dest-decompress"], []], ids=["zstd", "v2s2", "decompress", "gzip"])
