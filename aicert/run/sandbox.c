@@ -30,7 +30,7 @@
 #define TICK_MS 100
 
 /* So much of a log is kept: a step that prints without end fills no disk. */
-#define LOG_BYTES (256ull << 20)
+#define LOG_BYTES (64ull << 20)
 /* What a step must leave free of the disk that holds its scratch folders, at most; how often that is looked at. */
 #define DISK_BYTES (1ull << 30)
 #define DISK_S 0.1
