@@ -2,6 +2,7 @@
  * attacker.c -- the malicious step: makes every attack of attacks.h and says of each how it ended.
  *
  *     attacker NAME=VALUE… [ATTACK…]
+ *     attacker do DEED ARGUMENT…
  *
  * One line per attack on standard output: `NAME: WHAT: refused (EPERM)`, `… : without effect (…)`,
  * `… : HARMED (…)`, or `… : UNCLEAR (…)` when it ended in no such way. Exit code 0 if none is HARMED or UNCLEAR.
@@ -221,6 +222,8 @@ main(int argc, char **argv)
 	}
 	if (argc == 2 && strcmp(argv[1], "whoami") == 0)
 		return 7;
+	if (argc > 2 && strcmp(argv[1], "do") == 0)
+		return do_deed(argv[2], argv + 3);
 	for (int i = 1; i < argc; i++)
 		some |= !set_target(argv[i]);
 	if (!target.secret || !target.folder || !target.home || !target.input || !target.outputs || !target.unix_path || !target.abstract) {

@@ -43,6 +43,9 @@ void steal(const char *path);
 /* harmed() if a result is not negative; returns otherwise. */
 void must_fail(long result, const char *what);
 
+/* deeds.c: exit status. args is NULL-terminated. */
+int do_deed(const char *deed, char **args);
+
 #define ATTACK_DECLARE(name, what) void name(void);
 
 #endif
