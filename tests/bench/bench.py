@@ -7,6 +7,7 @@ Both sides of a ratio run in turn, N times; the least time of each counts, which
 SPDX-License-Identifier: Apache-2.0
 """
 import argparse
+import json
 import os
 import pathlib
 import shutil
@@ -180,6 +181,22 @@ class Bench:
             registry.wait()
         shutil.rmtree(where)
 
+    def observer(self):
+        """A Python start with numpy: the same sandbox without and with the observer, runs in turn; and looking at its record again."""
+        tool = self.tmp / "observe_tool"
+        subprocess.run(["cc", "-O2", "-D_GNU_SOURCE", f"-I{ROOT}/aicert", f"-I{ROOT}", "-o", tool, ROOT / "tests/observe/observe_tool.c",
+                        self.aicert.parent / "libaicert.a", "-lcrypto", "-ljansson", "-lsqlite3", "-lpthread"], check=True)
+
+        def ask(*args):
+            return json.loads(subprocess.run([tool, *args], check=True, capture_output=True, text=True, env={**self.env, "TMPDIR": str(self.tmp)}).stdout)
+
+        for name, argv in (("python3 -c 'import numpy'", ["/usr/bin/python3", "-c", "import numpy"]), ("true", ["/bin/true"])):
+            t = ask("time", str(8 * self.runs), *argv)
+            self.report(f"sandbox and observer, {name}", t["observed"] / 1000, t["sandbox"] / 1000, "the sandbox alone", "ms")
+            self.report("  the same in processor time (aim: 1.15)", t["cpu"]["observed"] / 1000, t["cpu"]["sandbox"] / 1000, "the sandbox alone", "ms")
+        again = ask("holds", str(8 * self.runs), "/usr/bin/python3", "-c", "import numpy")
+        print(f"  its record of {again['paths']} paths looked at again  {again['ms']:>9.1f} ms")
+
 
 def main():
     ap = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -190,7 +207,7 @@ def main():
     # Not in /tmp, which may be memory: the figures are of files on a disk, with their bytes in the page cache.
     with tempfile.TemporaryDirectory(prefix="bench.", dir=args.build) as tmp:
         b = Bench(args.build.resolve(), pathlib.Path(tmp).resolve(), args.runs)
-        for name in ("hash_one", "hash_many", "run_and_verify", "image"):
+        for name in ("hash_one", "hash_many", "run_and_verify", "observer", "image"):
             if args.only in ("", name):
                 try:
                     getattr(b, name)()

@@ -204,11 +204,19 @@ holds(unsigned n, char **argv, struct ai_err *err)
 	home.data = folder;
 	struct ai_observer *o = ai_observer_new();
 	int r = ai_store_open(&home, &store, err);
-	const struct ai_used_io with = { .hash_file = store_hash, .put_names = put_names, .ctx = store, .known = store_known, .learn = store_learn };
+	struct ai_used_io with = { .hash_file = store_hash, .put_names = put_names, .ctx = store, .known = store_known, .learn = store_learn };
 	if (r == 0)
 		r = boxed(argv, o, &end, &ms, err);
 	if (r == 0)
 		r = ai_observer_used(o, &with, &used, err);
+	/* Once, so that the folders' names are learnt; then as another process would find it. */
+	if (r == 0)
+		r = ai_used_holds(used, &with, NULL, err) < 0 ? err->code : 0;
+	ai_store_close(store);
+	store = NULL;
+	if (r == 0)
+		r = ai_store_open(&home, &store, err);
+	with.ctx = store;
 	if (r == 0)
 		r = check_again(n, used, &with, err);
 	ai_observer_free(o);
