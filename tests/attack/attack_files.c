@@ -153,7 +153,7 @@ void
 file_machine_secrets(void)
 {
 	open_each((const char *const[]){ "/etc/shadow", "/etc/gshadow", "/etc/machine-id", "/etc/ssh/ssh_host_ed25519_key", "/etc/ssl/private",
-		"/etc/resolv.conf", "/etc/sudoers", "/etc/fstab", "/var/lib", "/var/log", "/boot", "/srv", "/media", "/lost+found", "/root/.ssh",
+		"/etc/sudoers", "/etc/fstab", "/var/lib", "/var/log", "/boot", "/srv", "/media", "/lost+found", "/root/.ssh",
 		"/root/.bashrc", "/root/.netrc", "/run/secrets", "/run/user", "/run/systemd", "/sys/kernel", "/sys/class", NULL }, O_RDONLY);
 	refused();
 }
@@ -281,6 +281,9 @@ file_setuid_bit(void)
 	close(out);
 	int status = start(path, (char *[]){ path, (char *)"whoami", NULL });
 	unlink(path);
+	/* An image may bring one along that is root's. */
+	if (start("/bin/suid", (char *[]){ (char *)"/bin/suid", (char *)"whoami", NULL }) == 77)
+		harmed("an image's program ran as root");
 	if (status == 77)
 		harmed("a program ran as root");
 	if (status != 7)

@@ -4,6 +4,7 @@ SPDX-License-Identifier: Apache-2.0
 """
 import ctypes
 import hashlib
+import io
 import os
 import pathlib
 import pwd
@@ -12,10 +13,12 @@ import shutil
 import socket
 import stat
 import subprocess
+import tarfile
 import time
 
 import pytest
 from conftest import BUILD
+from image.images import BUSYBOX, layout, tar_of
 
 HERE = pathlib.Path(__file__).resolve().parent
 ATTACKS = dict(re.findall(r'^\tX\((\w+), "(.*)"\)', (HERE / "attacks.h").read_text(), re.M))
@@ -25,7 +28,21 @@ LIBC = ctypes.CDLL(None, use_errno=True)
 
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="plays root and a user: needs to be started by root")
 # Who runs the step, and in what: name -> (uid, lines of the Aicertfile).
-CONTEXTS = {"host-root": (0, ""), "host-user": (USER, "")}
+IMAGE = "environment: { image: 'oci:image' }\n"
+CONTEXTS = {"host-root": (0, ""), "host-user": (USER, ""), "image-root": (0, IMAGE), "image-user": (USER, IMAGE)}
+
+
+def image(folder, attacker):
+    """busybox, and the attacker as a program that is set-user-id root in its layer."""
+    applets = "sh ls cat echo id mkdir rm ln cp chmod mkfifo kill touch sleep printf test true env find date".split()
+    files = {"bin": None, "bin/busybox": ("exec", pathlib.Path(BUSYBOX).read_bytes()), "etc": None, "tmp": None, "usr": None, "usr/bin": None}
+    files.update({f"bin/{a}": ("link", "busybox") for a in applets})
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        info = tarfile.TarInfo("bin/suid")
+        info.mode, info.uid, info.gid, info.size = 0o6755, 0, 0, len(attacker)
+        tar.addfile(info, io.BytesIO(attacker))
+    layout(folder, [tar_of(files), out.getvalue()], env=["PATH=/bin"])
 
 
 def unused_uid():
@@ -135,6 +152,8 @@ class Builder:
         (self.project / "given/data").write_text("data\n" * 1000)
         (self.project / "given/sub/more").write_text("more\n")
         shutil.copy(ground / "attacker", self.project / "tools/attacker")
+        if environment:
+            image(self.project / "image", (ground / "attacker").read_bytes())
         self.own()
 
     def own(self):
