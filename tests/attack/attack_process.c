@@ -58,7 +58,7 @@ proc_seen(void)
 {
 	DIR *d = opendir("/proc");
 	for (struct dirent *e; d && (e = readdir(d));)
-		if (strtol(e->d_name, NULL, 10) == target.victim || strtol(e->d_name, NULL, 10) > 2000)
+		if (number(e->d_name) == target.victim || number(e->d_name) > 2000)
 			harmed("process %s shows", e->d_name);
 	for (int pid = 2000; pid < 100000; pid++)
 		if (kill(pid, 0) == 0 || errno == EPERM)

@@ -136,6 +136,15 @@ steal(const char *path)
 		errno = ENOENT;
 }
 
+long long
+number(const char *text)
+{
+	char *end;
+	errno = 0;
+	long long n = strtoll(text, &end, 10);
+	return errno || end == text || *end ? -1 : n;
+}
+
 /* --- one attack ----------------------------------------------------------- */
 
 /* What the attack said, or how it died; in `line`. */
@@ -205,7 +214,7 @@ set_target(char *word)
 		if (known[i].text)
 			*known[i].text = value + 1;
 		else
-			*known[i].number = (int)strtol(value + 1, NULL, 10);
+			*known[i].number = (int)number(value + 1);
 		return true;
 	}
 	return false;

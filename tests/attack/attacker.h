@@ -43,6 +43,8 @@ void steal(const char *path);
 /* harmed() if a result is not negative; returns otherwise. */
 void must_fail(long result, const char *what);
 
+/* A decimal number and nothing else; otherwise -1. */
+long long number(const char *text);
 /* deeds.c: exit status. args is NULL-terminated. */
 int do_deed(const char *deed, char **args);
 

@@ -34,7 +34,7 @@ static int
 leave_sparse(char **a)
 {
 	int fd = open(a[0], O_WRONLY | O_CREAT, 0644);
-	return ftruncate(fd, (off_t)strtol(a[1], NULL, 10) << 40);
+	return ftruncate(fd, (off_t)number(a[1]) << 40);
 }
 
 /* N folders one in the other. */
@@ -43,7 +43,7 @@ leave_deep(char **a)
 {
 	if (chdir(a[0]) < 0)
 		return -1;
-	for (long n = strtol(a[1], NULL, 10); n > 0; n--)
+	for (long long n = number(a[1]); n > 0; n--)
 		if (mkdir("d", n % 100 ? 0755 : 0700) < 0 || chdir("d") < 0)
 			return -1;
 	return 0;
@@ -55,14 +55,14 @@ leave_many(char **a)
 {
 	if (chdir(a[0]) < 0)
 		return -1;
-	for (long n = strtol(a[1], NULL, 10); n > 0; n--) {
+	for (long long n = number(a[1]); n > 0; n--) {
 		char name[64];
 		if (n % 1000 == 0) {
-			snprintf(name, sizeof name, "%s%ld", n == strtol(a[1], NULL, 10) ? "" : "../", n);
+			snprintf(name, sizeof name, "%s%lld", n == number(a[1]) ? "" : "../", n);
 			if (mkdir(name, 0755) < 0 || chdir(name) < 0)
 				return -1;
 		}
-		int len = snprintf(name, sizeof name, "%ld", n);
+		int len = snprintf(name, sizeof name, "%lld", n);
 		int fd = open(name, O_WRONLY | O_CREAT, 0644);
 		if (write(fd, name, (size_t)len) != len || close(fd) < 0)
 			return -1;
@@ -122,7 +122,7 @@ bomb(char **a)
 static int
 hog_memory(char **a)
 {
-	for (long mib = strtol(a[0], NULL, 10); mib > 0; mib--) {
+	for (long long mib = number(a[0]); mib > 0; mib--) {
 		char *p = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		if (p == MAP_FAILED)
 			return -1;
@@ -138,7 +138,7 @@ hog_file(char **a)
 	static char chunk[1 << 20];
 	int fd = open(a[0], O_WRONLY | O_CREAT, 0644);
 	memset(chunk, 1, sizeof chunk);
-	for (long mib = strtol(a[1], NULL, 10); mib > 0; mib--)
+	for (long long mib = number(a[1]); mib > 0; mib--)
 		if (write(fd, chunk, sizeof chunk) != sizeof chunk)
 			return -1;
 	return 0;
@@ -150,7 +150,7 @@ flood_log(char **a)
 	static char chunk[1 << 16];
 	memset(chunk, 'y', sizeof chunk);
 	chunk[sizeof chunk - 1] = '\n';
-	for (long n = strtol(a[0], NULL, 10) * 16; n > 0; n--)
+	for (long long n = number(a[0]) * 16; n > 0; n--)
 		for (size_t at = 0; at < sizeof chunk;) {
 			ssize_t w = write(1, chunk + at, sizeof chunk - at);
 			if (w < 0)
@@ -187,7 +187,7 @@ look(char **a)
 		if (fd >= 0)
 			close(fd);
 	}
-	for (long n = strtol(a[0], NULL, 10); n > 0; n--) {
+	for (long long n = number(a[0]); n > 0; n--) {
 		char path[3000] = "/usr/lib/";
 		for (size_t at = strlen(path); at < 2900; at += 100)
 			snprintf(path + at, sizeof path - at, "%099d/", (int)n);
