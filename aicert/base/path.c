@@ -343,3 +343,23 @@ ai_basename(const char *path)
 	const char *s = strrchr(path, '/');
 	return s ? s + 1 : path;
 }
+
+bool
+ai_path_tells(const char *path)
+{
+	if (path[0] == '/' || path[0] == '~')
+		return true;
+	long depth = 0;
+	for (const char *p = path; *p;) {
+		size_t n = strcspn(p, "/");
+		if (n == 2 && p[0] == '.' && p[1] == '.')
+			depth--;
+		else if (n > 0 && !(n == 1 && p[0] == '.'))
+			depth++;
+		if (depth < 0)
+			return true;
+		p += n;
+		p += strspn(p, "/");
+	}
+	return false;
+}

@@ -47,6 +47,9 @@ bool ai_env_is_secret(const char *name);
 /* The candidate nearest to word by edit distance (at most 2, and at most a third of it), or NULL. */
 const char *ai_near(const char *word, const char *const *candidates, size_t n);
 
+/* A place on this disk that says something about the machine: absolute, a home, or above the folder that it is relative to. Text only. */
+bool ai_path_tells(const char *path);
+
 /* a + "/" + b in fresh memory, without doubling slashes; NULL when memory is out. */
 char *ai_join(const char *a, const char *b);
 /* Text after the last '/'; never NULL. */

@@ -272,28 +272,9 @@ ai_image_ref_done(struct ai_image_ref *r)
 	*r = (struct ai_image_ref){ .kind = AI_IMAGE_REGISTRY };
 }
 
-/* Does the relative path, as text, come above where it starts? */
-static bool
-leads_out(const char *path)
-{
-	long depth = 0;
-	for (const char *p = path; *p;) {
-		size_t n = strcspn(p, "/");
-		if (n == 2 && p[0] == '.' && p[1] == '.')
-			depth--;
-		else if (n > 0 && !(n == 1 && p[0] == '.'))
-			depth++;
-		if (depth < 0)
-			return true;
-		p += n;
-		p += strspn(p, "/");
-	}
-	return false;
-}
-
 char *
 ai_image_uri(const struct ai_image_ref *r)
 {
-	bool hidden = r->path && (r->path[0] == '/' || leads_out(r->path));
+	bool hidden = r->path && ai_path_tells(r->path);
 	return ai_strdup(hidden ? "local" : r->text);
 }

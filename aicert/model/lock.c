@@ -258,27 +258,6 @@ ai_lock_set_image(json_t *lock, const struct ai_image_ref *image, json_t *pin, s
 	return json_object_set(images, image->text, pin) == 0 ? 0 : ai_nomem(err);
 }
 
-/* A place on this disk that says something about the machine: absolute, a home, or above the project. */
-static bool
-leaves_project(const char *path)
-{
-	if (path[0] == '/' || path[0] == '~')
-		return true;
-	long depth = 0;
-	for (const char *p = path; *p;) {
-		size_t n = strcspn(p, "/");
-		if (n == 2 && p[0] == '.' && p[1] == '.')
-			depth--;
-		else if (n > 0 && !(n == 1 && p[0] == '.'))
-			depth++;
-		if (depth < 0)
-			return true;
-		p += n;
-		p += strspn(p, "/");
-	}
-	return false;
-}
-
 /* "https://…", "ssh://…", and ssh's short "git@host:path": a ':' before any '/'. A path may hold "://" further on. */
 static bool
 is_remote(const char *where)
@@ -293,6 +272,6 @@ ai_source_uri(const struct ai_input *input)
 {
 	if (input->type != AI_INPUT_PATH && is_remote(input->where))
 		return ai_url_public(input->where);
-	bool local = strncasecmp(input->where, "file:", 5) == 0 || leaves_project(input->where);
+	bool local = strncasecmp(input->where, "file:", 5) == 0 || ai_path_tells(input->where);
 	return ai_strdup(local ? "local" : input->where);
 }
