@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -349,6 +350,41 @@ become_command(const struct ai_box *b)
 	_exit(e == ENOENT || e == ENOTDIR ? 127 : 126);
 }
 
+/* What the command's process begins with. */
+struct first {
+	const struct ai_box *b;
+	const sigset_t *signals;
+};
+
+static int
+command_main(void *p)
+{
+	const struct first *first = p;
+	sigprocmask(SIG_SETMASK, first->signals, NULL);
+	become_command(first->b);
+}
+
+/*
+ * The command's process borrows our memory until it has become the command, and we wait for that long: nothing is copied, and
+ * we stay undumpable throughout. Only an observer that is a plain user needs a copy: it reads the first path from memory
+ * that must then be dumpable.
+ */
+static pid_t
+start_command(const struct first *first)
+{
+	enum { STACK = 1 << 20 };
+	if (first->b->s->observer && !first->b->root) {
+		pid_t pid = fork();
+		if (pid == 0) {
+			prctl(PR_SET_DUMPABLE, 1);
+			command_main((void *)first);
+		}
+		return pid;
+	}
+	char *stack = mmap(NULL, STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+	return stack == MAP_FAILED ? -1 : clone(command_main, stack + STACK, CLONE_VM | CLONE_VFORK | SIGCHLD, (void *)first);
+}
+
 /* Reaps whatever ends, hands SIGTERM on, until the command itself ends; returns its wait status. */
 static int
 watch(pid_t command, const sigset_t *signals)
@@ -381,13 +417,8 @@ ai_box_init(const struct ai_box *b, int sock, int log)
 	sigprocmask(SIG_BLOCK, &signals, &before);
 	/* The step has our uid: it shall not look into us (/proc/1/fd, /proc/1/mem). */
 	prctl(PR_SET_DUMPABLE, 0);
-	pid_t command = fork();
-	if (command == 0) {
-		/* The observer, when it is a plain user, reads the first path from this memory. */
-		prctl(PR_SET_DUMPABLE, 1);
-		sigprocmask(SIG_SETMASK, &before, NULL);
-		become_command(b);
-	}
+	const struct first first = { b, &before };
+	pid_t command = start_command(&first);
 	if (command < 0) {
 		ai_fail_errno(&err, AI_EENV, "cannot start a process");
 		give_up(SOCK, &err);
