@@ -152,9 +152,14 @@ $(B)/libfuzz/%: tests/fuzz/fuzz_%.c $(B)/libaicert.a
 	$(call say,LD)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $< $(B)/libaicert.a $(VERIFY_LIBS) $(ENGINE_LIBS)
 
+$(B)/bench/%: tests/bench/%.c $(B)/libaicert.a
+	@mkdir -p $(@D)
+	$(call say,LD)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(B)/libaicert.a $(VERIFY_LIBS) $(ENGINE_LIBS)
+
 bench:
 	@.ci/install build bench
-	$(AGAIN) all
+	$(AGAIN) all $(B)/bench/sandbox_bench
 	@tests/bench/bench.py --build $(B)
 
 demo:

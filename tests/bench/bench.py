@@ -197,6 +197,23 @@ class Bench:
         again = ask("holds", str(8 * self.runs), "/usr/bin/python3", "-c", "import numpy")
         print(f"  its record of {again['paths']} paths looked at again  {again['ms']:>9.1f} ms")
 
+    def sandbox(self):
+        """`true` as a step, in the machine's folders and in an image of one static program, beside bubblewrap and a bare spawn."""
+        root, scratch = self.tmp / "root", self.tmp / "scratch"
+        for d in ("bin", "dev", "etc", "home/aicert", "proc", "run", "sys", "tmp", "workspace"):
+            (root / d).mkdir(parents=True)
+        shutil.copy("/usr/bin/busybox", root / "bin/busybox")
+        (root / "bin/true").symlink_to("busybox")
+        peer = ("bwrap", "--unshare-all", "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "true")
+        argv = [self.aicert.parent / "bench/sandbox_bench", scratch, str(40 * self.runs), root, *peer]
+        out = subprocess.run(argv, env=self.env, capture_output=True, text=True)
+        if out.returncode:
+            raise Failed(f"sandbox_bench: {out.stderr}")
+        bare, host, image, bwrap = (float(n) / 1000 for n in out.stdout.split())
+        self.report("true in the sandbox, host (aim: 0.4)", host, bwrap, "bwrap --unshare-all", "ms")
+        self.report("true in the sandbox, image (aim: 0.4)", image, bwrap, "bwrap --unshare-all", "ms")
+        self.report("true in the sandbox, host", host, bare, "bare fork and exec", "ms")
+
 
 def main():
     ap = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -207,7 +224,7 @@ def main():
     # Not in /tmp, which may be memory: the figures are of files on a disk, with their bytes in the page cache.
     with tempfile.TemporaryDirectory(prefix="bench.", dir=args.build) as tmp:
         b = Bench(args.build.resolve(), pathlib.Path(tmp).resolve(), args.runs)
-        for name in ("hash_one", "hash_many", "run_and_verify", "observer", "image"):
+        for name in ("hash_one", "hash_many", "run_and_verify", "sandbox", "observer", "image"):
             if args.only in ("", name):
                 try:
                     getattr(b, name)()
