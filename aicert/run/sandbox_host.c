@@ -65,10 +65,31 @@ add_etc(struct ai_box *b, size_t *cap, const char *name, struct ai_err *err)
 	return 0;
 }
 
+/*
+ * Is aicert's home in a folder that every step sees? Then a step would read the store, which holds what it did not declare, and a
+ * user's keys, whose owner it is. Scratch lies in that home.
+ */
+static int
+check_home(const struct ai_box *b, struct ai_err *err)
+{
+	AI_FREE char *scratch = realpath(b->s->scratch, NULL);
+	for EACH(i, host_folders) {
+		AI_FREE char *folder = realpath(host_folders[i], NULL);
+		size_t n = folder ? strlen(folder) : 0;
+		if (!scratch || !folder || strncmp(scratch, folder, n) != 0 || scratch[n] != '/')
+			continue;
+		ai_fail(err, AI_EENV, "sandbox: aicert's own folder is in '%s', all of which a step in the host environment can read", host_folders[i]);
+		return ai_hint(err, "set AICERT_HOME to a folder elsewhere, or run the step in an image");
+	}
+	return 0;
+}
+
 int
 ai_box_host_paths(struct ai_box *b, struct ai_err *err)
 {
 	size_t cap = 0;
+	if (check_home(b, err) < 0)
+		return err->code;
 	for EACH(i, host_folders)
 		if (add_host(b, &cap, host_folders[i], err) < 0)
 			return err->code;

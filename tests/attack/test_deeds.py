@@ -284,3 +284,13 @@ def test_a_step_that_looks_at_very_much(builder):
     r = timed(builder, 40, f'{A} do look 3000; mkdir "$OUT_OUT"; echo x > "$OUT_OUT/x"')
     assert r.returncode in (0, 4, 5), r.stderr
     assert "\x1b" not in r.stderr and r.returncode == 0 or "observer" in r.stderr or "name" in r.stderr, r.stderr
+
+
+def test_a_home_that_every_step_could_read_is_refused(ground):
+    """/opt belongs to the machine's folders: with a home in it, a step would see the store. In a mount namespace of its own, over an empty /opt."""
+    b = Builder(ground, "opt", 0, "")
+    b.write('cat /opt/aicert/cache/objects/*/* > "$OUT_OUT"', outputs="{ out: out }")
+    r = subprocess.run(["unshare", "-m", "sh", "-c", "mount -t tmpfs none /opt && exec " + str(b.program)], cwd=b.project, capture_output=True, text=True,
+                       env={"PATH": os.environ["PATH"], "HOME": str(b.home), "AICERT_HOME": "/opt/aicert"}, stdin=subprocess.DEVNULL)
+    assert r.returncode == 5 and "'/opt'" in r.stderr and "AICERT_HOME" in r.stderr, r.stderr
+    assert not (b.project / "outputs").exists()
