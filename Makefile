@@ -61,7 +61,7 @@ $(B)/obj/%.o: %.c
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
 
 # Lua and rule files become part of the program: name, bytes, length.
-EMBEDDED := $(sort $(wildcard lua/*.lua rules/*.lua) aicert/run/check_requirements.py)
+EMBEDDED := $(sort $(wildcard lua/*.lua rules/*.lua aicert/run/*.py))
 $(B)/obj/embed.c: $(EMBEDDED) Makefile
 	@mkdir -p $(@D)
 	@{ echo '#include "rule/embed.h"'; i=0; \

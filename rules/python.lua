@@ -4,11 +4,12 @@
 -- What src/requirements.txt asks for is chosen and pinned before anything runs (aicert.lock) and arrives as `wheels`, unless
 -- the environment has it all already; without wheels the run checks requirements.txt against the environment before it starts.
 
--- Unpacks every wheel of a folder into /workspace/packages, then becomes the command that follows. It needs no pip, makes the same files
+-- Unpacks every wheel of the folders before "--" into /workspace/packages, then becomes the command that follows. It needs no pip, makes the same files
 -- every time, and writes nowhere else. What wheels keep in *.data goes where pip --target puts it; .pth files are not followed, as on any PYTHONPATH.
 local installer = [[
 import configparser, os, shutil, sys, zipfile
-folder, command = sys.argv[1], sys.argv[2:]
+cut = sys.argv.index("--")
+folders, command = sys.argv[1:cut], sys.argv[cut + 1:]
 target = "/workspace/packages"
 def fail(what):
     sys.exit("wheels: " + what)
@@ -63,11 +64,12 @@ def commands(text):
             continue
         text = "#!%s\nimport sys\nfrom %s import %s\nsys.exit(%s())\n" % (sys.executable, module.strip(), attr.split(".")[0], attr)
         write(os.path.join(target, "bin", name), script(text.encode()), 0o755)
-for name in sorted(os.listdir(folder)):
+for path in [os.path.join(folder, n) for folder in folders for n in sorted(os.listdir(folder))]:
+    name = os.path.basename(path)
     if not name.endswith(".whl"):
         fail("%s: is not a wheel" % name)
     try:
-        unpack(os.path.join(folder, name))
+        unpack(path)
     except (zipfile.BadZipFile, OSError, UnicodeDecodeError, configparser.Error) as e:
         fail("%s: %s" % (name, e))
 def before(new, old):
@@ -89,6 +91,7 @@ return rule {
     args      = attr.list(attr.template) { default = {}, doc = "arguments; ${input}, ${step.output} and ${out.name} are paths" },
     env       = attr.env { default = {}, doc = "variables, over the fixed environment" },
     wheels    = attr.artifact { optional = true, at = "wheels", only = "dir", doc = "a folder of wheels; left out: what requirements.txt asks for" },
+    built     = attr.artifact { optional = true, at = "built", only = "dir", doc = "a further folder of wheels: those that a step has built" },
     sdists    = attr.lines { default = "", doc = "projects that may be built from source, or all; else only wheels are used" },
     outputs   = attr.outputs { doc = "what is kept: a folder, or names and paths in outputs/" },
   },
@@ -101,8 +104,11 @@ return rule {
       python = "python3." .. a.version
     end
     local command = { python, "src/" .. a.entry, a.args }
-    if a.wheels then
-      command = { python, "-I", "-B", "-c", installer, a.wheels, command }
+    local folders = {}
+    if a.wheels then folders[#folders + 1] = a.wheels end
+    if a.built then folders[#folders + 1] = a.built end
+    if #folders > 0 then
+      command = { python, "-I", "-B", "-c", installer, folders, "--", command }
     end
     return action.run {
       argv = command,

@@ -459,14 +459,16 @@ static int
 make(struct plan *p, json_t **out)
 {
 	p->cpu_end = cpu_seconds() + MAX_SECONDS;
+	/* First, for it may add steps. */
+	if (ai_lock_parse(p->in->lock, p->in->lock_len, &p->lock, p->err) < 0 || ai_manifest_add_wheels(p->m, p->lock, p->err) < 0)
+		return p->err->code;
 	p->steps = ai_calloc(p->m->n_steps, sizeof *p->steps);
 	p->order = ai_calloc(p->m->n_steps, sizeof *p->order);
 	if (!p->steps || !p->order)
 		return ai_nomem(p->err);
 	for (size_t i = 0; i < p->m->n_steps; i++)
 		p->steps[i].spec = &p->m->steps[i];
-	if (ai_lock_parse(p->in->lock, p->in->lock_len, &p->lock, p->err) < 0 || ai_manifest_add_wheels(p->m, p->lock, p->err) < 0 ||
-		ai_plan_check_sources(p) < 0 || ai_plan_environments(p) < 0 ||
+	if (ai_plan_check_sources(p) < 0 || ai_plan_environments(p) < 0 ||
 		order_steps(p) < 0)
 		return p->err->code;
 	for (size_t i = 0; i < p->n_ordered; i++) {

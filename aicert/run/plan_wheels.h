@@ -2,6 +2,8 @@
  * plan_wheels.h -- what the lock's pins of wheels add to a manifest: attributes of steps, and the sources that these name.
  *
  * A step whose wheels the lock pins gets the attribute `wheels: <step>/wheels`, as if the Aicertfile said so, unless it says something itself.
+ * Source distributions are built by a step "<step>-wheels" (rules/wheels.lua), whose output is the attribute `built` of the step.
+ *
  * A plan follows from Aicertfile and lock, so planner and verifier do this alike.
  *
  * Depends on: base, model.  Threads: pure.

@@ -162,7 +162,7 @@ has_wheels(const json_t *step)
 	size_t i;
 	json_t *in;
 	json_array_foreach(ai_json_arr(step, "inputs"), i, in)
-		if (strcmp(ai_json_str(in, "path"), "/workspace/wheels") == 0)
+		if (strcmp(ai_json_str(in, "path"), "/workspace/wheels") == 0 || strcmp(ai_json_str(in, "path"), "/workspace/built") == 0)
 			return true;
 	return false;
 }

@@ -2,12 +2,14 @@
 #include "run/resolve.h"
 
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/path.h"
 #include "fetch/http.h"
 #include "model/lock.h"
 #include "model/lock_wheels.h"
+#include "run/plan_wheels.h"
 #include "run/requirements.h"
 #include "run/resolve_parts.h"
 
@@ -120,7 +122,7 @@ has_own_wheels(const json_t *recipe)
 	size_t i;
 	json_t *in;
 	json_array_foreach(ai_json_arr(recipe, "inputs"), i, in)
-		if (strcmp(ai_json_str(in, "path"), "/workspace/wheels") == 0)
+		if (strcmp(ai_json_str(in, "path"), "/workspace/wheels") == 0 || strcmp(ai_json_str(in, "path"), "/workspace/built") == 0)
 			return true;
 	return false;
 }
@@ -138,6 +140,7 @@ asks(struct ai_job *job, const json_t *step, const json_t *environments, struct 
 		return 0;
 	a->python = json_string_value(json_array_get(ai_json_arr(a->action, "argv"), 0));
 	a->host = json_is_true(json_object_get(a->environment, "host"));
+	a->complete = a->host;
 	int r = takes_wheels(job, spec->use, err);
 	if (r == 1 && read_sdists(job, spec, &a->sdists, err) < 0)
 		return err->code;
@@ -354,6 +357,27 @@ lock_without(const struct ai_job *job, struct ai_buf *out, struct ai_err *err)
 	return ai_lock_format(bare, out, err);
 }
 
+/* Steps that build source distributions use a rule that no step of the Aicertfile need use. */
+static int
+add_rule(struct ai_job *job, struct ai_err *err)
+{
+	bool wanted = false;
+	for (size_t i = 0; i < job->manifest->n_steps; i++)
+		wanted = wanted || strcmp(job->manifest->steps[i].use, "wheels") == 0;
+	for (size_t i = 0; i < job->n_rules; i++)
+		wanted = wanted && strcmp(job->rules[i].name, "wheels") != 0;
+	const struct ai_rule_text *builtin = wanted ? ai_rule_builtin("wheels") : NULL;
+	if (!builtin)
+		return 0;
+	struct ai_rule_text *more = realloc(job->rules, (job->n_rules + 1) * sizeof *more);
+	if (!more)
+		return ai_nomem(err);
+	job->rules = more;
+	more[job->n_rules] = (struct ai_rule_text){ .name = ai_strdup("wheels"), .text = ai_strndup(builtin->text, builtin->len), .len = builtin->len };
+	job->n_rules++;
+	return more[job->n_rules - 1].name && more[job->n_rules - 1].text ? 0 : ai_nomem(err);
+}
+
 int
 ai_job_wheels(struct ai_job *job, struct ai_err *err)
 {
@@ -372,5 +396,7 @@ ai_job_wheels(struct ai_job *job, struct ai_err *err)
 		if ((r = wheels_of(job, step, environments, &settings, err)) < 0)
 			break;
 	ai_pip_settings_done(&settings.s);
-	return r;
+	if (r == 0)
+		r = ai_manifest_add_wheels(job->manifest, job->lock, err);
+	return r < 0 ? r : add_rule(job, err);
 }

@@ -22,6 +22,7 @@ struct ai_asked {
 	const char *python;                 /* its argv[0] */
 	const json_t *environment;          /* node */
 	bool host;
+	bool complete;                      /* what is installed does not count */
 	struct ai_digest source;            /* tree of /workspace/src */
 	char *interpreter;                  /* host: the file that python means; NULL when there is none */
 	struct ai_asked_file *files; size_t n_files, cap_files; /* requirements.txt first, as pip is given them */

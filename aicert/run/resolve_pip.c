@@ -124,7 +124,7 @@ command(const struct box *b, const struct ai_pip_settings *s, struct words *w)
 	for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
 		word(w, ai_strdup(fixed[i]));
 	/* An image is pinned with all that is installed in it; the host's packages may be others tomorrow, or at a colleague's. */
-	if (b->a->host)
+	if (b->a->complete)
 		word(w, ai_strdup("--ignore-installed"));
 	if (!b->a->sdists) {
 		word(w, ai_strdup("--only-binary"));
@@ -161,23 +161,32 @@ variables(const struct box *b, struct words *w)
 	word(w, ai_strdup("PIP_ROOT_USER_ACTION=ignore"));
 }
 
+/* Takes argv over. */
+static int
+run(struct box *b, struct words *argv, const struct ai_mount *mounts, size_t n_mounts, const struct ai_service *service, struct ai_end *end,
+	struct ai_err *err)
+{
+	struct words env = { 0 };
+	variables(b, &env);
+	const struct ai_sandbox box = {
+		.scratch = b->scratch, .host = b->a->host, .root = b->root, .service = service, .mounts = mounts, .n_mounts = n_mounts,
+		.argv = (const char *const *)argv->at, .env = (const char *const *)env.at, .cwd = mounts[0].to,
+		.outputs = "/workspace/outputs", .log_fd = b->log, .time_s = MOST_SECONDS,
+	};
+	int r = argv->failed || env.failed ? ai_nomem(err) : ai_sandbox_run(&box, end, err);
+	words_done(argv);
+	words_done(&env);
+	return r;
+}
+
 static int
 run_pip(struct box *b, const struct ai_pip_settings *settings, struct ai_end *end, struct ai_err *err)
 {
-	struct words argv = { 0 }, env = { 0 };
+	struct words argv = { 0 };
 	command(b, settings, &argv);
-	variables(b, &env);
 	struct ai_mount mount = { .from = b->asked, .to = "/workspace/requirements", .how = AI_MOUNT_READ_ONLY };
 	struct ai_service service = { .port = AI_INDEX_PORT, .listening = ai_index_listen, .ctx = b->index };
-	const struct ai_sandbox box = {
-		.scratch = b->scratch, .host = b->a->host, .root = b->root, .service = &service, .mounts = &mount, .n_mounts = 1,
-		.argv = (const char *const *)argv.at, .env = (const char *const *)env.at, .cwd = "/workspace/requirements",
-		.outputs = "/workspace/outputs", .log_fd = b->log, .time_s = MOST_SECONDS,
-	};
-	int r = argv.failed || env.failed ? ai_nomem(err) : ai_sandbox_run(&box, end, err);
-	words_done(&argv);
-	words_done(&env);
-	return r;
+	return run(b, &argv, &mount, 1, &service, end, err);
 }
 
 /* --- when pip says no -------------------------------------------------------------------- */
@@ -329,11 +338,107 @@ resolve(struct box *b, const struct ai_pip_settings *settings, json_t **pin, str
 	return make_pin(b, pin, err) < 0 ? ai_in(err, "step '%s': requirements.txt", b->a->name) : 0;
 }
 
+/* --- what building the chosen source distributions takes ---------------------------------------- */
+
+static int
+no_include(void *ctx, const char *path, struct ai_err *err)
+{
+	(void)ctx;
+	return ai_fail(err, AI_EUSAGE, "'%s': what building takes cannot name files", path);
+}
+
+/* The source distributions of a pin, from the store, at /workspace/sdists. */
+static int
+mount_sdists(struct box *b, const json_t *sdists, struct ai_mount *mounts, struct words *argv, struct words *paths, struct ai_err *err)
+{
+	size_t i;
+	json_t *f;
+	json_array_foreach(sdists, i, f) {
+		struct ai_ref ref = { .type = AI_REF_BLOB };
+		if (!ai_json_digest(f, "sha256", &ref.id) || ai_store_has(b->job->store, &ref, err) != 1)
+			return err->code ? err->code : ai_fail(err, AI_EENV, "cache: '%s' is gone", ai_json_str(f, "name"));
+		word(paths, ai_store_object_path(b->job->store, &ref.id));
+		word(argv, ai_format("/workspace/sdists/%s", ai_json_str(f, "name")));
+		if (paths->failed || argv->failed)
+			return ai_nomem(err);
+		mounts[i] = (struct ai_mount){ .from = paths->at[i], .to = argv->at[argv->n - 1], .how = AI_MOUNT_READ_ONLY };
+	}
+	return 0;
+}
+
+/* Their pyproject.toml say it; what they say is read like a stranger's requirements.txt. */
+static int
+build_text(struct box *b, const json_t *sdists, struct ai_buf *out, struct ai_err *err)
+{
+	static const char list[] = "/workspace/outputs/build.txt";
+	const char *script = ai_embedded_script("aicert/run/build_requirements.py");
+	AI_FREE struct ai_mount *mounts = ai_calloc(json_array_size(sdists) + 1, sizeof *mounts);
+	struct words argv = { 0 }, paths = { 0 };
+	struct ai_end end = { 0 };
+	const char *const head[] = { b->a->python, "-I", "-B", "-c", script ? script : "", list };
+	for (size_t i = 0; i < sizeof head / sizeof *head; i++)
+		word(&argv, ai_strdup(head[i]));
+	int r = mounts ? mount_sdists(b, sdists, mounts + 1, &argv, &paths, err) : ai_nomem(err);
+	if (r == 0) {
+		mounts[0] = (struct ai_mount){ .from = b->asked, .to = "/workspace/requirements", .how = AI_MOUNT_READ_ONLY };
+		r = run(b, &argv, mounts, json_array_size(sdists) + 1, NULL, &end, err);
+	} else {
+		words_done(&argv);
+	}
+	words_done(&paths);
+	if (r < 0)
+		return r;
+	if (end.kind != AI_END_EXIT || end.value != 0)
+		return ai_fail(err, AI_EINPUT, "a source distribution's pyproject.toml cannot be read");
+	AI_BUF_AUTO text = AI_BUF(1u << 20);
+	struct ai_indexes none = { 0 };
+	const struct ai_requirements_reader reader = { .include = no_include, .indexes = &none };
+	AI_FD fd = ai_workspace_open(b->scratch, list, O_RDONLY, err);
+	if (fd < 0 || ai_read_fd(fd, "build.txt", &text, err) < 0)
+		return err->code;
+	r = ai_requirements_read("pyproject.toml", text.data ? text.data : "", text.len, &reader, out, err);
+	ai_indexes_done(&none);
+	return r;
+}
+
+static int
+resolve_build(struct ai_job *job, const struct ai_pip_settings *settings, const struct ai_asked *a, json_t *pin, struct ai_err *err)
+{
+	AI_BUF_AUTO text = AI_BUF(1u << 20);
+	struct box reading = { .job = job, .a = a, .log = -1 };
+	int r = box_open(&reading, err);
+	if (r == 0)
+		r = build_text(&reading, ai_json_arr(pin, "sdists"), &text, err);
+	box_done(&reading);
+	if (r < 0)
+		return ai_in(err, "step '%s': what building its packages takes", a->name);
+	if (!text.len)
+		return 0;
+	struct ai_asked_file file = { .path = (char *)"requirements.txt", .text = text };
+	struct ai_asked needs = *a;
+	needs.files = &file;
+	needs.n_files = 1;
+	needs.sdists = NULL;
+	needs.complete = true;
+	AI_JSON *build = NULL;
+	struct box b = { .job = job, .a = &needs, .log = -1 };
+	r = resolve(&b, settings, &build, err);
+	box_done(&b);
+	if (r < 0)
+		return ai_in(err, "what building its packages takes");
+	return json_array_size(ai_json_arr(build, "files")) && json_object_set(pin, "build", ai_json_arr(build, "files")) < 0 ? ai_nomem(err) : 0;
+}
+
 int
 ai_asked_resolve(struct ai_job *job, const struct ai_pip_settings *settings, const struct ai_asked *a, json_t **pin, struct ai_err *err)
 {
 	struct box b = { .job = job, .a = a, .log = -1 };
-	int r = resolve(&b, settings, pin, err);
+	AI_JSON *p = NULL;
+	int r = resolve(&b, settings, &p, err);
 	box_done(&b);
+	if (r == 0 && ai_json_arr(p, "sdists"))
+		r = resolve_build(job, settings, a, p, err);
+	if (r == 0)
+		*pin = json_incref(p);
 	return r;
 }
