@@ -1,4 +1,16 @@
-/* observe.c -- see observe.h: the thread that hears of the step's calls.  SPDX-License-Identifier: Apache-2.0 */
+/*
+ * observe.c -- see observe.h: the thread that hears of the step's calls.
+ *
+ * Why notifications: fanotify sees no stat, no O_PATH and no failed look-up, and of the 1,300 calls that `python3 -c 'import
+ * numpy'` makes about paths 690 are stats and 65 fail; a user may not ptrace without two more switches a call, nor load BPF.
+ * A call that is announced costs 9 us more than the call itself, nearly all of it the switch to us and back, if we are
+ * woken on the caller's own processor (130 us if not), and 1.4 us for reading its path through an open /proc/PID/mem (2.6 by
+ * process_vm_readv). poll before each wait is 1.6 us more. So: a thread that does nothing else; a table that knows most paths
+ * after their first look; and 940 calls instead of 1,357, for libc's fstat (seccomp.c) and getdents are not announced. Measured
+ * on Linux 6.18, two virtual processors.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
 #include "run/observe.h"
 
 #include <errno.h>

@@ -170,6 +170,50 @@ every_way_of_looking(void **state)
 	free(dir);
 }
 
+/* Ways that a look-up by the text of the path alone would miss. */
+static void
+ways_round_the_text(void **state)
+{
+	(void)state;
+	char *dir = make_machine();
+	char *program = ai_format("import os, ctypes, mmap, socket, array, threading\nd = '%s/'\nlibc = ctypes.CDLL(None, use_errno=True)\n"
+		/* A script whose interpreter is relative; a program that has no path; one by descriptor. */
+		"os.chdir(d); open('/workspace/s', 'w').write('#!interpreter\\n'); os.chmod('/workspace/s', 0o755)\n"
+		"pid = os.fork()\nif pid == 0:\n  try: os.execv('/workspace/s', ['s'])\n  except OSError: os._exit(0)\nos.waitpid(pid, 0)\n"
+		"m = os.memfd_create('x', 0); os.write(m, ('#!' + d + 'target\\n').encode())\n"
+		"pid = os.fork()\nif pid == 0:\n  try: os.execve(m, ['x'], {})\n  except OSError: os._exit(0)\nos.waitpid(pid, 0)\n"
+		/* Through /proc/self, and a root of the look-up's own. */
+		"os.stat('/proc/self/cwd/stat'); f = os.open(d + 'sub', os.O_PATH); os.path.exists('/proc/self/fd/%%d/gone' %% f)\n"
+		"class how(ctypes.Structure): _fields_ = [('flags', ctypes.c_uint64), ('mode', ctypes.c_uint64), ('resolve', ctypes.c_uint64)]\n"
+		"r = os.open(d, os.O_PATH); h = how(0, 0, 0x10); libc.syscall(437, r, b'/../sub/other', ctypes.byref(h), 24)\n"
+		/* A path that ends where the memory ends; one that is no text; a very long one. */
+		"p = mmap.mmap(-1, 8192); a = ctypes.addressof(ctypes.c_char.from_buffer(p)); libc.mprotect(ctypes.c_void_p(a + 4096), 4096, 0)\n"
+		"t = (d + 'edge').encode() + b'\\0'; ctypes.memmove(a + 4096 - len(t), t, len(t)); libc.access(ctypes.c_void_p(a + 4096 - len(t)), 0)\n"
+		"os.path.exists(d.encode() + b'\\xff'); os.path.exists(d + './' * 1900 + 'far')\n"
+		/* AT_EMPTY_PATH does not mean that the path is empty. */
+		"b = ctypes.create_string_buffer(256); libc.syscall(262, r, b'read', b, 0x1000)\n"
+		/* A descriptor that came over a socket, and a thread. */
+		"x, y = socket.socketpair(); socket.send_fds(x, [b'f'], [f]); g = socket.recv_fds(y, 1, 1)[1][0]; os.stat('inner', dir_fd=g)\n"
+		"w = threading.Thread(target=lambda: os.path.exists(d + 'thread')); w.start(); w.join()\n"
+		"try: os.mkdir(d + 'made')\nexcept OSError: pass\n", dir);
+	AI_JSON *used = observe((const char *const[]){ PYTHON, "-S", "-c", program, NULL }, dir, NULL, 0);
+	sorted(used);
+	expect(used, dir, "interpreter", "exec");
+	expect(used, dir, "target", "file");
+	expect(used, dir, "stat", "file");
+	expect(used, dir, "sub/gone", "absent");
+	expect(used, dir, "sub/other", "file");
+	expect(used, dir, "edge", "absent");
+	expect(used, dir, "far", "absent");
+	expect(used, dir, "read", "file");
+	expect(used, dir, "sub/inner", "file");
+	expect(used, dir, "thread", "absent");
+	expect(used, dir, "made", NULL);
+	expect(used, dir, "never", NULL);
+	free(program);
+	free(dir);
+}
+
 /* The program interpreter is opened by the kernel, without a call; so is what a link in the workspace leads to. */
 static void
 programs_and_their_interpreters(void **state)
@@ -321,7 +365,7 @@ same_for_root_and_user(void **state)
 	free(home);
 }
 
-#define EITHER cmocka_unit_test(every_way_of_looking), cmocka_unit_test(programs_and_their_interpreters), \
+#define EITHER cmocka_unit_test(every_way_of_looking), cmocka_unit_test(ways_round_the_text), cmocka_unit_test(programs_and_their_interpreters), \
 	cmocka_unit_test(failed_look_ups_of_a_shell), cmocka_unit_test(flips), cmocka_unit_test(python_with_numpy)
 
 /* The comparison of root with user is root's: it becomes the user by itself. */
