@@ -28,6 +28,19 @@
 #include "run/limits.h"
 #include "run/sandbox_box.h"
 
+/* A sanitizer takes a stack of our own for a broken one. */
+#ifdef __has_feature
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
+#define SANITIZED 1
+#endif
+#ifndef SANITIZED
+#define SANITIZED 0
+#endif
+
 /* Where pid 1 keeps its end of the pair; stdin, stdout and stderr are the command's already. */
 #define SOCK 3
 
@@ -373,7 +386,7 @@ static pid_t
 start_command(const struct first *first)
 {
 	enum { STACK = 1 << 20 };
-	if (first->b->s->observer && !first->b->root) {
+	if (SANITIZED || (first->b->s->observer && !first->b->root)) {
 		pid_t pid = fork();
 		if (pid == 0) {
 			prctl(PR_SET_DUMPABLE, 1);
