@@ -302,6 +302,52 @@ flips(void **state)
 	free(dir);
 }
 
+/* The record is of what was there when the step looked; a file that is another by then cannot be hashed any more. */
+static void
+changed_meanwhile(void **state)
+{
+	(void)state;
+	for (int file = 0; file < 2; file++) {
+		char *dir = make_machine(), *gone = ai_join(dir, "missing"), *read_ = ai_join(dir, "read");
+		char *program = ai_format("cat %s %s; ls %s/sub", read_, gone, dir), *fresh = ai_join(dir, "sub/fresh");
+		const char *const extras[] = { dir, NULL };
+		struct trial t;
+		struct ai_err why = { 0 };
+		json_t *used = NULL;
+		(void)unlink(gone);
+		(void)unlink(fresh);
+		trial_start(&t);
+		t.s.observer = ai_observer_new();
+		t.s.extra_host = extras;
+		trial_run(&t, (const char *const[]){ "sh", "-c", program, NULL });
+		assert_int_equal(t.code, 0);
+		put_file(gone, "", 0644);
+		put_file(fresh, "", 0644);
+		if (file)
+			put_file(read_, "another", 0644);
+		int r = ai_observer_used(t.s.observer, &io, &used, &why);
+		if (file) {
+			assert_int_equal(r, AI_EINPUT);
+			assert_non_null(strstr(why.text, "changed while the step ran"));
+			assert_null(used);
+		} else {
+			assert_int_equal(r, 0);
+			expect(used, dir, "missing", "absent");
+			holds(used, gone, "is there now");
+			(void)unlink(gone);
+			holds(used, "/sub", "holds other names");
+			json_decref(used);
+		}
+		ai_observer_free(t.s.observer);
+		trial_end(&t);
+		free(fresh);
+		free(program);
+		free(read_);
+		free(gone);
+		free(dir);
+	}
+}
+
 /* --- a real start, and the same for root and user ----------------------------------- */
 
 static bool
@@ -366,7 +412,7 @@ same_for_root_and_user(void **state)
 }
 
 #define EITHER cmocka_unit_test(every_way_of_looking), cmocka_unit_test(ways_round_the_text), cmocka_unit_test(programs_and_their_interpreters), \
-	cmocka_unit_test(failed_look_ups_of_a_shell), cmocka_unit_test(flips), cmocka_unit_test(python_with_numpy)
+	cmocka_unit_test(failed_look_ups_of_a_shell), cmocka_unit_test(flips), cmocka_unit_test(changed_meanwhile), cmocka_unit_test(python_with_numpy)
 
 /* The comparison of root with user is root's: it becomes the user by itself. */
 static int
