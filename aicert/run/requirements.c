@@ -31,6 +31,23 @@ variable(const json_t *action, const char *name)
 	return NULL;
 }
 
+/*
+ * Is it a program of the machine's system folders, links followed? It is asked outside of the sandbox, and PATH is the Aicertfile's to say:
+ * what lies in a stranger's project, or in anybody's home, must not be run there. A step would not see it either.
+ */
+static bool
+is_the_machines(const char *file)
+{
+	static const char *const folders[] = { "/usr/", "/bin/", "/sbin/", "/opt/" };
+	AI_FREE char *real = realpath(file, NULL);
+	bool named = false, found = false;
+	for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+		named = named || strncmp(file, folders[i], strlen(folders[i])) == 0;
+		found = found || (real && strncmp(real, folders[i], strlen(folders[i])) == 0);
+	}
+	return named && found && !strstr(file, "/../");
+}
+
 char *
 ai_host_command(const json_t *action)
 {
@@ -42,7 +59,7 @@ ai_host_command(const json_t *action)
 		size_t n = strcspn(p, ":");
 		AI_FREE char *dir = ai_strndup(p, n);
 		char *file = dir ? ai_join(dir, command) : NULL;
-		if (file && access(file, X_OK) == 0)
+		if (file && is_the_machines(file) && access(file, X_OK) == 0)
 			return file;
 		free(file);
 		p += n + (p[n] == ':');
