@@ -282,11 +282,14 @@ content(const struct ai_fetch *f, struct shared_talk *talk, struct image *im, co
 	struct ai_digest d;
 	if (!revision || strncmp(revision, "sha256:", 7) != 0 || !ai_unhex(revision + 7, &d) || !platform)
 		return ai_fail(err, AI_EINPUT, "aicert.lock: the pin has no revision or no platform");
-	if (open_place(f, ref, &im->place, err) < 0 || read_manifest(im, revision, platform, err) < 0 || read_config(im, platform, err) < 0 ||
-		check_pin(ref, pin, im, err) < 0)
+	/* A digest in the Aicertfile decides: what the lock pins must be what it leads to. */
+	if (open_place(f, ref, &im->place, err) < 0 || read_manifest(im, ref->digest ? ref->digest : revision, platform, err) < 0)
 		return err->code;
 	if (!ai_digest_eq(&d, &im->revision))
-		return ai_fail(err, AI_EINPUT, "aicert.lock: the revision is an index: expected the platform's manifest");
+		return ref->digest ? ai_fail(err, AI_EINPUT, "aicert.lock pins manifest %s, which is not what %s is for %s", revision, ref->digest, platform)
+			: ai_fail(err, AI_EINPUT, "aicert.lock: the revision is an index: expected the platform's manifest");
+	if (read_config(im, platform, err) < 0 || check_pin(ref, pin, im, err) < 0)
+		return err->code;
 	const struct ai_talk in_turn = { say_in_turn, talk };
 	struct ai_layers *layers = ai_layers_new(f->sink, f->talk ? &in_turn : NULL);
 	if (!layers)

@@ -55,14 +55,33 @@ pin_image(struct ai_job *job, const struct ai_fetch *f, const struct ai_image_re
 	return *pin ? 0 : ai_fail(err, AI_EINPUT, "internal: the pin of image '%s' does not fit it", image->text);
 }
 
+/*
+ * A manifest's digest binds config and layers, wherever they come from, so the key holds no place. But what the lock says that the config
+ * is, and that the digest in the image's name leads to that manifest, was seen for the very pin that was brought, and for no other.
+ */
+static char *
+key_of(const struct ai_image_ref *image, const json_t *pin, struct ai_err *err)
+{
+	struct ai_digest config;
+	char hex[AI_HEX];
+	const char *revision = ai_json_str(pin, "revision");
+	bool index = image->digest && strcmp(image->digest, revision) != 0;
+	if (ai_json_id(ai_json_obj(pin, "config"), &config, err) < 0)
+		return NULL;
+	ai_hex(&config, hex);
+	char *key = ai_format("oci %s config %s%s%s", revision, hex, index ? " of " : "", index ? image->digest : "");
+	if (!key)
+		(void)ai_nomem(err);
+	return key;
+}
+
 static int
 bring(struct ai_job *job, const struct ai_fetch *f, const struct ai_image_ref *image, const json_t *pin, struct ai_ref *out, struct ai_err *err)
 {
 	char how[16] = "";
-	/* A manifest's digest binds config and layers, wherever they come from, so the key holds no place. */
-	AI_FREE char *key = ai_format("oci %s", ai_json_str(pin, "revision"));
+	AI_FREE char *key = key_of(image, pin, err);
 	if (!key)
-		return ai_nomem(err);
+		return err->code;
 	int r = ai_store_get_pin(job->store, key, out, how, err);
 	if (r != 0)
 		return r < 0 ? r : 0;

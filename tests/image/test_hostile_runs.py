@@ -1,0 +1,176 @@
+"""What a stranger's Aicertfile, lock, image or proof tries to do to whoever runs, verifies or reproduces it."""
+import hashlib
+import http.server
+import json
+import os
+import sys
+import threading
+
+import pytest
+
+sys.path.insert(0, os.path.dirname(__file__))
+from images import busybox  # noqa: E402
+
+SHELL = """\
+aicert: 1
+name: small
+environment: {{ image: 'oci:image' }}
+steps:
+  look: {{ use: shell, script: '{script}', outputs: {{ seen: seen.txt }} }}
+"""
+
+
+def shell(aicert, script='env | sort > "$OUT_SEEN"'):
+    (aicert.cwd / "Aicertfile").write_text(SHELL.format(script=script))
+
+
+def edit_lock(aicert, edit):
+    path = aicert.cwd / "aicert.lock"
+    lock = json.loads(path.read_text())
+    edit(lock)
+    path.write_text(json.dumps(lock))
+
+
+def forge_env(aicert, name, value):
+    def edit(lock):
+        env = lock["images"]["oci:image"]["config"]["env"]
+        env.append({"name": name, "value": value})
+        env.sort(key=lambda e: e["name"])
+    edit_lock(aicert, edit)
+
+
+# --- the lock -------------------------------------------------------------------------------
+
+
+def test_a_lock_gives_an_image_no_variables_of_its_own(aicert):
+    """The image's content is in the cache already, so nothing need be fetched: its config is held against the lock's all the same."""
+    busybox(aicert.cwd / "image", env=["PATH=/bin"])
+    shell(aicert)
+    aicert("--output-bom", "proof.json")
+    forge_env(aicert, "LD_PRELOAD", "/opt/evil.so")
+    r = aicert("--output-bom", "proof.json", "--force", code=3)
+    assert "LD_PRELOAD" in r.stderr and "aicert.lock" in r.stderr, r.stderr
+    assert "LD_PRELOAD" not in (aicert.cwd / "outputs/seen.txt").read_text()
+
+
+@pytest.mark.parametrize("env, words", [
+    ([{"name": "API_TOKEN", "value": "x"}, {"name": "PATH", "value": "/bin"}], "secret"),
+    ([{"name": "A=B", "value": "x"}, {"name": "PATH", "value": "/bin"}], "variable"),
+    ([{"name": "PATH", "value": "/bin"}, {"name": "PATH", "value": "/opt"}], "sorted"),
+    ([{"name": "PATH", "value": "/bin", "extra": "x"}], "extra"),
+])
+def test_what_a_locks_config_may_not_say(aicert, env, words):
+    busybox(aicert.cwd / "image", env=["PATH=/bin"])
+    shell(aicert)
+    aicert("lock")
+    edit_lock(aicert, lambda lock: lock["images"]["oci:image"]["config"].update(env=env))
+    r = aicert(code=None)
+    assert r.returncode in (2, 3) and not (aicert.cwd / "proof.json").exists(), r.stderr
+    assert words in r.stderr or "aicert.lock" in r.stderr, r.stderr
+
+
+def test_a_lock_of_another_platform_is_no_pin(aicert):
+    busybox(aicert.cwd / "image", env=["PATH=/bin"])
+    shell(aicert)
+    aicert("lock")
+    edit_lock(aicert, lambda lock: lock["images"]["oci:image"].update(platform="linux/arm64"))
+    r = aicert("--locked", code=3)
+    assert "has no pin" in r.stderr, r.stderr
+
+
+def test_a_lock_that_names_another_image_of_the_folder(aicert):
+    """Another manifest than the tag's is what a lock is for, but then it is that one that is used and named."""
+    first = busybox(aicert.cwd / "image", env=["PATH=/bin"])
+    shell(aicert, "cat /opt/v > \"$OUT_SEEN\" || echo first > \"$OUT_SEEN\"")
+    aicert("lock")
+    other = busybox(aicert.cwd / "image", {"opt/v": b"other\n"}, env=["PATH=/bin"])
+    edit_lock(aicert, lambda lock: lock["images"]["oci:image"].update(revision=other))
+    aicert("--output-bom", "proof.json")
+    proof = json.loads((aicert.cwd / "proof.json").read_text())
+    assert [i["hash"] for i in proof["inputs"]] == [other] != [first]
+    assert (aicert.cwd / "outputs/seen.txt").read_text() == "other\n"
+
+
+# --- programs of the machine ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["bin", "{cwd}/bin", "./bin", "", ":/usr/bin", "/usr/../{cwd}/bin"])
+def test_no_program_of_the_project_runs_outside_the_sandbox(aicert, path, tmp_path):
+    """A requirements.txt is held against the host's Python, which is asked outside of the sandbox: PATH is the Aicertfile's to say."""
+    mark = tmp_path / "ran-outside"
+    (aicert.cwd / "bin").mkdir()
+    (aicert.cwd / "src").mkdir()
+    for where in (aicert.cwd / "bin/python3", aicert.cwd / "python3"):
+        where.write_text(f"#!/bin/sh\necho x > {mark}\n")
+        where.chmod(0o755)
+    (aicert.cwd / "src/main.py").write_text("print('x')\n")
+    (aicert.cwd / "src/requirements.txt").write_text("numpy\n")
+    value = path.format(cwd=aicert.cwd)
+    (aicert.cwd / "Aicertfile").write_text(f"kind: python\nsource: {{type: path, path: src}}\nenv: {{ PATH: '{value}' }}\n")
+    aicert(code=None, env={"PIP_INDEX_URL": "http://127.0.0.1:1/simple"})
+    assert not mark.exists()
+
+
+# --- a digest in the Aicertfile -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def registry(aicert):
+    """Serves the blobs of aicert.cwd/image as repository a/b, by digest only."""
+    blobs = aicert.cwd / "image/blobs/sha256"
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def log_message(self, *a):
+            pass
+
+        def do_GET(self):
+            file = blobs / self.path.rsplit("sha256:", 1)[-1]
+            there = self.path.startswith("/v2/a/b/") and file.is_file()
+            data = file.read_bytes() if there else b"{}"
+            self.send_response(200 if there or self.path == "/v2/" else 404)
+            self.send_header("Content-Type", json.loads(data).get("mediaType", "text/plain") if "/manifests/" in self.path else "application/octet-stream")
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    yield f"127.0.0.1:{server.server_address[1]}/a/b"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def index_of(folder, digest):
+    """An index that leads to this manifest, in the layout's blobs; its digest."""
+    manifest = folder / "blobs/sha256" / digest[7:]
+    media = "application/vnd.oci.image.index.v1+json"
+    data = json.dumps({"schemaVersion": 2, "mediaType": media, "manifests": [
+        {"mediaType": json.loads(manifest.read_bytes())["mediaType"], "digest": digest, "size": manifest.stat().st_size,
+         "platform": {"os": "linux", "architecture": "amd64"}}]}).encode()
+    name = hashlib.sha256(data).hexdigest()
+    (folder / "blobs/sha256" / name).write_bytes(data)
+    return "sha256:" + name
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_lock_cannot_replace_what_a_digest_leads_to(aicert, registry, kept):
+    """The Aicertfile, which people read, names the image by digest; the lock, which they do not, says that it means another."""
+    good = busybox(aicert.cwd / "image", env=["PATH=/bin"])
+    evil = busybox(aicert.cwd / "image", {"opt/evil": b"evil\n"}, env=["PATH=/bin"])
+    image = f"{registry}@{index_of(aicert.cwd / 'image', good)}"
+    text = SHELL.replace("oci:image", image).format(script='cat /opt/evil > "$OUT_SEEN" || echo good > "$OUT_SEEN"')
+    if kept:  # the evil one is in the cache, come as itself
+        (aicert.cwd / "Aicertfile").write_text(SHELL.replace("oci:image", f"{registry}@{evil}").format(script='echo > "$OUT_SEEN"'))
+        aicert("--output-bom", "proof.json")
+    (aicert.cwd / "Aicertfile").write_text(text)
+    aicert("--output-bom", "proof.json", "--force")
+    assert (aicert.cwd / "outputs/seen.txt").read_text() == "good\n"
+    (aicert.cwd / "proof.json").unlink()
+    edit_lock(aicert, lambda lock: lock["images"][image].update(revision=evil))
+    r = aicert("--output-bom", "proof.json", code=3)
+    assert evil in r.stderr and "is not what" in r.stderr and not (aicert.cwd / "proof.json").exists(), r.stderr
+    edit_lock(aicert, lambda lock: lock["images"][image].update(revision=evil, digest=evil))
+    r = aicert("--locked", "--output-bom", "proof.json", code=3)
+    assert "has no pin" in r.stderr, r.stderr
