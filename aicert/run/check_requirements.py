@@ -1,4 +1,4 @@
-# Is what this requirements.txt (standard input) asks for installed? Prints one line for each thing that is not; exit 1 then.
+# Is what this requirements.txt (the file named first, else standard input) asks for installed? Prints one line for each thing that is not; exit 1 then.
 # Run by aicert with the step's own interpreter, isolated. `packaging` is used where the host has it, in any of its usual
 # places; without it only plain comparisons of release numbers are understood, and anything else counts as not satisfied.
 import importlib.metadata
@@ -67,7 +67,9 @@ def lines(text):
 
 def main():
     module, bad = packaging(), 0
-    for line in lines(sys.stdin.buffer.read().decode("utf-8-sig")):
+    with open(sys.argv[1], "rb") if len(sys.argv) > 1 else sys.stdin.buffer as f:
+        text = f.read().decode("utf-8-sig")
+    for line in lines(text):
         if line.startswith("-") or re.search(r"\s--", line):
             fault = "options are not honoured in the host environment"
         else:

@@ -303,6 +303,34 @@ make_pin(struct box *b, json_t **pin, struct ai_err *err)
 	return 0;
 }
 
+/* Without pip it can still be that there is nothing to choose: 1 the image has all of it, 0 not. */
+static int
+image_has_it(const struct box *without_pip, struct ai_err *err)
+{
+	struct box b = { .job = without_pip->job, .a = without_pip->a, .log = -1 };
+	struct ai_end end = { 0 };
+	struct words argv = { 0 };
+	const char *script = ai_embedded_script("aicert/run/check_requirements.py");
+	const char *const head[] = { b.a->python, "-I", "-B", "-c", script ? script : "", "requirements.txt" };
+	int r = box_open(&b, err);
+	if (r == 0) {
+		const struct ai_mount mount = { .from = b.asked, .to = "/workspace/requirements", .how = AI_MOUNT_READ_ONLY };
+		for (size_t i = 0; i < sizeof head / sizeof *head; i++)
+			word(&argv, ai_strdup(head[i]));
+		r = run(&b, &argv, &mount, 1, NULL, &end, err);
+	}
+	box_done(&b);
+	return r < 0 ? r : end.kind == AI_END_EXIT && end.value == 0;
+}
+
+static bool
+has_no_pip(const struct box *b)
+{
+	AI_BUF_AUTO log = AI_BUF(8u << 20);
+	struct ai_err ignored = { 0 };
+	return lseek(b->log, 0, SEEK_SET) == 0 && ai_read_fd(b->log, "log", &log, &ignored) == 0 && log.data && strstr(log.data, "No module named pip");
+}
+
 static int
 resolve(struct box *b, const struct ai_pip_settings *settings, json_t **pin, struct ai_err *err)
 {
@@ -332,6 +360,13 @@ resolve(struct box *b, const struct ai_pip_settings *settings, json_t **pin, str
 		*err = served;
 		ai_in(err, "step '%s': requirements.txt", b->a->name);
 		return s == AI_EENV ? ai_hint(err, "PIP_INDEX_URL or pip.conf names an index that can be reached; what the environment has needs none") : s;
+	}
+	if (end.kind == AI_END_EXIT && end.value != 0 && !b->a->host && has_no_pip(b)) {
+		r = image_has_it(b, err);
+		if (r == 1)
+			*pin = json_pack("{s:o, s:[]}", "requirements", ai_json_hex(&b->a->requirements), "files");
+		if (r != 0)
+			return r < 0 ? r : *pin ? 0 : ai_nomem(err);
 	}
 	if (end.kind != AI_END_EXIT || end.value != 0)
 		return pip_failed(b, &end, err);
