@@ -19,6 +19,7 @@
 #include "rule/embed.h"
 #include "run/job.h"
 #include "run/requirements.h"
+#include "run/resolve_parts.h"
 
 static const char *
 variable(const json_t *action, const char *name)
@@ -184,12 +185,44 @@ has_wheels(const json_t *step)
 	return false;
 }
 
+/* A source that an earlier step made: nothing was known of its requirements when wheels were chosen. */
+static bool
+source_is_made(const json_t *recipe)
+{
+	size_t i;
+	json_t *in;
+	json_array_foreach(ai_json_arr(recipe, "inputs"), i, in)
+		if (strcmp(ai_json_str(in, "path"), "/workspace/src") == 0)
+			return ai_json_str(in, "step") != NULL;
+	return false;
+}
+
+static int
+check_image(struct ai_job *job, const struct ai_job_step *s, const json_t *action, struct ai_err *err)
+{
+	const char *command = json_string_value(json_array_get(ai_json_arr(action, "argv"), 0));
+	struct ai_asked_file file = { .path = (char *)"requirements.txt", .text = AI_BUF(AI_MAX_TEXT) };
+	const struct ai_asked a = { .name = s->name, .action = action, .python = command, .environment = s->environment, .files = &file, .n_files = 1 };
+	if (strncmp(command, "python", 6) != 0 || strchr(command, '/') || !source_is_made(s->recipe) || has_wheels(s->step))
+		return 0;
+	int r = requirements_of(job, s->step, &file.text, err);
+	if (r == 1)
+		r = ai_image_satisfies(job, &a, err) == 1 ? 0 : err->code ? err->code : 1;
+	ai_buf_done(&file.text);
+	if (r != 1)
+		return r;
+	ai_fail(err, AI_EENV, "step '%s': requirements.txt: the image does not satisfy it", s->name);
+	return ai_hint(err, "packages are chosen for sources that are known before anything runs; give this step 'wheels', or an image that has them");
+}
+
 int
 ai_check_requirements(struct ai_job *job, const struct ai_job_step *s, struct ai_err *err)
 {
 	const json_t *action = json_array_get(ai_json_arr(s->step, "actions"), 0);
-	if (!action || strcmp(ai_json_str(action, "do"), "run") != 0 || !json_is_true(json_object_get(s->environment, "host")))
+	if (!action || strcmp(ai_json_str(action, "do"), "run") != 0)
 		return 0;
+	if (!json_is_true(json_object_get(s->environment, "host")))
+		return check_image(job, s, action, err);
 	const char *command = json_string_value(json_array_get(ai_json_arr(action, "argv"), 0));
 	bool in_workspace = strchr(command, '/') != NULL;
 	AI_FREE char *file = ai_host_command(action);

@@ -43,6 +43,9 @@ int ai_asked_indexes(struct ai_job *job, const struct ai_pip_settings *settings,
 /* *pin is a new reference; the chosen files are in the store. */
 int ai_asked_resolve(struct ai_job *job, const struct ai_pip_settings *settings, const struct ai_asked *a, json_t **pin, struct ai_err *err) AI_CHECKED;
 
+/* Has the image what the first file asks for, without pip and index? 1, 0. For a source that is known only now. */
+int ai_image_satisfies(struct ai_job *job, const struct ai_asked *a, struct ai_err *err) AI_CHECKED;
+
 /* --- resolve_report.c: pure ------------------------------------------------------- */
 /* The numbers of the files that pip's report says it would install; *out is fresh. AI_EINPUT when it is not such a report. */
 int ai_pip_report(const char *text, size_t len, const char *prefix, size_t **out, size_t *n_out, struct ai_err *err) AI_CHECKED;

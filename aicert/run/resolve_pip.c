@@ -323,6 +323,13 @@ image_has_it(const struct box *without_pip, struct ai_err *err)
 	return r < 0 ? r : end.kind == AI_END_EXIT && end.value == 0;
 }
 
+int
+ai_image_satisfies(struct ai_job *job, const struct ai_asked *a, struct ai_err *err)
+{
+	const struct box b = { .job = job, .a = a, .log = -1 };
+	return image_has_it(&b, err);
+}
+
 static bool
 has_no_pip(const struct box *b)
 {

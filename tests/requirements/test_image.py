@@ -91,3 +91,34 @@ def test_an_image_without_pip(project, index, python_layer):
     in_image(project)
     project.run()
     assert project.seen() == ["installed 3.0 of the image"] and project.pins()["files"] == []
+
+
+MADE = """aicert: 1
+name: made
+environment: {{ {environment} }}
+steps:
+  code:
+    use: python
+    source: maker
+    outputs: {{ tree: {{ path: tree, type: dir }} }}
+  train:
+    use: python
+    source: code.tree
+    outputs: {{ seen: seen.txt }}
+inputs: {{ maker: {{ path: maker }} }}
+"""
+
+
+@pytest.mark.parametrize("environment, words", [("image: 'oci:image'", "the image does not satisfy it"), ("host: true", "the host does not satisfy it")])
+def test_a_source_that_a_step_makes(project, index, python_layer, environment, words):
+    layout(project.dir / "image", list(python_layer))
+    index.add(wheel("alpha", "1.2"))
+    text = MADE.format(environment=environment) if "image" in environment else MADE.format(environment="x").replace("environment: { x }\n", "")
+    (project.dir / "Aicertfile").write_text(text)
+    (project.dir / "maker").mkdir()
+    maker = "import os\nos.makedirs('outputs/tree')\nopen('outputs/tree/requirements.txt', 'w').write({!r})\nopen('outputs/tree/main.py', 'w').write(\"open('outputs/seen.txt', 'w').write('x')\")\n"
+    (project.dir / "maker" / "main.py").write_text(maker.format("alpha\n"))
+    r = project.run(code=5)
+    assert words in r.stderr and "hint:" in r.stderr
+    (project.dir / "maker" / "main.py").write_text(maker.format("# nothing\n"))
+    project.run()

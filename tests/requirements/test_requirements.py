@@ -306,3 +306,14 @@ def test_a_step_without_requirements_is_what_it_was(project, index):
     proof = json.loads((project.dir / "proof.json").read_text())
     step = next(n for n in proof["nodes"].values() if n["kind"] == "step")
     assert step["actions"][0]["argv"] == ["python3", "src/main.py", "os"]
+
+
+def test_reproduce_fetches_the_pinned_wheels(project, index, aicert_in, tmp_path):
+    index.add(wheel("alpha", "1.2"))
+    project.asks("alpha\n", ["alpha"])
+    project.run()
+    home = tmp_path / "stranger"
+    home.mkdir()
+    index.asked.clear()
+    r = aicert_in(home, project.dir)("reproduce", "proof.json", env=project.env, code=None)
+    assert r.returncode == 0 and index.asked == ["/files/alpha-1.2-py3-none-any.whl"], r.stderr
