@@ -253,15 +253,12 @@ merge(struct image *im, const struct ai_image_ref *ref, struct shared_talk *talk
 	return r;
 }
 
-/* Is the pin of this image, and its config what the manifest's config says? */
+/* Is the pin's config what the manifest's config says? */
 static int
-check_pin(const struct ai_image_ref *ref, const json_t *pin, const struct image *im, struct ai_err *err)
+check_config(const json_t *pin, const struct image *im, struct ai_err *err)
 {
-	const char *digest = ai_json_str(pin, "digest");
 	AI_BUF_AUTO got = AI_BUF(AI_MAX_TEXT);
 	AI_BUF_AUTO want = AI_BUF(AI_MAX_TEXT);
-	if (ref->digest && digest && strcmp(ref->digest, digest) != 0)
-		return ai_fail(err, AI_EINPUT, "aicert.lock pins %s, the Aicertfile says %s", digest, ref->digest);
 	json_t *config = ai_json_obj(pin, "config");
 	if (config && json_equal(config, im->config))
 		return 0;
@@ -278,8 +275,10 @@ static int
 content(const struct ai_fetch *f, struct shared_talk *talk, struct image *im, const struct ai_image_ref *ref, const json_t *pin, struct ai_digest *tree_out,
 	struct ai_err *err)
 {
-	const char *revision = ai_json_str(pin, "revision"), *platform = ai_json_str(pin, "platform");
+	const char *revision = ai_json_str(pin, "revision"), *platform = ai_json_str(pin, "platform"), *digest = ai_json_str(pin, "digest");
 	struct ai_digest d;
+	if (ref->digest && digest && strcmp(ref->digest, digest) != 0)
+		return ai_fail(err, AI_EINPUT, "aicert.lock pins %s, the Aicertfile says %s", digest, ref->digest);
 	if (!revision || strncmp(revision, "sha256:", 7) != 0 || !ai_unhex(revision + 7, &d) || !platform)
 		return ai_fail(err, AI_EINPUT, "aicert.lock: the pin has no revision or no platform");
 	/* A digest in the Aicertfile decides: what the lock pins must be what it leads to. */
@@ -288,7 +287,7 @@ content(const struct ai_fetch *f, struct shared_talk *talk, struct image *im, co
 	if (!ai_digest_eq(&d, &im->revision))
 		return ref->digest ? ai_fail(err, AI_EINPUT, "aicert.lock pins manifest %s, which is not what %s is for %s", revision, ref->digest, platform)
 			: ai_fail(err, AI_EINPUT, "aicert.lock: the revision is an index: expected the platform's manifest");
-	if (read_config(im, platform, err) < 0 || check_pin(ref, pin, im, err) < 0)
+	if (read_config(im, platform, err) < 0 || check_config(pin, im, err) < 0)
 		return err->code;
 	const struct ai_talk in_turn = { say_in_turn, talk };
 	struct ai_layers *layers = ai_layers_new(f->sink, f->talk ? &in_turn : NULL);
