@@ -90,6 +90,16 @@ read_outputs(struct reader *r, const struct ai_yaml *map)
 	return 0;
 }
 
+/* An image in which nothing runs would be pulled, and shown as an input, for nothing. */
+static bool
+runs_in(const struct ai_manifest *m, const struct ai_image_ref *image)
+{
+	for (size_t i = 0; i < m->n_steps; i++)
+		if (m->steps[i].image == image)
+			return true;
+	return false;
+}
+
 static const char *const long_keys[] = { "aicert", "name", "environment", "inputs", "steps", "outputs" };
 
 static int
@@ -107,6 +117,8 @@ read_long(struct reader *r, const struct ai_yaml *map)
 		return ai_at(r, map, "'steps' is missing");
 	if ((env && ai_read_environment(r, env, &r->image) < 0) || (inputs && read_inputs(r, inputs) < 0) || read_steps(r, steps) < 0)
 		return r->err->code;
+	if (r->image && !runs_in(r->m, r->image))
+		return ai_at(r, env, "environment: no step runs in image '%s': each says otherwise", r->image->text);
 	return outputs ? read_outputs(r, outputs) : 0;
 }
 

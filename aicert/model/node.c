@@ -219,13 +219,17 @@ id_target_or_neither(const json_t *o)
 	return id_or_target(o);
 }
 
+/* A revision is shown for the content's hash where the claims say that it was tied to the content, so it has the form of one. */
 static const char *
 revision_of_type(const json_t *o)
 {
 	const char *type = ai_json_str(o, "type"), *revision = ai_json_str(o, "revision");
 	/* What has no revisions must not show one: nothing could have compared it. */
-	if (type && revision && (strcmp(type, "url") == 0 || strcmp(type, "path") == 0))
-		return "no 'revision' for url and path";
+	if (type && revision && (strcmp(type, "url") == 0 || strcmp(type, "path") == 0 || strcmp(type, "wheels") == 0))
+		return "no 'revision' for url, path and wheels";
+	if (type && strcmp(type, "image") == 0)
+		return manifest(json_object_get(o, "revision")) || !ai_json_str(json_object_get(o, "content"), "tree")
+			? "a 'revision' of 'sha256:' and 64 lower-case hex digits, and a tree, for image" : NULL;
 	if (!type || strcmp(type, "git") != 0)
 		return NULL;
 	return is_hex(revision, 40) || is_hex(revision, 64) ? NULL : "a 'revision' of 40 or 64 lower-case hex digits for git";

@@ -83,27 +83,67 @@ check_used(const struct ai_verify *v, const json_t *step, const json_t *result, 
 		: "its environment is an image, and its result says that it used the host");
 }
 
+static bool
+is_image_of(const json_t *source, const json_t *image)
+{
+	const char *type = ai_json_str(source, "type"), *revision = ai_json_str(source, "revision"), *tree = ai_json_str(ai_json_obj(source, "content"), "tree");
+	return type && revision && tree && strcmp(type, "image") == 0 && strcmp(revision, ai_json_str(image, "manifest")) == 0 &&
+		strcmp(tree, ai_json_str(image, "content")) == 0;
+}
+
+/* The environment of a step or recipe; NULL: withheld. */
+static const json_t *
+environment_of(const struct ai_verify *v, const json_t *step)
+{
+	struct ai_digest id;
+	return ai_json_digest(step, "environment", &id) ? ai_dag_node(v->dag, AI_KIND_ENVIRONMENT, &id) : NULL;
+}
+
 /* An image that steps ran in is a source of the plan: manifest and content are that source's. Withheld nodes have a check of their own. */
 static int
 check_image(const struct ai_verify *v, const json_t *step, struct ai_err *err)
 {
 	struct ai_digest id;
-	const json_t *env = ai_json_digest(step, "environment", &id) ? ai_dag_node(v->dag, AI_KIND_ENVIRONMENT, &id) : NULL;
-	const json_t *image = ai_json_obj(env, "image");
-	bool withheld = false;
+	const json_t *image = ai_json_obj(environment_of(v, step), "image");
 	size_t i;
 	json_t *named;
 	if (!image)
 		return 0;
-	json_array_foreach(json_object_get(v->plan, "sources"), i, named) {
-		const json_t *s = ai_json_digest(named, "id", &id) ? ai_dag_node(v->dag, AI_KIND_SOURCE, &id) : NULL;
-		withheld = withheld || !s;
-		const char *type = ai_json_str(s, "type"), *revision = ai_json_str(s, "revision"), *tree = ai_json_str(ai_json_obj(s, "content"), "tree");
-		if (type && revision && tree && strcmp(type, "image") == 0 && strcmp(revision, ai_json_str(image, "manifest")) == 0 &&
-			strcmp(tree, ai_json_str(image, "content")) == 0)
+	json_array_foreach(json_object_get(v->plan, "sources"), i, named)
+		if (is_image_of(ai_json_digest(named, "id", &id) ? ai_dag_node(v->dag, AI_KIND_SOURCE, &id) : NULL, image))
 			return 0;
+	return v->sources_withheld ? 0 : ai_fail(err, AI_ENO, "its environment is image %s, which is no source of the plan", ai_json_str(image, "manifest"));
+}
+
+/* How many recipes of the plan have an environment that is withheld; and is this source (NULL: none) the image of one of the others? */
+static size_t
+withheld_environments(const struct ai_verify *v, const json_t *source, bool *used)
+{
+	size_t i, n = 0;
+	json_t *planned;
+	json_array_foreach(json_object_get(v->plan, "steps"), i, planned) {
+		const json_t *env = environment_of(v, json_object_get(planned, "recipe")), *image = ai_json_obj(env, "image");
+		n += env == NULL;
+		*used = *used || (source && image && is_image_of(source, image));
 	}
-	return withheld ? 0 : ai_fail(err, AI_ENO, "its environment is image %s, which is no source of the plan", ai_json_str(image, "manifest"));
+	return n;
+}
+
+/* And the other way round: an image among the sources is shown as what was run in, so some step did. */
+static int
+check_images_used(const struct ai_verify *v, struct ai_err *err)
+{
+	size_t i;
+	json_t *named;
+	json_array_foreach(json_object_get(v->plan, "sources"), i, named) {
+		struct ai_digest id;
+		const json_t *source = ai_json_digest(named, "id", &id) ? ai_dag_node(v->dag, AI_KIND_SOURCE, &id) : NULL;
+		const char *type = ai_json_str(source, "type");
+		bool used = false;
+		if (type && strcmp(type, "image") == 0 && withheld_environments(v, source, &used) == 0 && !used)
+			return ai_fail(err, AI_ENO, "source '%s' is an image, and no step ran in it", ai_json_str(named, "name"));
+	}
+	return 0;
 }
 
 static int
@@ -176,10 +216,15 @@ ai_check_plan(struct ai_verify *v, struct ai_buf *said, struct ai_err *err)
 		if (json_object_set(done, name, outputs) < 0)
 			return ai_nomem(err);
 	}
-	if (check_run_outputs(&s, err) < 0)
+	if (check_images_used(v, err) < 0 || check_run_outputs(&s, err) < 0)
 		return err->code;
-	ai_buf_printf(said, "the plan's %zu recipes, with results put in place of names, with the steps of the run's %zu results; the images that they ran in with the plan's sources; their outputs with "
-		"what is declared; and the run's %zu outputs with those results", n, n, json_array_size(json_object_get(v->run, "outputs")));
+	bool used = false;
+	size_t hidden = withheld_environments(v, NULL, &used);
+	ai_buf_printf(said, "the plan's %zu recipes, with results put in place of names, with the steps of the run's %zu results; the images that they ran in with the "
+		"plan's sources; their outputs with what is declared; and the run's %zu outputs with those results", n, n,
+		json_array_size(json_object_get(v->run, "outputs")));
+	if (hidden || v->sources_withheld)
+		ai_buf_printf(said, "; but not what %zu steps ran in, whose environment is withheld, nor any image of a withheld source", hidden);
 	return CHECK_PASSED;
 }
 
@@ -333,8 +378,9 @@ ai_check_replan(struct ai_verify *v, struct ai_buf *said, struct ai_err *err)
 {
 	AI_JSON *again = NULL;
 	struct ai_digest made, planned;
-	if (!v->options->replan || v->sources_withheld) {
-		ai_buf_printf(said, "plan not rechecked: %s", v->options->replan ? "a source is withheld" : "this verifier has no planner");
+	bool used = false, hidden = v->sources_withheld || withheld_environments(v, NULL, &used) > 0;
+	if (!v->options->replan || hidden) {
+		ai_buf_printf(said, "plan not rechecked: %s", v->options->replan ? "a source or an environment is withheld" : "this verifier has no planner");
 		return CHECK_SKIPPED;
 	}
 	if (v->options->replan(v->options->ctx, v->run, v->plan, v->dag, &again, err) < 0) {

@@ -174,3 +174,11 @@ def test_a_lock_cannot_replace_what_a_digest_leads_to(aicert, registry, kept):
     edit_lock(aicert, lambda lock: lock["images"][image].update(revision=evil, digest=evil))
     r = aicert("--locked", "--output-bom", "proof.json", code=3)
     assert "has no pin" in r.stderr, r.stderr
+
+
+def test_an_image_that_no_step_runs_in_is_not_shown_as_an_input(aicert):
+    busybox(aicert.cwd / "image", env=["PATH=/bin"])
+    (aicert.cwd / "Aicertfile").write_text("aicert: 1\nenvironment: {image: 'oci:image'}\nsteps:\n"
+                                           "  a: { use: shell, script: 'echo > $OUT_A', environment: host, outputs: { a: a } }\n")
+    r = aicert(code=2)
+    assert "Aicertfile:2:" in r.stderr and "no step runs in image 'oci:image'" in r.stderr, r.stderr

@@ -194,7 +194,7 @@ sources_must_fit(void **state)
 	static const struct { const char *in, *field, *value, *words; } wrong[] = {
 		{ "c", "revision", "136f1e8a41a9b9bb5c0e7d6b2fd8f3a0f4f0c1d2", "revision: got 136f1e8a41a9b9bb5c0e7d6b2fd8f3a0f4f0c1d2, expected " COMMIT },
 		{ "c", "ref", "dev", "ref: got dev, expected main" }, { "c", "uri", "https://e.org/other", "uri: got https://e.org/other" },
-		{ "c", "type", "image", "type: got image, expected git" }, { "f", NULL, TREE_ID, "content: got " TREE_ID ", expected " BLOB_ID },
+		{ "c", "type", "other", "type: got other, expected git" }, { "f", NULL, TREE_ID, "content: got " TREE_ID ", expected " BLOB_ID },
 		{ NULL, NULL, NULL, NULL },
 	};
 	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
