@@ -47,6 +47,7 @@ def test_code_of_the_source_is_not_there(project, index):
     assert "source ran" not in r.stderr and project.names() == ["alpha-1.2-py3-none-any.whl"]
 
 
+@pytest.mark.long
 def test_a_requirements_file_that_is_python_too(project, index):
     index.add(wheel("alpha", "1.2"))
     project.asks("-r pip/__init__.py\n-r json.py\nalpha\n", ["alpha"], {"pip/__init__.py": "alpha\n", "json.py": "alpha\n"})
@@ -140,6 +141,7 @@ def test_a_wheel_that_unpacks_outside(project, index):
     assert "holds the name" in r.stderr + project.aicert("log").stdout
 
 
+@pytest.mark.long
 def test_not_a_zip(project, index):
     index.add(("alpha-1.2-py3-none-any.whl", b"not a zip"))
     project.asks("alpha\n", ["alpha"])
@@ -147,24 +149,21 @@ def test_not_a_zip(project, index):
     assert "alpha" in r.stderr
 
 
-@pytest.mark.parametrize("change, words", [
-    (lambda f: f.update(sha256="0" * 64), "sha256"),
-    (lambda f: f.update(name="../evil-1-py3-none-any.whl"), "'name'"),
-    (lambda f: f.update(name="beta.exe"), "'name'"),
-    (lambda f: f.update(size=-1), "'size'"),
-    (lambda f: f.update(uri="https://me:pw@example.org/x"), "secret"),
-    (lambda f: f.update(more="x"), "nothing else"),
-])
-def test_locks_that_were_tampered_with(project, index, change, words):
+def test_locks_that_were_tampered_with(project, index):
     index.add(wheel("alpha", "1.2"))
     project.asks("alpha\n", ["alpha"])
     project.lock()
     path = project.dir / "aicert.lock"
-    lock = json.loads(path.read_text())
-    change(lock["wheels"]["train"]["files"][0])
-    path.write_text(json.dumps(lock))
-    r = project.run(code=3)
-    assert words in r.stderr
+    good = path.read_text()
+    for change, words in [
+        ({"sha256": "0" * 64}, "sha256"), ({"name": "../evil-1-py3-none-any.whl"}, "'name'"), ({"name": "beta.exe"}, "'name'"),
+        ({"size": -1}, "'size'"), ({"uri": "https://me:pw@example.org/x"}, "secret"), ({"more": "x"}, "nothing else"),
+    ]:
+        lock = json.loads(good)
+        lock["wheels"]["train"]["files"][0].update(change)
+        path.write_text(json.dumps(lock))
+        r = project.run(code=3)
+        assert words in r.stderr, r.stderr
 
 
 def test_a_proof_with_other_wheels_than_its_lock_is_refused(project, index):

@@ -109,6 +109,7 @@ inputs: {{ maker: {{ path: maker }} }}
 """
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("environment, words", [("image: 'oci:image'", "the image does not satisfy it"), ("host: true", "the host does not satisfy it")])
 def test_a_source_that_a_step_makes(project, index, python_layer, environment, words):
     layout(project.dir / "image", list(python_layer))

@@ -6,6 +6,8 @@ import hashlib
 import json
 import shutil
 
+import pytest
+
 from requirements.packages import sdist, wheel
 
 
@@ -42,6 +44,7 @@ def test_second_run_asks_nobody_and_a_new_version_changes_nothing(project, index
     assert project.names() == ["alpha-1.3-py3-none-any.whl"]
 
 
+@pytest.mark.long
 def test_update_of_a_name(project, index):
     index.add(wheel("alpha", "1.2"))
     project.asks("alpha\n", ["alpha"])
@@ -56,6 +59,7 @@ def test_update_of_a_name(project, index):
     assert "no input, image or step 'nothing'" in r.stderr
 
 
+@pytest.mark.long
 def test_cleaned_cache_and_index_down_with_files_there(project, index):
     index.add(wheel("alpha", "1.2"))
     project.asks("alpha\n", ["alpha"])
@@ -105,6 +109,7 @@ def test_changed_requirements_are_resolved_again_and_say_so(project, index):
     assert "alpha-1.2-py3-none-any.whl" in project.names(), "a comment moves no pin"
 
 
+@pytest.mark.long
 def test_pins_go_when_nothing_is_asked_for(project, index):
     index.add(wheel("alpha", "1.2"))
     project.asks("alpha\n", ["alpha"])
@@ -209,6 +214,7 @@ def test_two_indexes_and_pip_conf(project, index, new_index):
     assert "find-links" in r.stderr and "pip.conf" in r.stderr and "hint:" in r.stderr
 
 
+@pytest.mark.long
 def test_indexes_of_the_file(project, index, new_index):
     second = new_index()
     index.add(wheel("alpha", "1.2"))
@@ -253,6 +259,7 @@ def test_source_distribution_only(project, index):
     assert not any("tar.gz" in p for p in index.asked), "not even fetched"
 
 
+@pytest.mark.long
 def test_metadata_beside_the_wheel(project, index):
     name, data = wheel("alpha", "1.2", requires=["beta"])
     meta = b"Metadata-Version: 2.1\nName: alpha\nVersion: 1.2\nRequires-Dist: beta\n"
@@ -273,6 +280,7 @@ def test_scripts_are_on_the_path(project, index):
     assert project.seen() == ["from the script"]
 
 
+@pytest.mark.long
 def test_same_root_from_two_machines(project, index, aicert_in, tmp_path):
     index.add(wheel("alpha", "1.2", requires=["beta"]))
     index.add(wheel("beta", "1.5"))

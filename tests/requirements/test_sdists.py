@@ -4,6 +4,8 @@ SPDX-License-Identifier: Apache-2.0
 """
 import json
 
+import pytest
+
 from requirements.packages import sdist, wheel
 
 # A build backend (PEP 517) that a test can hold in its hand; it leaves word of whether it could reach anything.
@@ -66,6 +68,7 @@ def test_what_building_takes_is_held_to_the_same_rules(project, index):
     assert r.returncode in (2, 3) and not (project.dir / "aicert.lock").exists()
 
 
+@pytest.mark.long
 def test_a_name_taken_by_the_user(project, index):
     fill(index)
     project.asks("alpha\n", ["alpha"], step="    sdists: all\n  train-wheels:\n    use: shell\n    script: 'true > \"$OUT_X\"'\n    outputs: { x: x }\n")
