@@ -4,8 +4,9 @@
 -- What src/requirements.txt asks for is chosen and pinned before anything runs (aicert.lock) and arrives as `wheels`, unless
 -- the environment has it all already; without wheels the run checks requirements.txt against the environment before it starts.
 
--- Unpacks every wheel of the folders before "--" into /workspace/packages, then becomes the command that follows. It needs no pip, makes the same files
--- every time, and writes nowhere else. What wheels keep in *.data goes where pip --target puts it; .pth files are not followed, as on any PYTHONPATH.
+-- Unpacks every wheel of the folders before "--" into /workspace/packages, then becomes the command that follows. It needs no pip, makes
+-- the same files every time, and writes nowhere else. What wheels keep in *.data goes where pip --target puts it; .pth files are not
+-- followed, as on any PYTHONPATH.
 local installer = [[
 import configparser, os, shutil, sys, zipfile
 cut = sys.argv.index("--")
