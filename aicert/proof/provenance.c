@@ -66,14 +66,19 @@ check_outputs(const json_t *step, const json_t *result, struct ai_err *err)
 	return 0;
 }
 
+/* The environment of a step or recipe; NULL: withheld. */
+static const json_t *
+environment_of(const struct ai_verify *v, const json_t *step)
+{
+	struct ai_digest id;
+	return ai_json_digest(step, "environment", &id) ? ai_dag_node(v->dag, AI_KIND_ENVIRONMENT, &id) : NULL;
+}
+
 /* Observed on the host, or nothing to observe: `used` belongs to the host environment and to no other. */
 static int
 check_used(const struct ai_verify *v, const json_t *step, const json_t *result, struct ai_err *err)
 {
-	struct ai_digest id;
-	if (!ai_json_digest(step, "environment", &id))
-		return ai_fail(err, AI_ENO, "no environment");
-	const json_t *environment = ai_dag_node(v->dag, AI_KIND_ENVIRONMENT, &id);
+	const json_t *environment = environment_of(v, step);
 	if (!environment)
 		return 0; /* withheld, which its own check reports */
 	bool host = json_object_get(environment, "host") != NULL, used = json_object_get(result, "used") != NULL;
@@ -83,66 +88,69 @@ check_used(const struct ai_verify *v, const json_t *step, const json_t *result, 
 		: "its environment is an image, and its result says that it used the host");
 }
 
-static bool
-is_image_of(const json_t *source, const json_t *image)
-{
-	const char *type = ai_json_str(source, "type"), *revision = ai_json_str(source, "revision"), *tree = ai_json_str(ai_json_obj(source, "content"), "tree");
-	return type && revision && tree && strcmp(type, "image") == 0 && strcmp(revision, ai_json_str(image, "manifest")) == 0 &&
-		strcmp(tree, ai_json_str(image, "content")) == 0;
-}
-
-/* The environment of a step or recipe; NULL: withheld. */
-static const json_t *
-environment_of(const struct ai_verify *v, const json_t *step)
-{
-	struct ai_digest id;
-	return ai_json_digest(step, "environment", &id) ? ai_dag_node(v->dag, AI_KIND_ENVIRONMENT, &id) : NULL;
-}
-
-/* An image that steps ran in is a source of the plan: manifest and content are that source's. Withheld nodes have a check of their own. */
-static int
-check_image(const struct ai_verify *v, const json_t *step, struct ai_err *err)
-{
-	struct ai_digest id;
-	const json_t *image = ai_json_obj(environment_of(v, step), "image");
-	size_t i;
-	json_t *named;
-	if (!image)
-		return 0;
-	json_array_foreach(json_object_get(v->plan, "sources"), i, named)
-		if (is_image_of(ai_json_digest(named, "id", &id) ? ai_dag_node(v->dag, AI_KIND_SOURCE, &id) : NULL, image))
-			return 0;
-	return v->sources_withheld ? 0 : ai_fail(err, AI_ENO, "its environment is image %s, which is no source of the plan", ai_json_str(image, "manifest"));
-}
-
-/* How many recipes of the plan have an environment that is withheld; and is this source (NULL: none) the image of one of the others? */
+/* How many recipes of the plan have an environment that is withheld. */
 static size_t
-withheld_environments(const struct ai_verify *v, const json_t *source, bool *used)
+withheld_environments(const struct ai_verify *v)
 {
 	size_t i, n = 0;
 	json_t *planned;
-	json_array_foreach(json_object_get(v->plan, "steps"), i, planned) {
-		const json_t *env = environment_of(v, json_object_get(planned, "recipe")), *image = ai_json_obj(env, "image");
-		n += env == NULL;
-		*used = *used || (source && image && is_image_of(source, image));
-	}
+	json_array_foreach(json_object_get(v->plan, "steps"), i, planned)
+		n += environment_of(v, json_object_get(planned, "recipe")) == NULL;
 	return n;
 }
 
-/* And the other way round: an image among the sources is shown as what was run in, so some step did. */
+/* An image is its manifest with its content: under that key in a set. */
 static int
-check_images_used(const struct ai_verify *v, struct ai_err *err)
+add_image(json_t *set, const char *manifest, const char *tree, const char *name, struct ai_err *err)
+{
+	AI_FREE char *key = manifest && tree ? ai_format("%s %s", manifest, tree) : NULL;
+	return key && json_object_set_new(set, key, json_string(name)) == 0 ? 0 : ai_nomem(err);
+}
+
+/* The images of steps and of sources, each with the name of one that has it. Withheld nodes have a check of their own. */
+static int
+collect_images(const struct ai_verify *v, json_t *steps, json_t *sources, struct ai_err *err)
 {
 	size_t i;
 	json_t *named;
+	json_array_foreach(json_object_get(v->plan, "steps"), i, named) {
+		const json_t *image = ai_json_obj(environment_of(v, json_object_get(named, "recipe")), "image");
+		if (image && add_image(steps, ai_json_str(image, "manifest"), ai_json_str(image, "content"), ai_json_str(named, "name"), err) < 0)
+			return err->code;
+	}
 	json_array_foreach(json_object_get(v->plan, "sources"), i, named) {
 		struct ai_digest id;
-		const json_t *source = ai_json_digest(named, "id", &id) ? ai_dag_node(v->dag, AI_KIND_SOURCE, &id) : NULL;
-		const char *type = ai_json_str(source, "type");
-		bool used = false;
-		if (type && strcmp(type, "image") == 0 && withheld_environments(v, source, &used) == 0 && !used)
-			return ai_fail(err, AI_ENO, "source '%s' is an image, and no step ran in it", ai_json_str(named, "name"));
+		const json_t *s = ai_json_digest(named, "id", &id) ? ai_dag_node(v->dag, AI_KIND_SOURCE, &id) : NULL;
+		const char *type = ai_json_str(s, "type");
+		if (type && strcmp(type, "image") == 0 && add_image(sources, ai_json_str(s, "revision"), ai_json_str(ai_json_obj(s, "content"), "tree"),
+			ai_json_str(named, "name"), err) < 0)
+			return err->code;
 	}
+	return 0;
+}
+
+/*
+ * What steps ran in is a source of the plan; and an image among the sources, which the summary shows, is one that some step ran in.
+ * Sets, because a hostile proof may have very many of both.
+ */
+static int
+check_images(const struct ai_verify *v, struct ai_err *err)
+{
+	AI_JSON *steps = json_object();
+	AI_JSON *sources = json_object();
+	const size_t hidden = withheld_environments(v);
+	const char *key;
+	json_t *name;
+	if (!steps || !sources)
+		return ai_nomem(err);
+	if (collect_images(v, steps, sources, err) < 0)
+		return err->code;
+	json_object_foreach(steps, key, name)
+		if (!v->sources_withheld && !json_object_get(sources, key))
+			return ai_fail(err, AI_ENO, "step '%s': its environment is image %.71s, which is no source of the plan", json_string_value(name), key);
+	json_object_foreach(sources, key, name)
+		if (hidden == 0 && !json_object_get(steps, key))
+			return ai_fail(err, AI_ENO, "source '%s' is an image, and no step ran in it", json_string_value(name));
 	return 0;
 }
 
@@ -165,7 +173,7 @@ check_step(const struct substitution *s, const json_t *planned, struct ai_err *e
 	/* What it went on from would have to come from somewhere, too: not to be passed over in silence. */
 	if (json_object_get(result, "resumed"))
 		return ai_fail(err, AI_ENO, "its result went on from checkpoints ('resumed'), which is not supported by this version");
-	return check_outputs(step, result, err) < 0 || check_used(s->v, step, result, err) < 0 || check_image(s->v, step, err) < 0 ? err->code : 0;
+	return check_outputs(step, result, err) < 0 || check_used(s->v, step, result, err) < 0 ? err->code : 0;
 }
 
 static int
@@ -216,10 +224,9 @@ ai_check_plan(struct ai_verify *v, struct ai_buf *said, struct ai_err *err)
 		if (json_object_set(done, name, outputs) < 0)
 			return ai_nomem(err);
 	}
-	if (check_images_used(v, err) < 0 || check_run_outputs(&s, err) < 0)
+	if (check_images(v, err) < 0 || check_run_outputs(&s, err) < 0)
 		return err->code;
-	bool used = false;
-	size_t hidden = withheld_environments(v, NULL, &used);
+	size_t hidden = withheld_environments(v);
 	ai_buf_printf(said, "the plan's %zu recipes, with results put in place of names, with the steps of the run's %zu results; the images that they ran in with the "
 		"plan's sources; their outputs with what is declared; and the run's %zu outputs with those results", n, n,
 		json_array_size(json_object_get(v->run, "outputs")));
@@ -378,7 +385,7 @@ ai_check_replan(struct ai_verify *v, struct ai_buf *said, struct ai_err *err)
 {
 	AI_JSON *again = NULL;
 	struct ai_digest made, planned;
-	bool used = false, hidden = v->sources_withheld || withheld_environments(v, NULL, &used) > 0;
+	bool hidden = v->sources_withheld || withheld_environments(v) > 0;
 	if (!v->options->replan || hidden) {
 		ai_buf_printf(said, "plan not rechecked: %s", v->options->replan ? "a source or an environment is withheld" : "this verifier has no planner");
 		return CHECK_SKIPPED;
