@@ -23,6 +23,13 @@ same_text(const char *a, const char *b)
 	return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
+/* A full commit id in the Aicertfile says all: no lock makes it mean another. */
+static bool
+is_commit(const char *ref)
+{
+	return ref && strlen(ref) == 40 && strspn(ref, "0123456789abcdef") == 40;
+}
+
 /* A source is what the Aicertfile asked for and the lock pinned, or the plan would vouch for another. */
 static int
 check_source(const struct plan *p, const struct ai_input *in, const json_t *node, const json_t *pin)
@@ -42,6 +49,7 @@ check_source(const struct plan *p, const struct ai_input *in, const json_t *node
 		{ "uri", ai_json_str(node, "uri"), uri, true },
 		{ "ref", ai_json_str(node, "ref"), in->ref, true },
 		{ "revision", ai_json_str(node, "revision"), ai_json_str(pin, "revision"), pin && in->type == AI_INPUT_GIT },
+		{ "revision", ai_json_str(node, "revision"), in->ref, in->type == AI_INPUT_GIT && is_commit(in->ref) },
 		{ "content", ai_json_str(content, "blob"), want_sha, want_sha != NULL },
 		{ "content", ai_json_str(content, "blob"), ai_json_str(pin, "sha256"), pin && in->type == AI_INPUT_URL },
 	};

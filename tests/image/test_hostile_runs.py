@@ -9,6 +9,7 @@ import threading
 import pytest
 
 sys.path.insert(0, os.path.dirname(__file__))
+from conftest import git  # noqa: E402
 from images import busybox  # noqa: E402
 
 SHELL = """\
@@ -182,3 +183,16 @@ def test_an_image_that_no_step_runs_in_is_not_shown_as_an_input(aicert):
                                            "  a: { use: shell, script: 'echo > $OUT_A', environment: host, outputs: { a: a } }\n")
     r = aicert(code=2)
     assert "Aicertfile:2:" in r.stderr and "no step runs in image 'oci:image'" in r.stderr, r.stderr
+
+
+def test_a_lock_cannot_replace_a_commit(aicert, git_repo):
+    repo, first = git_repo({"say": "first"})
+    (repo / "say").write_text("other")
+    git(repo, "commit", "-qam", "other")
+    other = git(repo, "rev-parse", "HEAD")
+    (aicert.cwd / "Aicertfile").write_text(f"aicert: 1\ninputs: {{ code: {{ git: '{repo}', ref: {first} }} }}\nsteps:\n"
+                                           "  a: { use: shell, source: code, script: 'cat src/say > $OUT_A', outputs: { a: a } }\n")
+    aicert("lock")
+    edit_lock(aicert, lambda lock: lock["inputs"]["code"].update(revision=other))
+    r = aicert(code=3)
+    assert f"revision: got {other}, expected {first}" in r.stderr and not (aicert.cwd / "proof.json").exists(), r.stderr
