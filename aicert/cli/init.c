@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/buf.h"
 #include "base/fs.h"
@@ -110,6 +111,15 @@ without_secret(char *url)
 	return shown;
 }
 
+/* Its bytes, if it is a plain file: a FIFO in a stranger's folder would hold us for ever. */
+static bool
+read_plain(const char *path, struct ai_buf *out)
+{
+	struct ai_err none = { 0 };
+	struct stat st;
+	return stat(path, &st) == 0 && S_ISREG(st.st_mode) && ai_read_file_if(AT_FDCWD, path, out, &none) == 1;
+}
+
 static int
 find_origin(const char *dir, struct found *f, struct ai_err *err)
 {
@@ -120,8 +130,7 @@ find_origin(const char *dir, struct found *f, struct ai_err *err)
 	static const char ref[] = "ref: refs/heads/";
 	if (!config || !head)
 		return ai_nomem(err);
-	struct ai_err none = { 0 };
-	if (ai_read_file_if(AT_FDCWD, config, &text, &none) != 1)
+	if (!read_plain(config, &text))
 		return 0;
 	for (const char *p = text.data; p && *p && !f->origin; p += strcspn(p, "\n"), p += *p == '\n')
 		f->origin = without_secret(config_url(p, strcspn(p, "\n"), &inside));
@@ -130,7 +139,7 @@ find_origin(const char *dir, struct found *f, struct ai_err *err)
 		f->origin = NULL;
 	}
 	ai_buf_clear(&text);
-	if (!f->origin || ai_read_file_if(AT_FDCWD, head, &text, &none) != 1 || strncmp(text.data, ref, sizeof ref - 1) != 0)
+	if (!f->origin || !read_plain(head, &text) || strncmp(text.data, ref, sizeof ref - 1) != 0)
 		return 0;
 	f->branch = ai_strndup(text.data + sizeof ref - 1, strcspn(text.data + sizeof ref - 1, "\r\n"));
 	if (f->branch && !is_plain(f->branch)) {

@@ -48,7 +48,7 @@ find_file(struct ai_job *job, struct ai_err *err)
 	return 0;
 }
 
-/* Lock and rules come with a project, which may be somebody else's: a FIFO there would hold us for ever. Absent is plain. */
+/* What comes with a project, which may be somebody else's: a FIFO there would hold us for ever. Absent is plain. */
 static int
 is_plain(const char *path, struct ai_err *err)
 {
@@ -155,6 +155,9 @@ ai_job_open(const struct ai_run_options *options, struct ai_job *job, struct ai_
 	*job = (struct ai_job){ .opt = options, .text = AI_BUF(AI_MAX_AICERTFILE), .lock_text = AI_BUF(AI_MAX_LOCK) };
 	ai_now(job->started);
 	if (find_file(job, err) < 0)
+		return err->code;
+	/* What the user names may be a pipe of theirs. */
+	if (!options->file && is_plain(job->file, err) < 0)
 		return err->code;
 	int r = ai_read_file(AT_FDCWD, job->file, &job->text, err);
 	if (r < 0) {

@@ -196,3 +196,30 @@ def test_a_lock_cannot_replace_a_commit(aicert, git_repo):
     edit_lock(aicert, lambda lock: lock["inputs"]["code"].update(revision=other))
     r = aicert(code=3)
     assert f"revision: got {other}, expected {first}" in r.stderr and not (aicert.cwd / "proof.json").exists(), r.stderr
+
+
+# --- folders of strangers ----------------------------------------------------------------------------------
+
+
+def test_no_pipe_holds_who_comes_by(aicert):
+    os.mkfifo(aicert.cwd / "Aicertfile")
+    assert "is not a file" in aicert(code=2, timeout=20).stderr
+    (aicert.cwd / "Aicertfile").unlink()
+    (aicert.cwd / ".git").mkdir()
+    os.mkfifo(aicert.cwd / ".git/config")
+    aicert("init", timeout=20)
+    (aicert.cwd / "Aicertfile").unlink()
+    (aicert.cwd / ".git/config").unlink()
+    (aicert.cwd / ".git/config").write_text('[remote "origin"]\n\turl = https://example.org/x\n')
+    os.mkfifo(aicert.cwd / ".git/HEAD")
+    aicert("init", timeout=20)
+
+
+@pytest.mark.parametrize("image", ["docker-archive:pipe", "oci-archive:pipe", "docker-archive:/dev/zero", "oci-archive:/dev/zero", "oci:/proc/self", "oci:layout"])
+def test_images_that_never_end(aicert, image):
+    os.mkfifo(aicert.cwd / "pipe")
+    (aicert.cwd / "layout").mkdir()
+    os.mkfifo(aicert.cwd / "layout/index.json")
+    os.mkfifo(aicert.cwd / "layout/oci-layout")
+    (aicert.cwd / "Aicertfile").write_text(SHELL.replace("oci:image", image).format(script="true"))
+    assert image in aicert(code=3, timeout=20).stderr
