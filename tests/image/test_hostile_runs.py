@@ -3,6 +3,8 @@ import hashlib
 import http.server
 import json
 import os
+import shutil
+import sqlite3
 import sys
 import threading
 
@@ -223,3 +225,54 @@ def test_images_that_never_end(aicert, image):
     os.mkfifo(aicert.cwd / "layout/oci-layout")
     (aicert.cwd / "Aicertfile").write_text(SHELL.replace("oci:image", image).format(script="true"))
     assert image in aicert(code=3, timeout=20).stderr
+
+
+# --- a proof that somebody else reproduces ---------------------------------------------------------------------
+
+
+@pytest.fixture
+def victim(aicert_in, tmp_path):
+    (tmp_path / "victim-home").mkdir()
+    (tmp_path / "victim").mkdir()
+    return aicert_in(tmp_path / "victim-home", tmp_path / "victim")
+
+
+def test_reproduce_does_not_take_the_builders_word_for_an_images_variables(aicert, victim):
+    """A builder's own cache says that he has seen this config in the image; whoever reproduces looks at the image."""
+    busybox(aicert.cwd / "image", env=["PATH=/bin"])
+    shell(aicert)
+    aicert("--output-bom", "honest.json")
+    forge_env(aicert, "LD_PRELOAD", "/opt/evil.so")
+    config = json.loads((aicert.cwd / "aicert.lock").read_text())["images"]["oci:image"]["config"]
+    canonical = json.dumps(config, sort_keys=True, separators=(",", ":")).encode()
+    with sqlite3.connect(aicert.home / "aicert/cache/store.db") as db:
+        changed = db.execute("UPDATE pins SET key = substr(key, 1, instr(key, ' config ') + 7) || ? WHERE key LIKE 'oci %'",
+                             [hashlib.sha256(canonical).hexdigest()])
+        assert changed.rowcount == 1
+    db.close()
+    aicert("--output-bom", "forged.json", "--force")
+    shutil.copytree(aicert.cwd / "image", victim.cwd / "image")
+    for name in ("honest.json", "forged.json"):
+        shutil.copy(aicert.cwd / name, victim.cwd)
+    (victim.cwd / "out").mkdir()
+    victim("reproduce", "honest.json", "--input", "oci:image=image")
+    r = victim("reproduce", "forged.json", "--input", "oci:image=image", code=3)
+    assert "config" in r.stderr and "LD_PRELOAD" in r.stderr, r.stderr
+
+
+def test_reproduce_runs_no_program_that_came_with_the_proof(aicert, victim, tmp_path):
+    (aicert.cwd / "src").mkdir()
+    (aicert.cwd / "src/main.py").write_text("open('outputs/x', 'w').write('x')\n")
+    (aicert.cwd / "src/requirements.txt").write_text("numpy\n")
+    (aicert.cwd / "Aicertfile").write_text("kind: python\nsource: {type: path, path: src}\nenv: { PATH: 'bin:.:/usr/bin:/bin' }\n")
+    aicert("--output-bom", "proof.json")
+    shutil.copytree(aicert.cwd / "src", victim.cwd / "src")
+    shutil.copy(aicert.cwd / "proof.json", victim.cwd)
+    mark = tmp_path / "ran-outside"
+    (victim.cwd / "bin").mkdir()
+    for name in ("bin/python3", "python3"):
+        (victim.cwd / name).write_text(f"#!/bin/sh\necho x > {mark}\n")
+        (victim.cwd / name).chmod(0o755)
+    before = sorted(p.name for p in victim.cwd.iterdir())
+    victim("reproduce", "proof.json")
+    assert not mark.exists() and sorted(p.name for p in victim.cwd.iterdir()) == before
