@@ -205,8 +205,9 @@ check_room(int to, const struct stat *st, const char *what, struct ai_err *err)
 	struct statvfs disk;
 	if (fstatvfs(to, &disk) < 0 || (uint64_t)st->st_size / disk.f_frsize < disk.f_bavail)
 		return 0;
-	return ai_fail(err, AI_EENV, "%s: has %llu bytes, of which the cache keeps a copy: its disk has %llu free", what, (unsigned long long)st->st_size,
+	ai_fail(err, AI_EENV, "%s: has %llu bytes, of which the cache keeps a copy: its disk has %llu free", what, (unsigned long long)st->st_size,
 		(unsigned long long)disk.f_bavail * disk.f_frsize);
+	return ai_hint(err, "free some space, or let AICERT_HOME name a folder on a larger disk");
 }
 
 static int

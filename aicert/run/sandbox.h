@@ -6,7 +6,7 @@
  * Landlock, no new privileges, no capabilities, an unused uid when started by root.
  * Each measure says beside its code what it stops.
  *
- * Depends on: base, libseccomp.  Threads: call from one thread; the calling process must not be multithreaded while it clones.
+ * Depends on: base.  Threads: call from one thread; the calling process must not be multithreaded while it clones.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef AI_SANDBOX_H
