@@ -323,7 +323,7 @@ url_file_name(const char *url)
 	char *out = ai_calloc(end - from + 1, 1);
 	for (size_t i = from; out && i < end; i++) {
 		int hi = url[i] == '%' && i + 2 < end ? hex_value(url[i + 1]) : -1, lo = hi >= 0 ? hex_value(url[i + 2]) : -1;
-		out[k++] = lo >= 0 ? (char)(hi << 4 | lo) : url[i];
+		out[k++] = (char)(lo >= 0 ? hi << 4 | lo : url[i]);
 		i += lo >= 0 ? 2 : 0;
 	}
 	return out;
