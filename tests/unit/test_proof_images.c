@@ -9,6 +9,7 @@
 #include "proof_cases.h"
 
 #include "api_hooks.h"
+#include "model/lock_wheels.h"
 #include "model/recipe.h"
 #include "run/plan.h"
 
@@ -29,6 +30,8 @@ enum { HERE, IMAGE, ONE, TWO, N_STEPS };
 /* Where to lie; NULL: as it should be. */
 static fake_hook *on_plan, *on_result[N_STEPS], *on_claims;
 static const char *withhold_kind;
+static json_t *plan_images(struct fake *x);
+static json_t *(*plan_it)(struct fake *x);
 
 static int
 set_up(void **state)
@@ -36,6 +39,7 @@ set_up(void **state)
 	on_plan = on_claims = NULL;
 	memset(on_result, 0, sizeof on_result);
 	withhold_kind = NULL;
+	plan_it = plan_images;
 	return setup(state);
 }
 
@@ -74,7 +78,7 @@ no_output(void *ctx, const char *step, const char *output, struct ai_ref *out, s
 }
 
 static json_t *
-plan_it(struct fake *x)
+plan_images(struct fake *x)
 {
 	json_t *source = image_source(NAME, DIGEST), *gpus = fake_json("[{'model':'A','driver':'535'},{'model':'B','driver':'535'}]"), *plan = NULL, *environments = NULL, *e;
 	struct ai_plan_source s = { NAME, source };
@@ -133,10 +137,11 @@ make(void)
 	struct ai_digest d;
 	char source[AI_HEX], claims_id[AI_HEX];
 	json_t *results = json_array(), *executed = json_array(), *outputs = json_array(), *proof = NULL, *plan = plan_it(&f);
+	const int n_steps = (int)json_array_size(json_object_get(plan, "steps"));
 	fake_put(&f, fake_json("{'kind':'used','files':[],'absent':[],'listed':[]}"), f.used);
 	fake_put(&f, image_source(NAME, DIGEST), source);
 	fake_call(on_plan, &f, plan);
-	for (int i = 0; i < N_STEPS; i++)
+	for (int i = 0; i < n_steps; i++)
 		result_of(&f, plan, i, results, executed, outputs);
 	fake_put(&f, plan, f.plan);
 	fake_put(&f, json_pack("{s:s,s:i,s:s,s:s,s:o,s:o,s:[]}", "kind", "run", "format", 1, "name", "guide", "plan", f.plan, "results", results, "outputs", outputs,
@@ -448,6 +453,87 @@ not_verified_shows_the_content(void **state)
 	}
 }
 
+/* --- wheels --------------------------------------------------------------------------------------------------------------------- */
+
+#define WHEELS(sha256) "{\"format\":1,\"inputs\":{},\"wheels\":{\"t\":{\"requirements\":\"" TREE "\",\"files\":[{\"name\":\"a-1-py3-none-any.whl\",\"sha256\":\"" \
+	sha256 "\",\"size\":1,\"uri\":\"https://example.org/a-1-py3-none-any.whl\"}]}}}"
+static const char with_wheels[] = "aicert: 1\nname: guide\ninputs: {code: {path: src}}\nsteps:\n  t: {use: python, source: code, outputs: {m: {path: m, type: file}}}\n";
+static const char wheels_lock[] = WHEELS(TREE);
+
+static json_t *
+wheels_source(const char *text)
+{
+	json_t *l = json_loads(text, 0, NULL), *node = NULL;
+	ok(ai_wheels_source(ai_lock_wheels(l, "t"), AI_WHEELS, &node, &err));
+	json_decref(l);
+	return node;
+}
+
+static json_t *
+plan_wheels(struct fake *x)
+{
+	json_t *wheels = wheels_source(wheels_lock), *plan = NULL, *environments = NULL;
+	json_t *code = fake_json("{'kind':'source','type':'path','uri':'src','content':{'tree':'" TREE "'}}");
+	struct ai_plan_source s[] = { { "code", code }, { "t/wheels", wheels } };
+	const struct ai_rule_text *rule = ai_rule_builtin("python");
+	struct ai_plan_in in = { .aicertfile = with_wheels, .aicertfile_len = strlen(with_wheels), .file = "Aicertfile", .lock = wheels_lock,
+		.lock_len = strlen(wheels_lock), .rules = rule, .n_rules = 1, .sources = s, .n_sources = 2, .platform = "linux/amd64" };
+	char id[AI_HEX];
+	ok(ai_plan_make(&in, &plan, &environments, &err));
+	fake_put(x, json_incref(json_array_get(environments, 0)), id);
+	fake_put(x, code, id);
+	fake_put(x, wheels, id);
+	fake_blob(x, with_wheels, id);
+	fake_blob(x, wheels_lock, id);
+	fake_blob(x, rule->text, id);
+	json_decref(environments);
+	return plan;
+}
+
+/* Other packages than the lock's: source and recipe agree, the lock does not. */
+static void
+lie_other_wheels(struct fake *x, json_t *plan)
+{
+	json_t *node = wheels_source(WHEELS("1111111111111111111111111111111111111111111111111111111111111111"));
+	json_t *inputs = json_object_get(recipe(plan, 0), "inputs"), *in;
+	const char *tree = ai_json_str(json_object_get(node, "content"), "tree");
+	char id[AI_HEX];
+	size_t i;
+	json_array_foreach(inputs, i, in)
+		if (strcmp(ai_json_str(in, "path"), "/workspace/wheels") == 0)
+			json_object_set_new(in, "tree", json_string(tree));
+	fake_put(x, node, id);
+	json_object_set_new(json_array_get(json_object_get(plan, "sources"), 1), "id", json_string(id));
+}
+
+/* Packages that nothing pins, and packages pinned that the step did not get. */
+static void lie_wheels_without_pins(struct fake *x, json_t *plan) { replace_text(x, plan, "lock", "{\"format\":1,\"inputs\":{}}"); }
+static void
+lie_pins_without_wheels(struct fake *x, json_t *plan)
+{
+	(void)x;
+	json_array_remove(json_object_get(plan, "sources"), 1);
+	json_array_remove(json_object_get(recipe(plan, 0), "inputs"), 1);
+}
+static void lie_pins_of_others(struct fake *x, json_t *plan) { replace_text(x, plan, "lock", WHEELS("2222222222222222222222222222222222222222222222222222222222222222")); }
+
+static void
+wheels_that_the_lock_does_not_pin(void **state)
+{
+	static const struct { fake_hook *lie; const char *words; } lies[] = {
+		{ lie_other_wheels, "is not what aicert.lock pins" }, { lie_wheels_without_pins, "is no input of" },
+		{ lie_pins_without_wheels, "has no source" }, { lie_pins_of_others, "is not what aicert.lock pins" },
+	};
+	(void)state;
+	plan_it = plan_wheels;
+	on_claims = lie_nothing_verified;
+	expect_said(judge(make(), true, false, 0), "planned again", "passed", "made again");
+	for (size_t i = 0; i < sizeof lies / sizeof *lies; i++) {
+		on_plan = lies[i].lie;
+		refused_by_plan(lies[i].words);
+	}
+}
+
 /* --- withheld -------------------------------------------------------------------------------------------------------------------- */
 
 /* Allowed, it is a verdict with holes that are named; not allowed, none. Whatever was not looked at has not passed. */
@@ -481,7 +567,7 @@ main(void)
 		I(host_for_image), I(image_for_host), I(variable_of_nobody), I(other_value), I(lock_of_other_variables), I(lock_with_a_secret),
 		I(lock_with_no_variable), I(lock_with_a_variable_twice), I(lock_of_another_platform), I(lock_of_another_image), I(no_lock), I(lock_of_a_like_name),
 		I(digest_that_is_not_pinned), I(used_in_image), I(host_without_used), I(image_by_git), I(image_by_sha256), I(not_verified_shows_the_content),
-		I(withheld_kinds),
+		I(wheels_that_the_lock_does_not_pin), I(withheld_kinds),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
