@@ -163,7 +163,7 @@ many_are_counted(void **state)
 	(void)state;
 	struct ai_digest x = text("x\n"), y = text("y\n");
 	struct ai_entry a[30], b[30];
-	char names[30][8];
+	char names[30][16];
 	for (int i = 0; i < 30; i++) {
 		snprintf(names[i], sizeof names[i], "f%02d", i);
 		a[i] = (struct ai_entry){ .name = names[i], .id = x };
