@@ -21,7 +21,7 @@ import time
 import xml.etree.ElementTree
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-PROGRAM_SECONDS, REPLAY_SECONDS, PYTEST_SECONDS = 600, 300, 1500
+PROGRAM_SECONDS, REPLAY_SECONDS, PYTEST_SECONDS = 600, 300, 2400
 TAP = re.compile(r"^(not )?ok\b\s*\d*\s*(?:-\s*)?(.*)$")
 PLAN = re.compile(r"^1\.\.(\d+)\s*$")
 
