@@ -3,6 +3,7 @@
 
 #include <pwd.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -50,6 +51,25 @@ ai_home_find(const char *override, struct ai_home *out, struct ai_err *err)
 	return 0;
 }
 
+/*
+ * Whoever owns the folder, or may write there, has the keys, says which results are known, and moves what is being written: root in the home of
+ * a user (sudo -E), or anybody in one that another made ready under /tmp.
+ */
+static int
+check_owner(const char *folder, struct ai_err *err)
+{
+	struct stat st;
+	if (stat(folder, &st) < 0)
+		return ai_fail_errno(err, AI_EENV, "home: %s", folder);
+	if (st.st_uid != geteuid() && st.st_uid != 0)
+		ai_fail(err, AI_EENV, "home: %s: belongs to another user, uid %u", folder, (unsigned)st.st_uid);
+	else if (st.st_mode & S_IWOTH)
+		ai_fail(err, AI_EENV, "home: %s: anybody may write there", folder);
+	else
+		return 0;
+	return ai_hint(err, "set AICERT_HOME to a folder of your own");
+}
+
 int
 ai_home_make(const struct ai_home *home, struct ai_err *err)
 {
@@ -57,7 +77,7 @@ ai_home_make(const struct ai_home *home, struct ai_err *err)
 		ai_in(err, "home");
 		return ai_hint(err, "set AICERT_HOME to a folder that you may write");
 	}
-	return 0;
+	return check_owner(home->cache, err) < 0 ? err->code : check_owner(home->data, err);
 }
 
 void

@@ -20,7 +20,7 @@ struct ai_home {
 
 /* override (may be NULL) stands for $AICERT_HOME. Makes no folder. */
 int ai_home_find(const char *override, struct ai_home *out, struct ai_err *err) AI_CHECKED;
-/* Makes both folders. */
+/* Makes both folders; they must be this user's (or root's), and not for anybody to write. */
 int ai_home_make(const struct ai_home *home, struct ai_err *err) AI_CHECKED;
 void ai_home_done(struct ai_home *home);
 

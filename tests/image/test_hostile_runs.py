@@ -276,3 +276,20 @@ def test_reproduce_runs_no_program_that_came_with_the_proof(aicert, victim, tmp_
     before = sorted(p.name for p in victim.cwd.iterdir())
     victim("reproduce", "proof.json")
     assert not mark.exists() and sorted(p.name for p in victim.cwd.iterdir()) == before
+
+
+# --- homes of others ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="makes folders of another user")
+@pytest.mark.parametrize("which", ["cache", "data"])
+@pytest.mark.parametrize("owner, mode, words", [(65534, 0o755, "belongs to another user, uid 65534"), (0, 0o777, "anybody may write there"), (0, 0o1777, "anybody may write there")])
+def test_no_run_in_a_home_that_others_made_ready(aicert, which, owner, mode, words):
+    """Its owner would hold the keys, say which results are known, and put links where root writes."""
+    home = aicert.home / "aicert" / which
+    home.mkdir(parents=True)
+    os.chown(home, owner, owner)
+    home.chmod(mode)
+    (aicert.cwd / "Aicertfile").write_text("kind: shell\nscript: echo x > outputs/x\n")
+    r = aicert(code=5)
+    assert words in r.stderr and "AICERT_HOME" in r.stderr and list(home.iterdir()) == [], r.stderr
