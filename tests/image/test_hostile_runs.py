@@ -293,3 +293,50 @@ def test_no_run_in_a_home_that_others_made_ready(aicert, which, owner, mode, wor
     (aicert.cwd / "Aicertfile").write_text("kind: shell\nscript: echo x > outputs/x\n")
     r = aicert(code=5)
     assert words in r.stderr and "AICERT_HOME" in r.stderr and list(home.iterdir()) == [], r.stderr
+
+
+# --- what is kept between runs ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("how", ["more", "other", "mode", "gone", "link", "extra"])
+def test_a_kept_root_that_was_changed_is_made_anew(aicert, how):
+    """As a careless script of the user's would: what keeps size, mode and time of a program's copy is not noticed."""
+    busybox(aicert.cwd / "image", {"opt/tool": ("exec", b"#!/bin/sh\necho good\n"), "opt/data": b"good\n"}, env=["PATH=/bin"])
+    shell(aicert, "/opt/tool > $OUT_SEEN; cat /opt/data >> $OUT_SEEN; ls /opt >> $OUT_SEEN; echo 1")
+    aicert()
+    seen = (aicert.cwd / "outputs/seen.txt").read_text()
+    (tool,) = [p for p in (aicert.home / "aicert/cache").rglob("tool")]
+    if how == "more":
+        tool.chmod(0o755)
+        tool.write_bytes(b"#!/bin/sh\necho evil; exit\n")
+        tool.chmod(0o555)
+    elif how == "other":
+        tool.chmod(0o755)
+        tool.write_bytes(b"#!/bin/sh\necho evil\n")
+        tool.chmod(0o555)
+    elif how == "mode":
+        tool.chmod(0o444)
+    elif how == "link":
+        tool.unlink()
+        tool.symlink_to("/bin/busybox")
+    elif how == "gone":
+        tool.unlink()
+    else:
+        (tool.parent / "evil").write_text("x")
+    shell(aicert, "/opt/tool > $OUT_SEEN; cat /opt/data >> $OUT_SEEN; ls /opt >> $OUT_SEEN; echo 2")
+    assert aicert.json()["executed"] == 1
+    assert (aicert.cwd / "outputs/seen.txt").read_text() == seen == "good\ngood\ndata\ntool\n"
+
+
+def test_a_result_of_another_image_is_not_reused(aicert):
+    """The same files under another manifest are another environment; and a tag that leads back finds its own result."""
+    busybox(aicert.cwd / "image", env=["PATH=/bin"])
+    shell(aicert, "echo x > $OUT_SEEN")
+    assert aicert.json()["executed"] == 1
+    busybox(aicert.cwd / "image", env=["PATH=/bin", "A=b"])
+    aicert("lock", "--update", "oci:image")
+    assert aicert.json("--force")["executed"] == 1
+    busybox(aicert.cwd / "image", env=["PATH=/bin"])
+    aicert("lock", "--update", "oci:image")
+    again = aicert.json("--force")
+    assert (again["executed"], again["reused"]) == (0, 1)
