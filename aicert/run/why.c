@@ -77,12 +77,57 @@ action_differs(const json_t *a, const json_t *b)
 	return json_equal(a, b) ? NULL : ai_strdup("action: differs");
 }
 
+/* "image sha256:1bf1333f56d1" or "the host". */
+static void
+put_place(struct ai_buf *out, const json_t *env)
+{
+	const json_t *image = ai_json_obj(env, "image");
+	const char *manifest = ai_json_str(image, "manifest");
+	if (image)
+		ai_buf_printf(out, "image %.*s", manifest && strncmp(manifest, "sha256:", 7) == 0 ? 7 + 12 : 12, manifest ? manifest : "?");
+	else
+		ai_buf_puts(out, "the host");
+}
+
+static void
+put_gpus(struct ai_buf *out, const json_t *env)
+{
+	const json_t *gpus = ai_json_arr(env, "gpus");
+	size_t i;
+	json_t *g;
+	json_array_foreach(gpus, i, g) {
+		const char *model = ai_json_str(g, "model"), *driver = ai_json_str(g, "driver");
+		ai_buf_printf(out, "%s%s (driver %s)", i ? ", " : "", model ? model : "?", driver ? driver : "?");
+	}
+	if (!json_array_size(gpus))
+		ai_buf_puts(out, "none");
+}
+
+/* "environment: was image sha256:1bf1333f56d1, is the host": what two environment nodes differ in; fresh. */
+static char *
+environment_differs(const json_t *before, const json_t *now)
+{
+	AI_BUF_AUTO out = AI_BUF(4096);
+	const json_t *image = ai_json_obj(now, "image");
+	bool place = json_is_true(json_object_get(before, "host")) != json_is_true(json_object_get(now, "host")) ||
+		(image && !json_equal(ai_json_obj(before, "image"), image));
+	void (*put)(struct ai_buf *, const json_t *) = place ? put_place : put_gpus;
+	ai_buf_puts(&out, place ? "environment: was " : "environment: GPUs: was ");
+	put(&out, before);
+	ai_buf_puts(&out, ", is ");
+	put(&out, now);
+	return ai_strdup(out.state != AI_BUF_GOOD ? "environment: differs" : out.data);
+}
+
 char *
-ai_why_differs(const json_t *before, const json_t *now)
+ai_why_differs(const json_t *before, const json_t *now, const json_t *env_before, const json_t *env_now)
 {
 	char *d = list_differs(ai_json_arr(before, "inputs"), ai_json_arr(now, "inputs"), "path", "input");
 	if (d)
 		return d;
+	/* Before the actions: what changed in those may be the new image's variables. */
+	if (env_before && env_now && !json_equal(env_before, env_now))
+		return environment_differs(env_before, env_now);
 	const json_t *a = ai_json_arr(before, "actions"), *b = ai_json_arr(now, "actions");
 	if (json_array_size(a) != json_array_size(b))
 		return ai_format("it has %zu actions, had %zu", json_array_size(b), json_array_size(a));
@@ -115,13 +160,16 @@ previous_step(struct ai_job *job, const char *name, json_t **out, struct ai_err 
 int
 ai_why_step(struct ai_job *job, const struct ai_job_step *s, char **out, struct ai_err *err)
 {
-	AI_JSON *before = NULL;
+	AI_JSON *before = NULL, *environment = NULL;
+	struct ai_digest id;
 	char *text = NULL;
 	int r = previous_step(job, s->name, &before, err);
 	if (r < 0)
 		return r;
+	if (ai_json_digest(before, "environment", &id) && ai_store_get_node(job->store, &id, &environment, err) < 0)
+		return err->code;
 	if (r == 1 && !json_equal(before, s->step))
-		text = ai_why_differs(before, s->step);
+		text = ai_why_differs(before, s->step, environment, s->environment);
 	else if (r == 0 && s->why && strncmp(s->why, "no result", 9) == 0)
 		text = ai_strdup("it never ran here");
 	else

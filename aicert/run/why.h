@@ -15,8 +15,11 @@
  */
 int ai_why_step(struct ai_job *job, const struct ai_job_step *s, char **out, struct ai_err *err) AI_CHECKED;
 
-/* The first difference of two step nodes as text ("input /workspace/src: …"); NULL when they are the same or memory is out. */
-char *ai_why_differs(const json_t *before, const json_t *now);
+/*
+ * The first difference of two step nodes as text ("input /workspace/src: …"), and of their environment nodes, where both are
+ * known (else NULL); NULL when they are the same or memory is out.
+ */
+char *ai_why_differs(const json_t *before, const json_t *now, const json_t *env_before, const json_t *env_now);
 
 /*
  * ai_why -- `aicert why [STEP]`: plans (network only for pins that are missing) and says for each step whether it would run and

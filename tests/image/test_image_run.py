@@ -65,6 +65,20 @@ def test_the_root_of_an_image_run_does_not_depend_on_machine_or_home(aicert, aic
     assert (again["root"], again["executed"], again["reused"]) == (first, 0, 1)
 
 
+def test_why_names_the_image_that_changed(aicert):
+    first = busybox(aicert.cwd / "image", env=["PATH=/bin", "VERSION=1"])
+    shell(aicert, "echo 1 > \"$OUT_SEEN\"")
+    aicert()
+    shutil.rmtree(aicert.cwd / "image")
+    second = busybox(aicert.cwd / "image", {"opt/new": b"new\n"}, env=["PATH=/bin", "VERSION=2"])
+    aicert("lock", "--update", "oci:image")
+    changed = f"environment: was image {first[:19]}, is image {second[:19]}"
+    assert changed in aicert("why").stdout
+    assert f"run     look  ({changed})" in aicert().stderr
+    (aicert.cwd / "Aicertfile").write_text((aicert.cwd / "Aicertfile").read_text().replace("{ image: 'oci:image' }", "host"))
+    assert f"environment: was image {second[:19]}, is the host" in aicert("why").stdout
+
+
 def test_each_step_its_own_environment(aicert):
     busybox(aicert.cwd / "image", env=["PATH=/bin"])
     (aicert.cwd / "Aicertfile").write_text("""\
@@ -174,3 +188,11 @@ def test_example_host_and_image_give_the_same_weights(aicert):
     aicert("verify", "host.json", "--require", "software")
     inside = json.loads((aicert.cwd / "proof.json").read_text())
     assert made.stdout.split()[0] in [e["image"]["manifest"] for e in environments(inside)]
+
+
+def test_a_python_that_the_host_lacks_is_found_in_an_image(aicert):
+    (aicert.cwd / "main.py").write_text("print(1)\n")
+    (aicert.cwd / "Aicertfile").write_text("kind: python\npythonVersion: 9\nenvironment: host\nsource: {type: path, path: .}\n")
+    r = aicert(code=5)
+    assert "the host has no 'python3.9'" in r.stderr and "hint: run it in an image that has it ('image: python:3.9')" in r.stderr, r.stderr
+    assert not (aicert.cwd / "proof.json").exists()
