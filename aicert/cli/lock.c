@@ -18,19 +18,20 @@ ai_cmd_lock(int argc, char **argv)
 	int r = ai_options_parse(table, AI_ENGINE_OPTIONS + 1, argc, argv, &words, &err);
 	const char *name = words.n ? words.items[0] : NULL;
 	if (r == 0 && words.n > 1)
-		r = ai_fail(&err, AI_EUSAGE, "usage: aicert lock [--update [INPUT]]: got '%s' too", words.items[1]);
+		r = ai_fail(&err, AI_EUSAGE, "usage: aicert lock [--update [NAME]]: got '%s' too", words.items[1]);
 	if (r == 0 && name && !update)
-		r = ai_fail(&err, AI_EUSAGE, "usage: aicert lock '%s': a single input can only be moved, with --update", name);
+		r = ai_fail(&err, AI_EUSAGE, "usage: aicert lock '%s': a single name can only be moved, with --update", name);
 	ai_text_list_done(&words);
 	if (r < 0)
 		return ai_print_err(&err);
 	if (e.help) {
-		puts("usage: aicert lock [--update [INPUT]] [OPTION…]\n"
+		puts("usage: aicert lock [--update [NAME]] [OPTION…]\n"
 		     "\n"
-		     "Pins in aicert.lock what a name could change: a git ref to its commit, a URL to its SHA-256 and size.\n"
-		     "Pins that are there stay; --update resolves again (all inputs, or the one named).\n");
+		     "Pins in aicert.lock what a name could change: a git ref to its commit, a URL to its SHA-256 and size, an image to\n"
+		     "its manifest's digest, a step's requirements.txt to wheels. Pins that are there stay; --update resolves again: all,\n"
+		     "or the input, the image, or the step (its wheels) that is named.\n");
 		ai_options_help(table, AI_ENGINE_OPTIONS + 1);
-		puts("\nexample: aicert lock --update source");
+		puts("\nexample: aicert lock --update source\n         aicert lock --update python:3.11");
 		return 0;
 	}
 	ai_engine_listen(&e);

@@ -169,7 +169,7 @@ ai_no_host_command(const char *step, const json_t *action, struct ai_err *err)
 	const char *command = json_string_value(json_array_get(ai_json_arr(action, "argv"), 0));
 	ai_fail(err, AI_EENV, "step '%s': the host has no '%s'", step, command);
 	if (strncmp(command, "python3.", 8) == 0)
-		return ai_hint(err, "install %s, or ask for the Python that is there with pythonVersion", command);
+		return ai_hint(err, "run it in an image that has it ('image: python:%s'), or install %s", command + strlen("python"), command);
 	return ai_hint(err, "install it in /usr/bin or /usr/local/bin: a step sees the machine's system folders only");
 }
 
