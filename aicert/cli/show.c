@@ -63,7 +63,7 @@ show_source(const json_t *proof, const json_t *entry)
 	if (ai_json_str(s, "ref"))
 		field("ref", text(s, "ref"));
 	if (ai_json_str(s, "revision"))
-		field("commit", text(s, "revision"));
+		field(strcmp(text(s, "type"), "image") == 0 ? "manifest" : "commit", text(s, "revision"));
 	printf("  %-9s %s ", "content", word);
 	ai_put_safe(id);
 	putchar('\n');
@@ -173,6 +173,38 @@ show_places(const char *title, const char *key, const json_t *list, const json_t
 	}
 }
 
+/* What a step ran in, image by image: a run may use several, and the host beside them. */
+static void
+show_environment(const json_t *proof, const json_t *plan, const json_t *env)
+{
+	const json_t *image = ai_json_obj(env, "image");
+	const char *manifest = ai_json_str(image, "manifest");
+	size_t i;
+	json_t *v;
+	printf("  %-9s ", "in");
+	printf("%s", json_is_true(json_object_get(env, "host")) ? "the host environment" : image ? "image" : "an environment that is withheld");
+	json_array_foreach(manifest ? ai_json_arr(plan, "sources") : NULL, i, v) {
+		const char *revision = ai_json_str(node(proof, ai_json_str(v, "id")), "revision");
+		if (!revision || strcmp(revision, manifest) != 0)
+			continue;
+		putchar(' ');
+		ai_put_safe(text(v, "name"));
+		break;
+	}
+	if (manifest) {
+		putchar(' ');
+		ai_put_safe(manifest);
+	}
+	putchar('\n');
+	json_array_foreach(ai_json_arr(env, "gpus"), i, v) {
+		printf("  %-9s ", i ? "" : "on");
+		ai_put_safe(text(v, "model"));
+		printf(", driver ");
+		ai_put_safe(text(v, "driver"));
+		putchar('\n');
+	}
+}
+
 static void
 show_step(const json_t *proof, const json_t *plan, const json_t *run, const json_t *entry)
 {
@@ -182,7 +214,7 @@ show_step(const json_t *proof, const json_t *plan, const json_t *run, const json
 	const json_t *used = node(proof, ai_json_str(result, "used"));
 	heading("step", text(entry, "name"));
 	show_actions(step);
-	field("in", json_is_true(json_object_get(env, "host")) ? "the host environment" : "an image");
+	show_environment(proof, plan, env);
 	if (used)
 		printf("  %-9s %zu files of the host; looked for %zu more in vain, listed %zu folders\n", "used",
 			json_array_size(ai_json_arr(used, "files")), json_array_size(ai_json_arr(used, "absent")), json_array_size(ai_json_arr(used, "listed")));

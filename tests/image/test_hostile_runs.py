@@ -340,3 +340,30 @@ def test_a_result_of_another_image_is_not_reused(aicert):
     aicert("lock", "--update", "oci:image")
     again = aicert.json("--force")
     assert (again["executed"], again["reused"]) == (0, 1)
+
+
+# --- what a reader is told -----------------------------------------------------------------------------------------
+
+
+def test_a_step_in_the_host_beside_one_in_an_image_is_said(aicert):
+    """An image among the inputs must not let it seem that all ran in it."""
+    digest = busybox(aicert.cwd / "image", env=["PATH=/bin"])
+    (aicert.cwd / "Aicertfile").write_text("""\
+aicert: 1
+steps:
+  pre: { use: shell, script: 'echo > $OUT_P', outputs: { p: p }, environment: { image: 'oci:image' } }
+  train: { use: shell, script: 'echo > $OUT_M', outputs: { m: m }, environment: host }
+""")
+    aicert()
+    shown = aicert("show", "proof.json").stdout
+    assert f"image oci:image {digest}" in shown and "the host environment" in shown and f"manifest  {digest}" in shown
+    assert "1 ran in an image, 1 in the host environment" in aicert("verify", "proof.json", "--require", "software").stdout
+    proof = json.loads((aicert.cwd / "proof.json").read_text())
+    for id, node in proof["nodes"].items():
+        if node["kind"] == "environment":
+            proof["nodes"][id] = {"kind": "withheld"}
+    (aicert.cwd / "withheld.json").write_text(json.dumps(proof))
+    assert aicert("show", "withheld.json").stdout.count("an environment that is withheld") == 2
+    aicert("verify", "withheld.json", "--require", "software", code=1)
+    said = aicert("verify", "withheld.json", "--require", "software", "--allow-withheld").stdout
+    assert "plan not rechecked" in said and "what 2 steps ran in, whose environment is withheld" in said, said
