@@ -290,7 +290,7 @@ def test_missing_python_is_exit_5(aicert, git_repo):
     repo, _ = git_repo({"main.py": MAIN})
     (aicert.cwd / "Aicertfile").write_text(f"kind: python\npythonVersion: 99\nsource: {{ type: git, gitRepo: 'file://{repo}' }}\n")
     r = aicert(code=5)
-    assert "python3.99" in r.stderr and "hint: 'image: python:3.99' brings it" in r.stderr
+    assert "python3.99" in r.stderr and "hint: run it in an image that has it ('image: python:3.99')" in r.stderr
 
 
 def test_locked_adds_no_pin(aicert, guide):
