@@ -21,6 +21,8 @@ ai_cmd_lock(int argc, char **argv)
 		r = ai_fail(&err, AI_EUSAGE, "usage: aicert lock [--update [NAME]]: got '%s' too", words.items[1]);
 	if (r == 0 && name && !update)
 		r = ai_fail(&err, AI_EUSAGE, "usage: aicert lock '%s': a single name can only be moved, with --update", name);
+	if (r == 0 && update && e.run.locked)
+		r = ai_fail(&err, AI_EUSAGE, "usage: aicert lock: '--update' moves pins, and '--locked' lets none be written: give one of them");
 	ai_text_list_done(&words);
 	if (r < 0)
 		return ai_print_err(&err);

@@ -161,7 +161,8 @@ put_safe(FILE *to, const char *s)
 static void
 put_progress(struct ai_printer *p, const char *what, unsigned long long done, unsigned long long total)
 {
-	if (!isatty(STDERR_FILENO) || p->quiet)
+	/* A few blocks are there before anybody could read the line. */
+	if (!isatty(STDERR_FILENO) || p->quiet || (total && total < 64 << 10))
 		return;
 	ai_log_view_end(&p->log, stderr);
 	fprintf(stderr, "\r\033[K  %.60s  %llu", what, done >> 10);

@@ -36,6 +36,7 @@ resolve(struct ai_job *job, const struct ai_fetch *f, const struct ai_image_ref 
 	ai_say(job->opt->talk, AI_TALK_STAGE, "lock    %s", image->text);
 	if (ai_oci_resolve(f, image, AI_PLATFORM, &pin, err) < 0)
 		return ai_in(err, "image '%s'", image->text);
+	ai_job_say_moved(job, image->text, json_object_get(ai_json_obj(job->lock, "images"), image->text), pin);
 	return ai_lock_set_image(job->lock, image, pin, err);
 }
 

@@ -198,6 +198,24 @@ ai_job_fetch(struct ai_job *job, struct ai_err *err)
 	return ai_job_fetch_images(job, &f, err) < 0 || ai_job_wheels(job, err) < 0 ? err->code : settle_lock(job, err);
 }
 
+void
+ai_job_say_moved(const struct ai_job *job, const char *name, const json_t *old, const json_t *now)
+{
+	/* Of these the first that both have: what the name gave, rather than what was derived from it. */
+	static const char *const fields[] = { "digest", "revision", "sha256" };
+	for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+		const char *was = ai_json_str(old, fields[i]), *is = ai_json_str(now, fields[i]);
+		if (was && is && strcmp(was, is) != 0) {
+			ai_say(job->opt->talk, AI_TALK_STAGE, "moved   %s: was %s, is %s", name, was, is);
+			return;
+		}
+		if (was && is) {
+			ai_say(job->opt->talk, AI_TALK_STAGE, "same    %s: %s", name, is);
+			return;
+		}
+	}
+}
+
 int
 ai_job_update_lock(struct ai_job *job, const char *name, struct ai_err *err)
 {
@@ -215,6 +233,7 @@ ai_job_update_lock(struct ai_job *job, const char *name, struct ai_err *err)
 		ai_say(job->opt->talk, AI_TALK_STAGE, "lock    %s", in->name);
 		if (ai_fetch_resolve(&f, in, &pin, err) < 0)
 			return ai_in(err, "input '%s'", in->name);
+		ai_job_say_moved(job, in->name, json_object_get(ai_json_obj(job->lock, "inputs"), in->name), pin);
 		if (ai_lock_set(job->lock, in->name, pin, err) < 0)
 			return err->code;
 	}

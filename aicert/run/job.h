@@ -92,6 +92,8 @@ void ai_job_done(struct ai_job *job);
 int ai_job_fetch(struct ai_job *job, struct ai_err *err) AI_CHECKED;
 /* Resolves again what names (of an input, an image or a step, or NULL for all) would give now and writes the lock. */
 int ai_job_update_lock(struct ai_job *job, const char *name, struct ai_err *err) AI_CHECKED;
+/* Says of a pin that was resolved again whether it moved, and between what; nothing where there was none. */
+void ai_job_say_moved(const struct ai_job *job, const char *name, const json_t *old, const json_t *now);
 
 /* The plan that this lock gives, and the environments that it names; nothing is kept. */
 int ai_job_plan_make(struct ai_job *job, const struct ai_buf *lock, json_t **plan, json_t **environments, struct ai_err *err) AI_CHECKED;

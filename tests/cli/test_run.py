@@ -308,9 +308,12 @@ def test_lock_holds_when_the_branch_moves(aicert, guide):
     git(repo, "commit", "-qam", "second")
     assert aicert.json()["reused"] == 1
     assert proof(aicert)["inputs"][0]["hash"] == commit
-    aicert("lock", "--update")
+    head = git(repo, "rev-parse", "HEAD")
+    assert f"moved   source: was {commit}, is {head}\n" in aicert("lock", "--update").stderr
+    assert f"same    source: {head}\n" in aicert("lock", "--update", "source").stderr
+    assert "give one of them" in aicert("lock", "--update", "--locked", code=2).stderr
     assert aicert.json()["executed"] == 1
-    assert proof(aicert)["inputs"][0]["hash"] == git(repo, "rev-parse", "HEAD")
+    assert proof(aicert)["inputs"][0]["hash"] == head
 
 
 def test_moved_pin_shows_both(aicert, guide, tmp_path):

@@ -71,7 +71,7 @@ def test_why_names_the_image_that_changed(aicert):
     aicert()
     shutil.rmtree(aicert.cwd / "image")
     second = busybox(aicert.cwd / "image", {"opt/new": b"new\n"}, env=["PATH=/bin", "VERSION=2"])
-    aicert("lock", "--update", "oci:image")
+    assert f"moved   oci:image: was {first}, is {second}\n" in aicert("lock", "--update", "oci:image").stderr
     changed = f"environment: was image {first[:19]}, is image {second[:19]}"
     assert changed in aicert("why").stdout
     assert f"run     look  ({changed})" in aicert().stderr
