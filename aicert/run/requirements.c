@@ -34,14 +34,18 @@ variable(const json_t *action, const char *name)
 
 /*
  * Is it a program of the machine's system folders, links followed? It is asked outside of the sandbox, and PATH is the Aicertfile's to say:
- * what lies in a stranger's project, or in anybody's home, must not be run there. A step would not see it either.
+ * what lies in a stranger's project, wherever that is, or in anybody's home, must not be run there. A step would not see it either.
  */
 static bool
-is_the_machines(const char *file)
+is_the_machines(const char *file, const char *project)
 {
 	static const char *const folders[] = { "/usr/", "/bin/", "/sbin/", "/opt/" };
 	AI_FREE char *real = realpath(file, NULL);
+	AI_FREE char *ours = realpath(project, NULL);
 	bool named = false, found = false;
+	size_t n = ours ? strlen(ours) : 0;
+	if (!ours || (real && n > 1 && strncmp(real, ours, n) == 0 && real[n] == '/'))
+		return false;
 	for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
 		named = named || strncmp(file, folders[i], strlen(folders[i])) == 0;
 		found = found || (real && strncmp(real, folders[i], strlen(folders[i])) == 0);
@@ -50,7 +54,7 @@ is_the_machines(const char *file)
 }
 
 char *
-ai_host_command(const json_t *action)
+ai_host_command(const json_t *action, const char *project)
 {
 	const char *command = json_string_value(json_array_get(ai_json_arr(action, "argv"), 0));
 	if (strchr(command, '/'))
@@ -60,7 +64,7 @@ ai_host_command(const json_t *action)
 		size_t n = strcspn(p, ":");
 		AI_FREE char *dir = ai_strndup(p, n);
 		char *file = dir ? ai_join(dir, command) : NULL;
-		if (file && is_the_machines(file) && access(file, X_OK) == 0)
+		if (file && is_the_machines(file, project) && access(file, X_OK) == 0)
 			return file;
 		free(file);
 		p += n + (p[n] == ':');
@@ -225,7 +229,7 @@ ai_check_requirements(struct ai_job *job, const struct ai_job_step *s, struct ai
 		return check_image(job, s, action, err);
 	const char *command = json_string_value(json_array_get(ai_json_arr(action, "argv"), 0));
 	bool in_workspace = strchr(command, '/') != NULL;
-	AI_FREE char *file = ai_host_command(action);
+	AI_FREE char *file = ai_host_command(action, job->project);
 	if (!file)
 		return ai_no_host_command(s->name, action, err);
 	if (in_workspace || strncmp(command, "python", 6) != 0 || has_wheels(s->step))

@@ -10,8 +10,8 @@
 #include "base/buf.h"
 #include "base/json.h"
 
-/* The file that an action's argv[0] means under its PATH, on the host; NULL when there is none. Caller frees. */
-char *ai_host_command(const json_t *action);
+/* The file that an action's argv[0] means under its PATH, in the host's system folders but not in the project; NULL when there is none. Caller frees. */
+char *ai_host_command(const json_t *action, const char *project);
 /* The error for that: AI_EENV with a hint. */
 int ai_no_host_command(const char *step, const json_t *action, struct ai_err *err);
 /* The text of a script of ours that is embedded in the program ("aicert/run/x.py"), or NULL. */

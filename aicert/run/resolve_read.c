@@ -121,7 +121,7 @@ forget_files(struct ai_asked *a)
 
 /* Which wheels fit: an image is what it is; of the host's Python only its kind counts, for security updates change nothing. */
 static int
-environment_facts(struct ai_asked *a, json_t *facts, struct ai_err *err)
+environment_facts(const struct ai_job *job, struct ai_asked *a, json_t *facts, struct ai_err *err)
 {
 	const json_t *image = ai_json_obj(a->environment, "image");
 	const char *platform = ai_json_str(a->environment, "platform");
@@ -129,7 +129,7 @@ environment_facts(struct ai_asked *a, json_t *facts, struct ai_err *err)
 		return ai_nomem(err);
 	if (!a->host)
 		return json_object_set_new(facts, "image", json_string(ai_json_str(image, "content"))) < 0 ? ai_nomem(err) : 0;
-	a->interpreter = ai_host_command(a->action);
+	a->interpreter = ai_host_command(a->action, job->project);
 	AI_BUF_AUTO said = AI_BUF(4096);
 	AI_BUF_AUTO nothing = AI_BUF(1);
 	if (!a->interpreter)
@@ -141,7 +141,7 @@ environment_facts(struct ai_asked *a, json_t *facts, struct ai_err *err)
 }
 
 static int
-digest_of(struct ai_asked *a, const struct ai_indexes *said, struct ai_err *err)
+digest_of(const struct ai_job *job, struct ai_asked *a, const struct ai_indexes *said, struct ai_err *err)
 {
 	AI_JSON *facts = json_pack("{s:s, s:s, s:[], s:[]}", "kind", "requirements", "command", a->python, "files", "indexes");
 	if (!facts)
@@ -157,7 +157,7 @@ digest_of(struct ai_asked *a, const struct ai_indexes *said, struct ai_err *err)
 	}
 	if (a->sdists && json_object_set(facts, "sdists", a->sdists) < 0)
 		return ai_nomem(err);
-	return environment_facts(a, facts, err) < 0 ? err->code : ai_json_id(facts, &a->requirements, err);
+	return environment_facts(job, a, facts, err) < 0 ? err->code : ai_json_id(facts, &a->requirements, err);
 }
 
 /* The tree that stands at src, when it is known before anything has run. */
@@ -182,7 +182,7 @@ ai_asked_read(struct ai_job *job, const json_t *recipe, struct ai_asked *a, stru
 	int r = read_one(&w, "requirements.txt", err);
 	if (r < 0)
 		r = ai_in(err, "step '%s'", a->name);
-	if (r == 1 && digest_of(a, &said, err) < 0)
+	if (r == 1 && digest_of(job, a, &said, err) < 0)
 		r = err->code;
 	ai_indexes_done(&said);
 	return r;

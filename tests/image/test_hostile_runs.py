@@ -3,9 +3,11 @@ import hashlib
 import http.server
 import json
 import os
+import pathlib
 import shutil
 import sqlite3
 import sys
+import tempfile
 import threading
 
 import pytest
@@ -112,6 +114,26 @@ def test_no_program_of_the_project_runs_outside_the_sandbox(aicert, path, tmp_pa
     (aicert.cwd / "Aicertfile").write_text(f"kind: python\nsource: {{type: path, path: src}}\nenv: {{ PATH: '{value}' }}\n")
     aicert(code=None, env={"PIP_INDEX_URL": "http://127.0.0.1:1/simple"})
     assert not mark.exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="makes a project in /opt")
+def test_nor_of_a_project_in_a_system_folder(aicert_in, tmp_path):
+    project = pathlib.Path(tempfile.mkdtemp(prefix="aicert-test-", dir="/opt"))
+    try:
+        (tmp_path / "home").mkdir()
+        mine = aicert_in(tmp_path / "home", project)
+        for name in ("bin", "src"):
+            (project / name).mkdir()
+        (project / "src/main.py").write_text("open('outputs/x', 'w').write('x')\n")
+        (project / "src/requirements.txt").write_text("numpy\n")
+        mark = tmp_path / "ran-outside"
+        (project / "bin/python3").write_text(f"#!/bin/sh\necho x > {mark}\n")
+        (project / "bin/python3").chmod(0o755)
+        (project / "Aicertfile").write_text(f"kind: python\nsource: {{type: path, path: src}}\nenv: {{ PATH: '{project}/bin:/usr/bin:/bin' }}\n")
+        mine(code=None)
+        assert not mark.exists()
+    finally:
+        shutil.rmtree(project)
 
 
 # --- a digest in the Aicertfile -------------------------------------------------------------------------
