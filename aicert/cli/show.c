@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "base/fs.h"
+#include "base/hash.h"
 #include "base/json.h"
 #include "cli/commands.h"
 #include "cli/options.h"
@@ -49,8 +50,39 @@ reference(const json_t *obj, const char **word)
 	return id ? id : text(obj, "blob");
 }
 
+/* The lock that the proof carries; NULL when it is none. New reference. */
+static json_t *
+lock_of(const json_t *proof, const json_t *plan)
+{
+	const char *id = ai_json_str(plan, "lock"), *text64 = id ? ai_json_str(ai_json_obj(proof, "blobs"), id) : NULL;
+	AI_BUF_AUTO bytes = AI_BUF(AI_MAX_LOCK);
+	json_t *lock = NULL;
+	struct ai_err ignored = { 0 };
+	if (!text64 || ai_b64_get(text64, strlen(text64), &bytes, &ignored) < 0 || ai_json_parse(bytes.data, bytes.len, "lock", &lock, &ignored) < 0)
+		return NULL;
+	return lock;
+}
+
+/* What lies in "train/wheels" or "train/sdists", as the lock has it. */
 static void
-show_source(const json_t *proof, const json_t *entry)
+show_packages(const json_t *lock, const char *source)
+{
+	const char *slash = strrchr(source, '/');
+	AI_FREE char *step = slash ? ai_strndup(source, (size_t)(slash - source)) : NULL;
+	const json_t *files = step ? ai_json_arr(ai_json_obj(ai_json_obj(lock, "wheels"), step), strcmp(slash, "/sdists") == 0 ? "sdists" : "files") : NULL;
+	size_t i;
+	json_t *f;
+	json_array_foreach(files, i, f) {
+		printf("  %-9s ", i ? "" : "holds");
+		ai_put_safe(text(f, "name"));
+		printf("  %s", ai_dim());
+		ai_put_safe(text(f, "sha256"));
+		printf("%s\n", ai_plain());
+	}
+}
+
+static void
+show_source(const json_t *proof, const json_t *lock, const json_t *entry)
 {
 	const json_t *s = node(proof, ai_json_str(entry, "id"));
 	const char *word, *id = reference(ai_json_obj(s, "content"), &word);
@@ -67,13 +99,16 @@ show_source(const json_t *proof, const json_t *entry)
 	printf("  %-9s %s ", "content", word);
 	ai_put_safe(id);
 	putchar('\n');
+	if (strcmp(text(s, "type"), "wheels") == 0)
+		show_packages(lock, text(entry, "name"));
 }
 
-/* A word of a command; a script keeps its lines. */
+/* A word of a command; a script keeps its lines, but of one that is only a tool for the words after it no more than a few are shown. */
 static void
-put_word(const char *word)
+put_word(const char *word, bool last)
 {
 	const char *line = word ? word : "?";
+	size_t shown = 0, more = 0;
 	if (!strchr(line, '\n')) {
 		putchar(' ');
 		ai_put_safe(line);
@@ -81,11 +116,17 @@ put_word(const char *word)
 	}
 	while (*line) {
 		size_t n = strcspn(line, "\n");
-		AI_FREE char *copy = ai_strndup(line, n);
-		printf("\n    ");
-		ai_put_safe(copy);
+		AI_FREE char *copy = last || shown < 3 ? ai_strndup(line, n) : NULL;
+		if (copy)
+			printf("\n    ");
+		ai_put_safe(copy ? copy : "");
+		copy ? shown++ : more++;
 		line += n + (line[n] == '\n');
 	}
+	if (more)
+		printf("\n    … %zu more lines: --json shows them", more);
+	if (!last)
+		printf("\n   ");
 }
 
 static void
@@ -114,11 +155,11 @@ show_actions(const json_t *step)
 		for (size_t n = ai_columns(text(a, "do")); n < 9; n++)
 			putchar(' ');
 		json_array_foreach(ai_json_arr(a, "argv"), k, v)
-			put_word(json_string_value(v));
+			put_word(json_string_value(v), k + 1 == json_array_size(ai_json_arr(a, "argv")));
 		static const char *const places[] = { "from", "to", "path" };
 		for (k = 0; k < sizeof places / sizeof *places; k++)
 			if (ai_json_str(a, places[k]))
-				put_word(ai_json_str(a, places[k]));
+				put_word(ai_json_str(a, places[k]), true);
 		putchar('\n');
 		show_variables(ai_json_arr(a, "env"));
 	}
@@ -248,12 +289,13 @@ show(const json_t *proof)
 {
 	const json_t *run = node(proof, ai_json_str(proof, "root"));
 	const json_t *plan = node(proof, ai_json_str(run, "plan"));
+	AI_JSON *lock = lock_of(proof, plan);
 	size_t i;
 	json_t *v;
 	heading("run", text(run, "name"));
 	field("root", text(proof, "root"));
 	json_array_foreach(ai_json_arr(plan, "sources"), i, v)
-		show_source(proof, v);
+		show_source(proof, lock, v);
 	json_array_foreach(ai_json_arr(run, "results"), i, v)
 		show_step(proof, plan, run, v);
 	printf("%soutputs%s\n", ai_bold(), ai_plain());

@@ -29,13 +29,23 @@ ai_job_has_image(const struct ai_job *job, const char *name)
 	return false;
 }
 
+/* What a registry that cannot be reached leaves to do. */
+static int
+said_of(const struct ai_image_ref *image, struct ai_err *err)
+{
+	if (err->code == AI_EENV && image->kind == AI_IMAGE_REGISTRY)
+		ai_hint(err, "without that registry: a mirror (AICERT_REGISTRY_MIRRORS), the image as a file (oci-archive:FILE, docker-archive:FILE),"
+			" or 'environment: host'");
+	return ai_in(err, "image '%s'", image->text);
+}
+
 static int
 resolve(struct ai_job *job, const struct ai_fetch *f, const struct ai_image_ref *image, struct ai_err *err)
 {
 	AI_JSON *pin = NULL;
 	ai_say(job->opt->talk, AI_TALK_STAGE, "lock    %s", image->text);
 	if (ai_oci_resolve(f, image, AI_PLATFORM, &pin, err) < 0)
-		return ai_in(err, "image '%s'", image->text);
+		return said_of(image, err);
 	ai_job_say_moved(job, image->text, json_object_get(ai_json_obj(job->lock, "images"), image->text), pin);
 	return ai_lock_set_image(job->lock, image, pin, err);
 }
@@ -89,7 +99,7 @@ bring(struct ai_job *job, const struct ai_fetch *f, const struct ai_image_ref *i
 	ai_say(job->opt->talk, AI_TALK_STAGE, "fetch   %s", image->text);
 	*out = (struct ai_ref){ .type = AI_REF_TREE };
 	if (ai_oci_content(f, image, pin, &out->id, err) < 0)
-		return ai_in(err, "image '%s'", image->text);
+		return said_of(image, err);
 	job->fetched++;
 	return ai_store_put_pin(job->store, key, out, "oci", err);
 }

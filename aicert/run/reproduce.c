@@ -202,6 +202,17 @@ check_plan(struct reproduction *p, struct ai_err *err)
 	return ai_reproduce_note(p->notes, err, "the environment here is other than the proof's: its GPUs or their driver are");
 }
 
+static bool
+ran_here(const struct reproduction *p, const char *name)
+{
+	size_t i;
+	json_t *s;
+	json_array_foreach(p->steps, i, s)
+		if (strcmp(ai_json_str(s, "step"), name) == 0)
+			return true;
+	return false;
+}
+
 static int
 note_host(struct reproduction *p, struct ai_err *err)
 {
@@ -211,7 +222,7 @@ note_host(struct reproduction *p, struct ai_err *err)
 		struct ai_digest id;
 		const json_t *environment = ai_json_digest(ai_json_obj(s, "recipe"), "environment", &id)
 			? ai_dag_node(p->dag, AI_KIND_ENVIRONMENT, &id) : NULL;
-		if (json_is_true(json_object_get(environment, "host")))
+		if (json_is_true(json_object_get(environment, "host")) && ran_here(p, ai_json_str(s, "name")))
 			return ai_reproduce_note(p->notes, err, "steps in the host environment ran with this machine's programs, which may be others than the builder had");
 	}
 	return 0;

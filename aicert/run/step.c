@@ -262,7 +262,7 @@ make_result(struct ai_job *job, struct ai_job_step *s, struct execution *x, stru
 	int r = ai_collect(ai_store_sink(job->store), x->scratch, s->step, &outputs, err);
 	if (r == AI_ESTEP || r == AI_EINPUT) {
 		char *how = ai_strdup(err->text);
-		return failed(s, how, "", err);
+		return failed(s, how, r == AI_ESTEP ? "what is to be kept is written to 'outputs', in /workspace, where a step starts" : "", err);
 	}
 	if (r < 0)
 		return r;

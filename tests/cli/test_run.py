@@ -286,6 +286,12 @@ def test_satisfied_requirements_run(aicert, git_repo):
     assert any(f["path"].endswith("numpy/__init__.py") for f in used[0]["files"])
 
 
+def test_a_step_that_keeps_nothing_is_told_where_outputs_go(aicert):
+    (aicert.cwd / "Aicertfile").write_text("kind: shell\ncommands: echo hi\n")
+    r = aicert(code=4)
+    assert "the folder '/workspace/outputs' is empty" in r.stderr and "hint: what is to be kept is written to 'outputs'" in r.stderr
+
+
 def test_missing_python_is_exit_5(aicert, git_repo):
     repo, _ = git_repo({"main.py": MAIN})
     (aicert.cwd / "Aicertfile").write_text(f"kind: python\npythonVersion: 99\nsource: {{ type: git, gitRepo: 'file://{repo}' }}\n")

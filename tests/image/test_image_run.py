@@ -91,6 +91,17 @@ steps:
     proof = json.loads((aicert.cwd / "proof.json").read_text())
     assert sorted("host" in e for e in environments(proof)) == [False, True]
     aicert("verify", "proof.json", "--require", "software")
+    assert "steps in the host environment ran" in aicert("reproduce", "proof.json", "--step", "b").stdout
+    assert "host" not in aicert("reproduce", "proof.json", "--step", "a").stdout, "the step that ran has nothing of the host"
+
+
+def test_a_registry_that_cannot_be_reached_leaves_ways_to_go_on(aicert):
+    shell(aicert, "echo 1 > \"$OUT_SEEN\"")
+    path = aicert.cwd / "Aicertfile"
+    path.write_text(path.read_text().replace("oci:image", "127.0.0.1:1/team/x:1"))
+    r = aicert(code=5)
+    assert "image '127.0.0.1:1/team/x:1'" in r.stderr and "cannot be reached" in r.stderr
+    assert "hint: without that registry: a mirror (AICERT_REGISTRY_MIRRORS)" in r.stderr
 
 
 def test_a_moved_tag_needs_lock_update(aicert):

@@ -23,7 +23,8 @@ def test_chain_is_pinned_installed_and_proven(project, index):
     verdict = project.aicert("verify", "proof.json", "--require", "software")
     assert "plan" in verdict.stdout
     shown = project.aicert("show", "proof.json").stdout
-    assert "train/wheels" in shown and "wheels" in shown
+    assert "train/wheels" in shown and f"  holds     alpha-1.2-py3-none-any.whl  {a}\n            beta-1.5-py3-none-any.whl  {b}\n" in shown
+    assert "more lines: --json shows them\n    /workspace/wheels -- python3" in shown
 
 
 def test_second_run_asks_nobody_and_a_new_version_changes_nothing(project, index):
