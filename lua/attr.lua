@@ -366,7 +366,9 @@ local function sort_out(ctx, attrs, node)
 			local known = keys(attrs)
 			for _, one in ipairs(keys(attrs)) do known[#known + 1] = attrs[one].alias end
 			for _, one in ipairs(ctx.short and short_frame or frame) do known[#known + 1] = one end
-			bad(ctx, pair, ("'%s' takes no attribute '%s'%s"):format(ctx.rule, pair.key, meant(pair.key, known)))
+			-- The short form's word for what the long form calls environment.
+			local other = pair.key == "image" and " (an image is written 'environment: { image: NAME }')" or meant(pair.key, known)
+			bad(ctx, pair, ("'%s' takes no attribute '%s'%s"):format(ctx.rule, pair.key, other))
 		end
 		if given[name] then bad(ctx, pair, ("'%s' and '%s' say the same: write one of them"):format(given[name].key, pair.key)) end
 		given[name] = pair

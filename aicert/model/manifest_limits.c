@@ -70,16 +70,18 @@ ai_read_limits(struct reader *r, const struct ai_yaml *map, struct ai_limits *ou
 	const struct ai_yaml *time = ai_yaml_get(map, "time"), *mem = ai_yaml_get(map, "memory");
 	if ((time && duration(r, time, &out->time_s) < 0) || (mem && memory(r, mem, &out->memory) < 0))
 		return r->err->code;
-	static const struct { const char *key, *name; unsigned max; size_t at; } counts[] = {
-		{ "cpus", "limits: cpus", 1u << 16, offsetof(struct ai_limits, cpus) },
-		{ "pids", "limits: pids", 1u << 22, offsetof(struct ai_limits, pids) },
-		{ "gpus", "limits: gpus", 1u << 10, offsetof(struct ai_limits, gpus) },
+	static const struct { const char *key, *name; unsigned least, max; size_t at; } counts[] = {
+		{ "cpus", "limits: cpus", 1, 1u << 16, offsetof(struct ai_limits, cpus) },
+		{ "pids", "limits: pids", 1, 1u << 22, offsetof(struct ai_limits, pids) },
+		{ "gpus", "limits: gpus", 0, 1u << 10, offsetof(struct ai_limits, gpus) },
 	};
 	for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
 		const struct ai_yaml *y = ai_yaml_get(map, counts[i].key);
 		unsigned long long v;
 		if (y && ai_take_count(r, y, counts[i].name, counts[i].max, &v) < 0)
 			return r->err->code;
+		if (y && v < counts[i].least)
+			return ai_at(r, y, "%s: got %llu, expected at least %u; without it there is no such limit", counts[i].name, v, counts[i].least);
 		if (y)
 			*(unsigned *)((char *)out + counts[i].at) = (unsigned)v;
 	}

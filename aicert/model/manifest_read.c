@@ -38,7 +38,8 @@ ai_known_keys(struct reader *r, const struct ai_yaml *map, const char *what, con
 		if (j < n)
 			continue;
 		const char *near = ai_near(key->text, known, n);
-		return ai_at(r, key, "%s has no key '%s'%s%s%s", what, key->text, near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
+		ai_at(r, key, "%s has no key '%s'%s%s%s", what, key->text, near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
+		return strcmp(key->text, "image") == 0 ? ai_hint(r->err, "an image is written 'environment: { image: NAME }', for all steps or inside one") : r->err->code;
 	}
 	return 0;
 }

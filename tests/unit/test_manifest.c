@@ -187,6 +187,8 @@ outputs_and_limits_refused(void **state)
 	bad("time: got '1h30'", LIMIT("{time: 1h30}"));
 	bad("time: got ''", LIMIT("{time: ''}"));
 	bad("cpus: got 'many'", LIMIT("{cpus: many}"));
+	bad("limits: cpus: got 0, expected at least 1", LIMIT("{cpus: 0}"));
+	bad("limits: pids: got 0, expected at least 1", LIMIT("{pids: 0, gpus: 0}"));
 	bad("pids: got 99999999, expected at most", LIMIT("{pids: 99999999}"));
 	bad("environment: got 'debian'", LONG "environment: debian\n");
 	bad("environment: got a map without 'image'", LONG "environment: {}\n");

@@ -136,6 +136,8 @@ graphs_refused(void **state)
 	refuse("'python' takes no attribute 'pythonVersoin' (did you mean 'pythonVersion'?)", SHORT "pythonVersoin: 11\n");
 	refuse("'python' takes no attribute 'limts' (did you mean 'limits'?)", SHORT "limts: {}\n");
 	refuse("'python' takes no attribute 'type'", SHORT "type: git\n");
+	refuse("'shell' takes no attribute 'image' (an image is written 'environment: { image: NAME }')",
+		"aicert: 1\nsteps: {a: {use: shell, script: x, image: 'python:3.11'}}\n");
 	refuse("its URL holds a secret", "kind: python\nsource: {type: git, gitRepo: r}\nresources: [{url: 'https://u:p@e.org/r'}]\n");
 }
 
