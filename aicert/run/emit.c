@@ -49,6 +49,16 @@ output_spec(const struct ai_job *job, const char *step, const char *output)
 	return NULL;
 }
 
+/* How many steps were written? Those that build packages (plan_wheels.h) are the planner's, and move no outputs. */
+static size_t
+written_steps(const struct ai_job *job)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < job->manifest->n_steps; i++)
+		n += strcmp(job->manifest->steps[i].use, "wheels") != 0;
+	return n;
+}
+
 /*
  * Where an output goes: as it lay under /workspace/outputs (the guide's users look for their file there), or by its name when it
  * lay elsewhere. With several steps, which may all write "model.bin", by name.
@@ -59,7 +69,7 @@ place(const struct ai_job *job, const json_t *plan_output, const json_t *spec)
 	static const char base[] = "/workspace/outputs";
 	const char *path = ai_json_str(spec, "path"), *name = ai_json_str(plan_output, "name");
 	bool inside = strncmp(path, base, sizeof base - 1) == 0 && (path[sizeof base - 1] == '/' || path[sizeof base - 1] == '\0');
-	if (job->n_steps > 1 || !inside)
+	if (written_steps(job) > 1 || !inside)
 		return ai_join(job->output_dir, name);
 	return path[sizeof base - 1] ? ai_join(job->output_dir, path + sizeof base) : ai_strdup(job->output_dir);
 }

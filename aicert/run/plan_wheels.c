@@ -28,6 +28,25 @@ set_attribute(struct ai_step_spec *s, const char *attribute, const char *value, 
 	return ai_yaml_set(map, key, text, err);
 }
 
+/* The short form's document is its step's attributes: it becomes a part of one that can hold more than those. */
+static int
+part_document(struct ai_manifest *m, struct ai_err *err)
+{
+	bool whole = false;
+	for (size_t i = 0; i < m->n_steps; i++)
+		whole = whole || m->steps[i].attrs == m->yaml;
+	if (!whole)
+		return 0;
+	struct ai_yaml *top = ai_yaml_new(AI_YAML_MAP, NULL, m->yaml), *key = ai_yaml_new(AI_YAML_SCALAR, "kind", m->yaml), *was = m->yaml;
+	if (!top || !key) {
+		ai_yaml_free(top);
+		ai_yaml_free(key);
+		return ai_nomem(err);
+	}
+	m->yaml = top;
+	return ai_yaml_set(top, key, was, err);
+}
+
 /* "train-wheels": the step that builds what train may have built. Its attributes are kept in the document, as those of all steps. */
 static int
 add_build_step(struct ai_manifest *m, size_t i, const char *name, const char *sdists, struct ai_err *err)
@@ -37,6 +56,8 @@ add_build_step(struct ai_manifest *m, size_t i, const char *name, const char *sd
 		if (strcmp(m->steps[k].name, name) == 0)
 			return ai_fail(err, AI_EUSAGE, "%s:%d:%d: step '%s': the step that builds the packages of '%s' is called so: choose another name", m->file,
 				m->steps[k].line, m->steps[k].column, name, m->steps[i].name);
+	if (part_document(m, err) < 0)
+		return err->code;
 	struct ai_yaml *at = (struct ai_yaml *)(uintptr_t)m->steps[i].attrs;
 	struct ai_yaml *map = ai_yaml_new(AI_YAML_MAP, NULL, at), *key = ai_yaml_new(AI_YAML_SCALAR, name, at);
 	if (!map || !key) {

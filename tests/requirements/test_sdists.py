@@ -61,6 +61,16 @@ def test_built_in_a_step_of_its_own(project, index):
     assert index.asked == [] and json.loads((project.dir / "proof.json").read_text())["root"] == proof["root"]
 
 
+def test_the_short_form_builds_too_and_its_outputs_stay_where_they_lie(project, index):
+    fill(index)
+    project.asks("alpha\n")
+    (project.dir / "Aicertfile").write_text("kind: python\nsource: { type: path, path: code }\nargs: [alpha, beta]\nsdists: alpha\n")
+    project.run()
+    assert [p.name for p in (project.dir / "outputs").iterdir()] == ["seen.txt"]
+    assert "alpha 1.2 built" in (project.dir / "outputs" / "seen.txt").read_text()
+    project.aicert("verify", "proof.json", "--require", "software")
+
+
 def test_what_building_takes_is_held_to_the_same_rules(project, index):
     fill(index, PYPROJECT.replace('"backend>=2"', '"backend>=2", "evil @ file:///etc/passwd"'))
     project.asks("alpha\n", ["alpha"], step="    sdists: all\n")
