@@ -94,8 +94,10 @@ no_text_can_be_another(void **state)
 		on_claims = lie_nothing_verified;
 		/* What no node can be, or what hangs in the air, is not even a proof. */
 		json_t *proof = try_make();
-		if (!proof || !leaf_path[0])
+		if (!proof || !leaf_path[0]) {
+			json_decref(proof);
 			continue;
+		}
 		const char *keys[] = { f.key };
 		struct ai_verify_options o = { .require = AI_LEVEL_SOFTWARE, .keys = keys, .n_keys = 1, .replan = ai_replan };
 		struct ai_err err = { 0 };
