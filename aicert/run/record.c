@@ -28,16 +28,40 @@ step_record(const struct ai_job_step *s)
 	return r;
 }
 
+/*
+ * What this project's runs have written where: now, and elsewhere before, by another Aicertfile of this folder or into another
+ * --output-dir. All of it is ours to replace as long as it is as we left it. A few last places are kept, the newest first.
+ */
+static json_t *
+places(const json_t *before, const json_t *now)
+{
+	enum { kept = 64 };
+	json_t *all = json_deep_copy(now), *old, *v;
+	size_t i, k;
+	json_array_foreach(before, i, old) {
+		const char *path = ai_json_str(old, "path");
+		bool again = !path || json_array_size(all) >= json_array_size(now) + kept;
+		json_array_foreach(now, k, v)
+			again = again || (ai_json_str(v, "path") && strcmp(ai_json_str(v, "path"), path) == 0);
+		if (!again && json_array_append(all, old) < 0) {
+			json_decref(all);
+			return NULL;
+		}
+	}
+	return all;
+}
+
 int
 ai_job_record(struct ai_job *job, const json_t *written, struct ai_err *err)
 {
 	char plan[AI_HEX];
 	ai_hex(&job->plan_id, plan);
 	AI_JSON *steps = json_array();
-	/* A failed run wrote nothing: what the one before it wrote is still ours to replace. */
-	AI_JSON *list = written ? json_incref((json_t *)written) : json_incref(ai_json_arr(job->previous, "written"));
-	if (!list)
-		list = json_array();
+	/* A failed run wrote nothing: what those before it wrote is still ours to replace. */
+	AI_JSON *none = json_array();
+	AI_JSON *list = places(ai_json_arr(job->previous, "written"), written ? written : none);
+	if (!steps || !list)
+		return ai_nomem(err);
 	for (size_t i = 0; i < job->n_steps; i++)
 		if (json_array_append_new(steps, step_record(&job->steps[i])) < 0)
 			return ai_nomem(err);

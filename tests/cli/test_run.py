@@ -286,6 +286,18 @@ def test_satisfied_requirements_run(aicert, git_repo):
     assert any(f["path"].endswith("numpy/__init__.py") for f in used[0]["files"])
 
 
+def test_two_aicertfiles_of_a_folder_each_replace_their_own(aicert):
+    text = "kind: shell\nenvironment: host\ncommands: echo {} > outputs/x\n"
+    for turn in "ab":
+        (aicert.cwd / "Aicertfile").write_text(text.format(turn))
+        (aicert.cwd / "other.yaml").write_text(text.format(turn + turn))
+        aicert()
+        aicert("run", "-f", "other.yaml", "--output-bom", "other.json", "--output-dir", "other")
+        assert [(aicert.cwd / d / "x").read_text() for d in ("outputs", "other")] == [turn + "\n", turn + turn + "\n"]
+    (aicert.cwd / "outputs" / "x").write_text("mine\n")
+    assert "not as the last run left it" in aicert(code=None).stderr
+
+
 def test_a_step_that_keeps_nothing_is_told_where_outputs_go(aicert):
     (aicert.cwd / "Aicertfile").write_text("kind: shell\ncommands: echo hi\n")
     r = aicert(code=4)
