@@ -218,6 +218,19 @@ option_line(struct reading *r, const char *line)
 
 /* --- requirements ------------------------------------------------------------------ */
 
+/* What pip takes for a hash: "sha256:", "sha384:" or "sha512:" and hex digits; nothing else gets on from here as one. */
+static bool
+is_hash(const char *value)
+{
+	static const struct { const char *word; size_t digits; } kinds[] = { { "sha256:", 64 }, { "sha384:", 96 }, { "sha512:", 128 } };
+	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+		size_t n = strlen(kinds[i].word);
+		if (strncmp(value, kinds[i].word, n) == 0)
+			return strlen(value + n) == kinds[i].digits && strspn(value + n, "0123456789abcdefABCDEF") == kinds[i].digits;
+	}
+	return false;
+}
+
 /* "--hash=sha256:…" or "--hash sha256:…", at *p; moves past it. */
 static int
 hash_option(struct reading *r, const char **p)
@@ -225,17 +238,15 @@ hash_option(struct reading *r, const char **p)
 	AI_FREE char *token = next_token(p);
 	if (!token)
 		return ai_nomem(r->err);
-	if (strcmp(token, "--hash") == 0) {
-		AI_FREE char *value = next_token(p);
-		ai_buf_printf(r->out, " --hash=%s", value ? value : "");
-		if (!value)
-			return refuse(r, "the option needs a value", token, "--hash=sha256:…");
-		return strpbrk(value, "\"'\\") ? refuse(r, "quotes in options are not understood", value, "write the value without them") : 0;
-	}
-	if (strncmp(token, "--hash=", 7) != 0)
+	bool apart = strcmp(token, "--hash") == 0;
+	if (!apart && strncmp(token, "--hash=", 7) != 0)
 		return refuse(r, "this option is not honoured", token, "of a requirement's options only --hash is");
-	ai_buf_printf(r->out, " %s", token);
-	return strpbrk(token, "\"'\\") ? refuse(r, "quotes in options are not understood", token, "write the value without them") : 0;
+	AI_FREE char *next = apart ? next_token(p) : NULL;
+	const char *value = apart ? next : token + 7;
+	if (!value || !is_hash(value))
+		return refuse(r, "not a hash", value ? value : token, "write --hash=sha256: and 64 hex digits");
+	ai_buf_printf(r->out, " --hash=%s", value);
+	return 0;
 }
 
 static bool

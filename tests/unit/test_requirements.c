@@ -1,6 +1,8 @@
 /* test_requirements.c -- requirements files, pip's settings, reports and complaints: what is honoured, what is refused.  SPDX-License-Identifier: Apache-2.0 */
 #include "unit.h"
 
+#define HASH "f118858b606851b588ca986240b95eaf90a3e70a370b4a11b84785faef50425a"
+
 #include "run/pip_settings.h"
 #include "run/requirements_text.h"
 #include "run/resolve_parts.h"
@@ -60,7 +62,7 @@ test_requirements(void **state)
 	gives("alpha >= 1, \\\n  < 2 ; python_version > '3'\n", "alpha >= 1,   < 2 ; python_version > '3'\n");
 	gives("alpha[x,y]==1.0+local.1", "alpha[x,y]==1.0+local.1\n");
 	gives("alpha (>=1)", "alpha (>=1)\n");
-	gives("alpha==1 --hash=sha256:aa --hash sha256:bb", "alpha==1 --hash=sha256:aa --hash=sha256:bb\n");
+	gives("alpha==1 --hash=sha256:" HASH " --hash sha256:" HASH, "alpha==1 --hash=sha256:" HASH " --hash=sha256:" HASH "\n");
 	gives("alpha \\\n# a comment ends it\nbeta", "alpha\nbeta\n");
 	gives("alpha~=1.4.2\\", "alpha~=1.4.2\n");
 	gives("alpha===weird", "alpha===weird\n");
@@ -99,9 +101,10 @@ test_refusals(void **state)
 		{ "-r /etc/passwd", "not in the source" }, { "-r ../x", "leads out" }, { "-r a/../../x", "leads out" }, { "-r .", "leads out" },
 		{ "-c http://x/y", "not in the source" }, { "-r", "needs a value" }, { "-f /srv", "--find-links" }, { "--no-binary x", "--no-binary" },
 		{ "--global-option=x", "not honoured" }, { "alpha --config-settings=x", "not honoured" }, { "alpha --install-option=x", "not honoured" },
-		{ "alpha -e .", "not honoured" }, { "alpha ; x == ' -e . '", "not honoured" }, { "alpha --hash", "needs a value" },
+		{ "alpha -e .", "not honoured" }, { "alpha ; x == ' -e . '", "not honoured" }, { "alpha --hash", "not a hash" }, { "alpha --hash=sha256:aa", "not a hash" }, { "alpha --hash md5:" HASH, "not a hash" },
+		{ "alpha --hash sha256:b--extra-index-url=https://c", "not a hash" },
 		{ "--index-url http://x/${HOME}", "variables" }, { "alpha${X}", "variables" }, { "--index-url file:///srv", "http or https" },
-		{ "--index-url 'http://x'", "quotes" }, { "alpha --hash=\"x\"", "quotes" }, { "\xc3\xa4lpha", "ASCII" }, { "\xff", "UTF-8" },
+		{ "--index-url 'http://x'", "quotes" }, { "alpha --hash=\"x\"", "not a hash" }, { "\xc3\xa4lpha", "ASCII" }, { "\xff", "UTF-8" },
 		{ "alpha\x0b-e .", "control character" }, { "alpha\x1c-e .", "control character" }, { "alpha\x7f", "control character" },
 		{ "alpha\xc2\x85-e .", "ASCII" }, { "alpha\xe2\x80\xa8-e .", "ASCII" }, { "-i http://x --evil", "not honoured" }, { "=1", "is not a requirement" },
 	};
