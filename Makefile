@@ -39,9 +39,9 @@ VERIFY_SRC := $(wildcard aicert/base/*.c aicert/proof/*.c) \
 	$(addprefix aicert/attest/,quote.c chain.c runlog.c ownkeys.c) \
 	aicert/fetch/path.c $(addprefix cache/,hashsink.c ahead.c pump.c filekey.c idset.c) aicert/api_verify.c
 # Planning: adds libyaml and Lua; still starts fast.
-PLAN_SRC := $(filter-out $(VERIFY_SRC),$(wildcard aicert/model/*.c)) $(wildcard aicert/rule/*.c) $(addprefix aicert/run/,plan.c plan_sources.c plan_environment.c plan_wheels.c confined.c)
+PLAN_SRC := $(filter-out $(VERIFY_SRC),$(wildcard aicert/model/*.c)) $(wildcard aicert/rule/*.c) $(wildcard aicert/run/plan/*.c)
 # The engine: everything that fetches, stores, runs and attests.
-ENGINE_SRC := $(filter-out $(VERIFY_SRC) $(PLAN_SRC),$(wildcard aicert/fetch/*.c aicert/attest/*.c aicert/run/*.c cache/*.c))
+ENGINE_SRC := $(filter-out $(VERIFY_SRC) $(PLAN_SRC),$(wildcard aicert/fetch/*.c aicert/attest/*.c aicert/run/*.c aicert/run/*/*.c cache/*.c))
 API_SRC := aicert/api.c aicert/api_replan.c aicert/api_hooks_full.c
 
 obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
@@ -61,7 +61,7 @@ $(B)/obj/%.o: %.c
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
 
 # Lua and rule files become part of the program: name, bytes, length.
-EMBEDDED := $(sort $(wildcard lua/*.lua rules/*.lua aicert/run/*.py))
+EMBEDDED := $(sort $(wildcard lua/*.lua rules/*.lua aicert/run/pip/*.py))
 $(B)/obj/embed.c: $(EMBEDDED) Makefile
 	@mkdir -p $(@D)
 	@{ echo '#include "rule/embed.h"'; i=0; \

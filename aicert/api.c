@@ -6,7 +6,7 @@
 #include "api_hooks.h"
 #include "base/buf.h"
 #include "fetch/fetch.h"
-#include "run/reproduce.h"
+#include "run/again/reproduce.h"
 #include "run/run.h"
 #include "run/why.h"
 

@@ -1,7 +1,7 @@
 /*
  * api_replan.c -- the plan made again from what a proof carries (api_hooks.h).
  *
- * What a stranger wrote goes to libyaml and Lua in a confined child only (run/confined.h). The child's answer is believed to be
+ * What a stranger wrote goes to libyaml and Lua in a confined child only (run/plan/confined.h). The child's answer is believed to be
  * what the child says, no more: a plan as JSON, which is read here as strictly as the proof was.
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -10,11 +10,11 @@
 
 #include "api_hooks.h"
 #include "base/buf.h"
-#include "run/confined.h"
-#include "run/plan.h"
+#include "run/plan/confined.h"
+#include "run/plan/plan.h"
 
 enum {
-	CPU_SECONDS = 70,        /* run/plan.c gives up by itself, with better words, at 60 */
+	CPU_SECONDS = 70,        /* run/plan/plan.c gives up by itself, with better words, at 60 */
 	SECONDS = 120,
 	MEMORY = 1 << 30,
 	ROOM = 1 << 20,          /* by how much the plan may be longer than the one that it is compared with */

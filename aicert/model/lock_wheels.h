@@ -4,7 +4,7 @@
  *   "wheels": {"train": {"requirements": "<sha256>", "files": [{"name": "x-1.0-py3-none-any.whl", "sha256", "size", "uri"}],
  *                        "sdists": [{…}], "build": [{…}]}}
  *
- * requirements is of everything that decided which files these are (run/resolve.c); files are wheels, sorted by name; no files means
+ * requirements is of everything that decided which files these are (run/pip/resolve.c); files are wheels, sorted by name; no files means
  * that the step's environment has all that is asked for. sdists and build (the wheels that building them takes) are there when source
  * distributions were allowed and chosen.
  *

@@ -8,7 +8,7 @@
 
 #include "base/buf.h"
 #include "fetch/fetch.h"
-#include "run/workspace.h"
+#include "run/box/workspace.h"
 
 static int
 is_empty(int fd, bool *empty, struct ai_err *err)

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "run/job.h"
-#include "run/repeat.h"
+#include "run/again/repeat.h"
 #include "run/why.h"
 
 static int

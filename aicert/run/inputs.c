@@ -9,7 +9,7 @@
 #include "model/lock.h"
 #include "run/images.h"
 #include "run/job.h"
-#include "run/resolve.h"
+#include "run/pip/resolve.h"
 
 /* What path inputs never take in: what this very run writes. */
 struct left_out { const char *paths[3]; };

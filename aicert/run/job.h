@@ -17,8 +17,8 @@
 #include "cache/store.h"
 #include "model/manifest.h"
 #include "rule/rule.h"
-#include "run/gpu.h"
-#include "run/observe.h"
+#include "run/box/gpu.h"
+#include "run/observe/observe.h"
 #include "run/run.h"
 
 /* An input, or an image, once it is in the store. */
@@ -76,7 +76,7 @@ struct ai_job {
 	unsigned fetched;
 	bool renew_wheels;              /* `lock --update`: of the step or input of this name, or of all */
 	const char *renew;
-	json_t *checks;                 /* --check: what run/repeat.h found of each step; owned by run.c */
+	json_t *checks;                 /* --check: what run/again/repeat.h found of each step; owned by run.c */
 	const char *logs;               /* folder of logs below the cache; NULL: "logs" */
 	/* Called for each input once its content is in the store, before anything is planned; may replace its node. NULL: nobody asks. */
 	int (*brought)(void *ctx, struct ai_job_source *s, struct ai_err *err);
@@ -116,7 +116,7 @@ int ai_exec_step(struct ai_job *job, struct ai_job_step *s, struct ai_err *err) 
  * AI_EENV with a hint when not; 0 when nothing is asked for.
  */
 int ai_check_requirements(struct ai_job *job, const struct ai_job_step *s, struct ai_err *err) AI_CHECKED;
-/* How run/observe.h reaches the store. */
+/* How run/observe/observe.h reaches the store. */
 struct ai_used_io ai_job_used_io(struct ai_job *job);
 
 /* Run node, claims, quote; the attestation is durable in the store when it returns. failed: no root. New reference. */

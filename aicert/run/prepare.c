@@ -4,7 +4,7 @@
 
 #include "model/recipe.h"
 #include "run/job.h"
-#include "run/plan.h"
+#include "run/plan/plan.h"
 
 static int
 store_texts(struct ai_job *job, struct ai_err *err)

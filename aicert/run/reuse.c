@@ -6,7 +6,7 @@
 #include "model/node.h"
 #include "proof/verify.h"
 #include "run/job.h"
-#include "run/observe.h"
+#include "run/observe/observe.h"
 
 static int
 hash_file(void *ctx, const char *path, struct ai_digest *out, struct ai_err *err)

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "run/job.h"
-#include "run/repeat.h"
+#include "run/again/repeat.h"
 
 static int
 open_tpm(struct ai_job *job, struct ai_err *err)

@@ -28,7 +28,7 @@ struct ai_run_report {
 	char *proof, *output_dir;  /* absolute paths */
 	char root[65];
 	unsigned executed, reused, fetched;
-	json_t *checks;            /* --check: an array (run/repeat.h); NULL when nothing was checked */
+	json_t *checks;            /* --check: an array (run/again/repeat.h); NULL when nothing was checked */
 };
 
 /*

@@ -9,13 +9,13 @@
 #include "base/fs.h"
 #include "base/path.h"
 #include "run/collect.h"
-#include "run/gpu.h"
-#include "run/image_root.h"
+#include "run/box/gpu.h"
+#include "run/box/image_root.h"
 #include "run/job.h"
-#include "run/limits.h"
-#include "run/observe.h"
-#include "run/sandbox.h"
-#include "run/workspace.h"
+#include "run/box/limits.h"
+#include "run/observe/observe.h"
+#include "run/box/sandbox.h"
+#include "run/box/workspace.h"
 
 /* What one execution needs and leaves; freed by execution_done. */
 struct execution {

@@ -14,7 +14,7 @@
 
 #include "base/buf.h"
 #include "base/fs.h"
-#include "run/sandbox.h"
+#include "run/box/sandbox.h"
 
 enum { BARE, HOST, IMAGE, PEER, SIDES };
 

@@ -5,7 +5,7 @@
 
 #include "base/buf.h"
 #include "base/path.h"
-#include "run/gpu.h"
+#include "run/box/gpu.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

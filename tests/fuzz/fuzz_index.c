@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "run/index_page.h"
+#include "run/pip/index_page.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

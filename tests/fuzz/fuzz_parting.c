@@ -12,7 +12,7 @@
 
 #include "base/buf.h"
 #include "base/path.h"
-#include "run/parting.h"
+#include "run/again/parting.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "run/pip_settings.h"
+#include "run/pip/pip_settings.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

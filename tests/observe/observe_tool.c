@@ -21,8 +21,8 @@
 #include "base/fs.h"
 #include "base/hash.h"
 #include "cache/store.h"
-#include "run/observe.h"
-#include "run/sandbox.h"
+#include "run/observe/observe.h"
+#include "run/box/sandbox.h"
 
 static const char *const env[] = { "PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/home/aicert", "LANG=C.UTF-8", "PYTHONHASHSEED=0", "OMP_NUM_THREADS=1",
 	"OPENBLAS_NUM_THREADS=1", NULL };

@@ -11,7 +11,7 @@
 
 #include "api_hooks.h"
 #include "model/recipe.h"
-#include "run/plan.h"
+#include "run/plan/plan.h"
 
 #define DIGEST "sha256:f118858b606851b588ca986240b95eaf90a3e70a370b4a11b84785faef50425a"
 #define OTHER "sha256:d745feab837a744001f79d840c4ed03c1d854aef765dd9a4f9df79cacae8d03a"

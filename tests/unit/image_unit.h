@@ -14,7 +14,7 @@
 #include "base/fs.h"
 #include "base/path.h"
 #include "cache/store.h"
-#include "run/image_root.h"
+#include "run/box/image_root.h"
 
 /* One entry of an image: every folder is listed. */
 struct in_image {

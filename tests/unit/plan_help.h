@@ -7,7 +7,7 @@
 
 #include "base/json.h"
 #include "model/lock.h"
-#include "run/plan.h"
+#include "run/plan/plan.h"
 #include "unit.h"
 
 #define TREE_ID "d745feab837a744001f79d840c4ed03c1d854aef765dd9a4f9df79cacae8d03a"

@@ -17,7 +17,7 @@
 #include "base/fs.h"
 #include "base/path.h"
 #include "base/talk.h"
-#include "run/sandbox.h"
+#include "run/box/sandbox.h"
 
 #define PYTHON "/usr/bin/python3"
 

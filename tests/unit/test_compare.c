@@ -5,8 +5,8 @@
 #include <unistd.h>
 
 #include "model/tree.h"
-#include "run/compare.h"
-#include "run/parting.h"
+#include "run/again/compare.h"
+#include "run/again/parting.h"
 
 /* --- contents in memory ------------------------------------------------------ */
 

@@ -5,7 +5,7 @@
 #include "sandbox_unit.h"
 
 #include "base/json.h"
-#include "run/gpu.h"
+#include "run/box/gpu.h"
 
 static char *root;
 

@@ -1,7 +1,7 @@
 /* test_index_page.c -- URLs, pages of links and requests, honest and hostile.  SPDX-License-Identifier: Apache-2.0 */
 #include "unit.h"
 
-#include "run/index_page.h"
+#include "run/pip/index_page.h"
 
 static void
 joins(const char *base, const char *ref, const char *want)

@@ -6,7 +6,7 @@
 
 #include "sandbox_unit.h"
 
-#include "run/limits.h"
+#include "run/box/limits.h"
 
 /* --- a kernel with control groups v2, made of plain files below this folder ------------------ */
 

@@ -2,7 +2,7 @@
 #include "sandbox_unit.h"
 
 #include "base/hash.h"
-#include "run/observe.h"
+#include "run/observe/observe.h"
 
 static unsigned names_put;
 

@@ -3,9 +3,9 @@
 
 #define HASH "f118858b606851b588ca986240b95eaf90a3e70a370b4a11b84785faef50425a"
 
-#include "run/pip_settings.h"
-#include "run/requirements_text.h"
-#include "run/resolve_parts.h"
+#include "run/pip/pip_settings.h"
+#include "run/pip/requirements_text.h"
+#include "run/pip/resolve_parts.h"
 
 static char included[1024];
 

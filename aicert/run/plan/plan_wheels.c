@@ -1,0 +1,162 @@
+/* plan_wheels.c -- see plan_wheels.h.  SPDX-License-Identifier: Apache-2.0 */
+#include "run/plan/plan_wheels.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "model/lock_wheels.h"
+
+/* Does the step's attribute say exactly this name? */
+static bool
+says(const struct ai_step_spec *s, const char *attribute, const char *name)
+{
+	const struct ai_yaml *y = ai_yaml_get(s->attrs, attribute);
+	return y && y->type == AI_YAML_SCALAR && strcmp(y->text, name) == 0;
+}
+
+static int
+set_attribute(struct ai_step_spec *s, const char *attribute, const char *value, struct ai_err *err)
+{
+	struct ai_yaml *map = (struct ai_yaml *)(uintptr_t)s->attrs;
+	struct ai_yaml *key = ai_yaml_new(AI_YAML_SCALAR, attribute, map), *text = ai_yaml_new(AI_YAML_SCALAR, value, map);
+	if (!key || !text) {
+		ai_yaml_free(key);
+		ai_yaml_free(text);
+		return ai_nomem(err);
+	}
+	return ai_yaml_set(map, key, text, err);
+}
+
+/* The short form's document is its step's attributes: it becomes a part of one that can hold more than those. */
+static int
+part_document(struct ai_manifest *m, struct ai_err *err)
+{
+	bool whole = false;
+	for (size_t i = 0; i < m->n_steps; i++)
+		whole = whole || m->steps[i].attrs == m->yaml;
+	if (!whole)
+		return 0;
+	struct ai_yaml *top = ai_yaml_new(AI_YAML_MAP, NULL, m->yaml), *key = ai_yaml_new(AI_YAML_SCALAR, "kind", m->yaml), *was = m->yaml;
+	if (!top || !key) {
+		ai_yaml_free(top);
+		ai_yaml_free(key);
+		return ai_nomem(err);
+	}
+	m->yaml = top;
+	return ai_yaml_set(top, key, was, err);
+}
+
+/* "train-wheels": the step that builds what train may have built. Its attributes are kept in the document, as those of all steps. */
+static int
+add_build_step(struct ai_manifest *m, size_t i, const char *name, const char *sdists, struct ai_err *err)
+{
+	static const char *const versions[] = { "version", "pythonVersion" };
+	for (size_t k = 0; k < m->n_steps; k++)
+		if (strcmp(m->steps[k].name, name) == 0)
+			return ai_fail(err, AI_EUSAGE, "%s:%d:%d: step '%s': the step that builds the packages of '%s' is called so: choose another name", m->file,
+				m->steps[k].line, m->steps[k].column, name, m->steps[i].name);
+	if (part_document(m, err) < 0)
+		return err->code;
+	struct ai_yaml *at = (struct ai_yaml *)(uintptr_t)m->steps[i].attrs;
+	struct ai_yaml *map = ai_yaml_new(AI_YAML_MAP, NULL, at), *key = ai_yaml_new(AI_YAML_SCALAR, name, at);
+	if (!map || !key) {
+		ai_yaml_free(map);
+		ai_yaml_free(key);
+		return ai_nomem(err);
+	}
+	struct ai_step_spec s = { .attrs = map, .image = m->steps[i].image, .line = m->steps[i].line, .column = m->steps[i].column };
+	if (ai_yaml_set(m->yaml, key, map, err) < 0 || set_attribute(&s, "sdists", sdists, err) < 0)
+		return err->code;
+	for (size_t k = 0; k < 2; k++) {
+		const struct ai_yaml *v = ai_yaml_get(at, versions[k]);
+		if (v && v->type == AI_YAML_SCALAR && set_attribute(&s, "version", v->text, err) < 0)
+			return err->code;
+	}
+	struct ai_step_spec *more = realloc(m->steps, (m->n_steps + 1) * sizeof *more);
+	if (!more)
+		return ai_nomem(err);
+	m->steps = more;
+	s.name = ai_strdup(name);
+	s.use = ai_strdup("wheels");
+	m->steps[m->n_steps++] = s;
+	return s.name && s.use ? 0 : ai_nomem(err);
+}
+
+static int
+add_built(struct ai_manifest *m, size_t i, struct ai_err *err)
+{
+	AI_FREE char *step = ai_format("%s-wheels", m->steps[i].name);
+	AI_FREE char *output = ai_format("%s-wheels.wheels", m->steps[i].name);
+	AI_FREE char *sdists = ai_wheels_name(m->steps[i].name, AI_SDISTS);
+	if (!step || !output || !sdists)
+		return ai_nomem(err);
+	return set_attribute(&m->steps[i], "built", output, err) < 0 ? err->code : add_build_step(m, i, step, sdists, err);
+}
+
+int
+ai_manifest_add_wheels(struct ai_manifest *m, const json_t *lock, struct ai_err *err)
+{
+	for (size_t i = 0, n = m->n_steps; i < n; i++) {
+		const struct ai_step_spec *s = &m->steps[i];
+		const json_t *pin = ai_lock_wheels(lock, s->name);
+		if (ai_yaml_get(s->attrs, "wheels") || ai_yaml_get(s->attrs, "built"))
+			continue;
+		if (ai_wheels_has(pin, AI_WHEELS)) {
+			AI_FREE char *name = ai_wheels_name(s->name, AI_WHEELS);
+			if (!name)
+				return ai_nomem(err);
+			if (set_attribute(&m->steps[i], "wheels", name, err) < 0)
+				return err->code;
+		}
+		if (ai_wheels_has(pin, AI_SDISTS) && add_built(m, i, err) < 0)
+			return err->code;
+	}
+	return 0;
+}
+
+/* The name of a step's source when the step takes it: fresh; NULL (err->code 0) when there is none. */
+static char *
+name_of(const struct ai_manifest *m, const struct ai_step_spec *s, const json_t *pin, ai_wheels_part part, struct ai_err *err)
+{
+	if (!ai_wheels_has(pin, part))
+		return NULL;
+	char *name = ai_wheels_name(s->name, part);
+	if (!name)
+		(void)ai_nomem(err);
+	else if (part == AI_WHEELS && says(s, "wheels", name))
+		return name;
+	for (size_t i = 0; name && part == AI_SDISTS && i < m->n_steps; i++)
+		if (strcmp(m->steps[i].use, "wheels") == 0 && says(&m->steps[i], "sdists", name))
+			return name;
+	free(name);
+	return NULL;
+}
+
+int
+ai_wheels_expected(const struct ai_manifest *m, const json_t *lock, const char *name, json_t **node, struct ai_err *err)
+{
+	for (size_t i = 0; i < 2 * m->n_steps; i++) {
+		ai_wheels_part part = i % 2 ? AI_SDISTS : AI_WHEELS;
+		const json_t *pin = ai_lock_wheels(lock, m->steps[i / 2].name);
+		AI_FREE char *is = name_of(m, &m->steps[i / 2], pin, part, err);
+		if (err->code)
+			return err->code;
+		if (is && strcmp(is, name) == 0)
+			return ai_wheels_source(pin, part, node, err) < 0 ? err->code : 1;
+	}
+	return 0;
+}
+
+int
+ai_wheels_each(const struct ai_manifest *m, const json_t *lock, int (*each)(void *ctx, const char *name, struct ai_err *err), void *ctx,
+	struct ai_err *err)
+{
+	for (size_t i = 0; i < 2 * m->n_steps; i++) {
+		const struct ai_step_spec *s = &m->steps[i / 2];
+		AI_FREE char *is = name_of(m, s, ai_lock_wheels(lock, s->name), i % 2 ? AI_SDISTS : AI_WHEELS, err);
+		if (err->code || (is && each(ctx, is, err) < 0))
+			return err->code;
+	}
+	return 0;
+}
