@@ -165,6 +165,19 @@ def test_refused_as_umoci_does(tool, tmp_path, case):
     assert tool.image("oci:lay:x", code=3)["error"].startswith("'")
 
 
+@pytest.mark.parametrize("end, whole", [(2053, True), (2153, True), (2559, True), (2560, True), (2052, False), (1536 + 512, False), (1000, False)])
+def test_a_layer_without_the_padding_of_its_last_file(tool, tmp_path, end, whole):
+    """What `umoci insert` writes; a file that lacks one byte is another matter."""
+    need("umoci")
+    data = tar([f("a", "x" * 700), f("b", "hello")])[:end]
+    layout = Layout(tmp_path / "lay")
+    layout.name(layout.image([data], "gzip"), "x")
+    wanted, _ = umoci(layout.path, "x", tmp_path / "bundle")
+    assert (wanted is not None) == whole
+    got = tool.image("oci:lay:x", code=0 if whole else 3)
+    assert not whole or got["entries"] == wanted
+
+
 def some_layer(rng):
     names = ["a", "b", "l", "m"]
 
