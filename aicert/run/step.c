@@ -235,7 +235,8 @@ do_run(struct ai_job *job, struct ai_job_step *s, struct execution *x, const jso
 		return ai_in(err, "step '%s'", s->name);
 	}
 	char *how = ending(&end, &box);
-	return how ? failed(s, how, ai_limits_hint(end.kind), err) : 0;
+	bool not_found = x->root && end.kind == AI_END_EXIT && end.value == 127;
+	return how ? failed(s, how, not_found ? "a command was not found, and the image may lack it" : ai_limits_hint(end.kind), err) : 0;
 }
 
 static int

@@ -165,7 +165,7 @@ def test_a_command_that_the_image_lacks(aicert):
     layout(aicert.cwd / "image", [tar_of({"etc/motd": b"x"})])
     shell(aicert, "echo x > \"$OUT_SEEN\"")
     r = aicert(code=4)
-    assert "exit 127" in r.stderr, r.stderr
+    assert "exit 127" in r.stderr and "hint: a command was not found, and the image may lack it; its log is" in r.stderr, r.stderr
 
 
 def test_an_images_own_links_lead_nowhere_outside(aicert, tmp_path):
