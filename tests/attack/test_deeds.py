@@ -224,7 +224,8 @@ def test_a_full_disk_is_the_steps_end_and_not_the_machines(small_disk, context, 
     stop.set()
     watcher.join()
     print(f"least free: {min(least) >> 20} MiB")
-    assert r.returncode == 5 and "used up the disk" in r.stderr, r.stderr
+    # A writer that outruns the look at the disk is met by the disk itself, where the step's log goes: the same end.
+    assert r.returncode == 5 and ("used up the disk" in r.stderr or "log: cannot write: No space left" in r.stderr), r.stderr
     b.nothing_left()
     b.store_is_sound()
     b.run('mkdir "$OUT_OUT"; echo x > "$OUT_OUT/x"', code=0)
