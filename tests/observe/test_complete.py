@@ -141,6 +141,11 @@ COMMANDS = {
 }
 
 
+def traced(tmp_path):
+    """The environment of a program under strace, where the leak sanitizer, itself a tracer, cannot work."""
+    return {"PATH": os.environ["PATH"], "TMPDIR": str(tmp_path), "ASAN_OPTIONS": "detect_leaks=0"}
+
+
 @pytest.fixture(scope="session")
 def strace():
     if not shutil.which("strace"):
@@ -156,7 +161,7 @@ def test_nothing_is_missing(name, observe_tool, strace, tmp_path):
         pytest.skip("python3-numpy is not installed")
     trace = tmp_path / "trace"
     r = subprocess.run(["strace", "-f", "-y", "-s", "4096", "-e", "signal=none", "-e", "trace=%file,%process,getdents64,fchdir", "-o", trace, observe_tool, "used", *argv],
-                       capture_output=True, text=True, timeout=120, env={"PATH": os.environ["PATH"], "TMPDIR": str(tmp_path)})
+                       capture_output=True, text=True, timeout=120, env=traced(tmp_path))
     assert r.returncode == 0, r.stderr
     lines = list(step_lines(trace.read_text(errors="surrogateescape"), argv[0]))
     faults, n = missing(json.loads(r.stdout), lines)
@@ -169,7 +174,7 @@ def test_the_comparison_finds_what_is_missing(observe_tool, strace, tmp_path):
     """The check itself: a record with one entry taken out is found wanting."""
     argv, trace = COMMANDS["at"], tmp_path / "trace"
     r = subprocess.run(["strace", "-f", "-y", "-s", "4096", "-e", "signal=none", "-e", "trace=%file,%process,getdents64,fchdir", "-o", trace, observe_tool, "used", *argv],
-                       capture_output=True, text=True, timeout=120, env={"PATH": os.environ["PATH"], "TMPDIR": str(tmp_path)})
+                       capture_output=True, text=True, timeout=120, env=traced(tmp_path))
     used, lines = json.loads(r.stdout), list(step_lines(trace.read_text(), argv[0]))
     assert not missing(used, lines)[0]
     for key in ("files", "absent", "listed"):
@@ -180,7 +185,7 @@ def test_a_second_look_costs_one_stat_a_path(observe_tool, strace, tmp_path):
     """A record is checked again without opening a file or listing a folder."""
     trace = tmp_path / "trace"
     r = subprocess.run(["strace", "-o", trace, observe_tool, "holds", "1", PYTHON, "-c", "import json, ssl, email"], capture_output=True, text=True,
-                       timeout=120, env={"PATH": os.environ["PATH"], "TMPDIR": str(tmp_path)})
+                       timeout=120, env=traced(tmp_path))
     assert r.returncode == 0, r.stderr
     paths, calls = json.loads(r.stdout)["paths"], {}
     for line in trace.read_text().split("/the-last-check")[1].splitlines()[1:]:
