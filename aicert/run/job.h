@@ -107,6 +107,9 @@ int ai_job_step_node(struct ai_job *job, struct ai_job_step *s, struct ai_err *e
  */
 int ai_job_find_result(struct ai_job *job, struct ai_job_step *s, struct ai_err *err) AI_CHECKED;
 
+/* Are all outputs of a result node in the store? 1, 0. */
+int ai_job_outputs_there(struct ai_job *job, const json_t *result, struct ai_err *err) AI_CHECKED;
+
 /* Runs or reuses every step. AI_ESTEP when one failed (its failure is in the step). */
 int ai_job_execute(struct ai_job *job, struct ai_err *err) AI_CHECKED;
 /* Runs one step in the sandbox and collects its outputs into s->result. AI_ESTEP: s->failure says how. */

@@ -81,8 +81,8 @@ holds(const struct ai_job *job, const struct ai_digest *claims, const json_t *at
 	return ai_attestation_holds(attestation, &why) == 0;
 }
 
-static int
-outputs_there(struct ai_job *job, const json_t *result, struct ai_err *err)
+int
+ai_job_outputs_there(struct ai_job *job, const json_t *result, struct ai_err *err)
 {
 	size_t i;
 	json_t *o;
@@ -133,7 +133,7 @@ try_result(struct ai_job *job, struct ai_job_step *s, const struct ai_digest *id
 		because(s, ai_strdup("the cache names a result of another step for it"));
 		return 0;
 	}
-	r = outputs_there(job, result, err);
+	r = ai_job_outputs_there(job, result, err);
 	if (r == 0)
 		because(s, ai_strdup("an output of its last run is gone from the cache"));
 	if (r <= 0)

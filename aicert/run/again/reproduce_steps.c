@@ -83,23 +83,6 @@ proven_result(const struct reproduction *p, const char *step)
 	return NULL;
 }
 
-/* Are all outputs of a result in the store? 1, 0. */
-static int
-all_here(struct reproduction *p, const json_t *result, struct ai_err *err)
-{
-	size_t i;
-	json_t *o;
-	json_array_foreach(ai_json_arr(result, "outputs"), i, o) {
-		struct ai_ref ref;
-		if (ai_ref_get(o, &ref, err) < 0)
-			return err->code;
-		int r = ai_store_has(p->job.store, &ref, err);
-		if (r <= 0)
-			return r;
-	}
-	return 1;
-}
-
 /* Calls each step that one takes an output from; stops at a negative return. */
 static int
 each_need(struct reproduction *p, const struct ai_job_step *s, int (*need)(struct reproduction *, struct fate *, struct fate *, struct ai_err *),
@@ -121,7 +104,7 @@ static int
 need_step(struct reproduction *p, struct fate *f, struct fate *own, struct ai_err *err)
 {
 	(void)own;
-	int r = f->needed ? 1 : all_here(p, f->proven, err);
+	int r = f->needed ? 1 : ai_job_outputs_there(&p->job, f->proven, err);
 	if (r == 0)
 		f->needed = true;
 	return r < 0 ? r : 0;
@@ -274,7 +257,7 @@ report_step(struct reproduction *p, const struct ai_job_step *s, const struct fa
 static int
 hand_on(struct reproduction *p, struct ai_job_step *s, struct fate *f, json_t *result, bool same, struct ai_err *err)
 {
-	int r = same ? 1 : all_here(p, f->proven, err);
+	int r = same ? 1 : ai_job_outputs_there(&p->job, f->proven, err);
 	if (r < 0)
 		return r;
 	f->other_inputs = r == 0;
