@@ -154,6 +154,14 @@ def test_a_daemon_is_dead_before_outputs_are_collected(builder):
     builder.store_is_sound()
 
 
+def test_killed_in_the_middle_of_a_look_up(builder):
+    """Those that outlive the step's command die while the observer reads what they ask for: that is no failure of the step."""
+    for turn in range(12):
+        look = "while :; do test -e /usr/lib/none-$i || : < /etc/passwd; done"
+        timed(builder, 15, f'mkdir "$OUT_OUT"; echo {turn} > "$OUT_OUT/x"; for i in 1 2 3 4 5 6 7 8 9 10 11 12; do ({look}) & done; sleep 0.0{turn}', code=0)
+        shutil.rmtree(outputs(builder))
+
+
 @pytest.mark.parametrize("script", ["kill -9 -1", "kill -9 1; kill -TERM 1; sleep 5", "kill -STOP -1", "kill -9 $PPID; kill -9 $$"])
 def test_a_step_that_kills_everything_it_can_kills_itself(builder, script):
     r = timed(builder, 15, f'mkdir "$OUT_OUT"; echo x > "$OUT_OUT/x"; {script}; sleep 5', limits="    limits: { time: 3s }\n")

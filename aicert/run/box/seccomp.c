@@ -299,8 +299,11 @@ ai_filter_install(const struct ai_filter *f, int *listener_out, struct ai_err *e
 	if (f->fstat_at)
 		((struct sock_filter *)f->code)[f->fstat_at].k = learn_fstat();
 	struct sock_fprog program = { .len = (unsigned short)f->n, .filter = f->code };
-	unsigned long flags = listener_out ? SECCOMP_FILTER_FLAG_NEW_LISTENER : 0;
+	/* No program expects EINTR of stat or execve: a call that is being looked at is not ended by a signal that does not kill. */
+	unsigned long flags = listener_out ? SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV : 0;
 	long r = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program);
+	if (r < 0 && errno == EINVAL && listener_out) /* before Linux 5.19 */
+		r = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &program);
 	if (r < 0)
 		return ai_fail_errno(err, AI_EENV, "seccomp: cannot install the filter");
 	if (listener_out)

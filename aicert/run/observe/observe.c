@@ -121,6 +121,16 @@ coarse_ms(void)
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
+/* Whether the caller still waits for the answer; when it was killed meanwhile, its number may be another's. */
+static bool
+still_waits(const struct ai_observer *o)
+{
+	int saved = errno;
+	bool yes = ioctl(o->listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &o->call_id) == 0;
+	errno = saved;
+	return yes;
+}
+
 /*
  * /proc/PID/mem, kept open for a while: a read through it costs half of process_vm_readv. It stays with the memory that the
  * process had when it was opened, so it is let go at each exec, and soon, before another process can have the number.
@@ -144,7 +154,8 @@ open_memory(struct ai_observer *o, pid_t pid, bool afresh, struct ai_err *err)
 	snprintf(name, sizeof name, "/proc/%d/mem", pid);
 	o->memory[i].fd = open(name, O_RDONLY | O_CLOEXEC);
 	o->memory[i].pid = o->memory[i].fd < 0 ? 0 : pid;
-	if (o->memory[i].fd < 0 && (errno == EACCES || errno == EPERM)) {
+	/* What is being killed has its memory no more, and its files in /proc are root's then: that refuses nothing. */
+	if (o->memory[i].fd < 0 && (errno == EACCES || errno == EPERM) && still_waits(o)) {
 		ai_fail_errno(err, AI_EENV, "observer: cannot read the paths of a process of the step");
 		return ai_hint(err, "sysctl kernel.yama.ptrace_scope must be less than 3");
 	}
@@ -279,12 +290,11 @@ path_of(struct ai_observer *o, const struct call *c, const struct seccomp_data *
 }
 
 static int
-note(struct ai_observer *o, const struct call *c, const struct seccomp_notif *in, struct ai_err *err)
+note(struct ai_observer *o, const struct call *c, const struct seccomp_data *d, struct ai_err *err)
 {
 	struct asked a = { .opened = -1 };
-	int r = path_of(o, c, &in->data, &a, err);
-	/* Still the same caller? Else its number may have been another's when its memory was read. */
-	if (r > 0 && (a.floor || !ai_seen_done(o, o->text, a.use)) && ioctl(o->listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &in->id) == 0)
+	int r = path_of(o, c, d, &a, err);
+	if (r > 0 && (a.floor || !ai_seen_done(o, o->text, a.use)) && still_waits(o))
 		r = ai_seen_walk(o, o->text, a.floor, a.use, a.opened, err);
 	ai_close_fd(&a.opened);
 	return r < 0 ? r : 0;
@@ -316,9 +326,10 @@ serve(struct ai_observer *o)
 	}
 	size_t nr = (size_t)in.n.data.nr;
 	o->caller = (pid_t)in.n.pid;
-	if (nr < sizeof calls / sizeof *calls && calls[nr].how != NOTHING && note(o, &calls[nr], &in.n, &o->err) < 0)
+	o->call_id = in.n.id;
+	if (nr < sizeof calls / sizeof *calls && calls[nr].how != NOTHING && note(o, &calls[nr], &in.n.data, &o->err) < 0)
 		return o->err.code;
-	if (nr < sizeof second / sizeof *second && second[nr].how != NOTHING && note(o, &second[nr], &in.n, &o->err) < 0)
+	if (nr < sizeof second / sizeof *second && second[nr].how != NOTHING && note(o, &second[nr], &in.n.data, &o->err) < 0)
 		return o->err.code;
 	if (nr == __NR_execve || nr == __NR_execveat)
 		forget_memory(o);

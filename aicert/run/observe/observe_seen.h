@@ -53,6 +53,7 @@ struct ai_observer {
 	size_t n_host, cap_host;
 	int root;                    /* the sandbox's root, borrowed; -1 */
 	pid_t caller;                /* the thread whose call is being looked at */
+	uint64_t call_id;            /* of the call, for SECCOMP_IOCTL_NOTIF_ID_VALID */
 
 	/* observe.c */
 	bool running;
