@@ -7,186 +7,210 @@
 #include <openssl/x509v3.h>
 #include <string.h>
 
+#include "attest/chain_parts.h"
 #include "base/buf.h"
+#include "base/when.h"
 
 enum {
-	MAX_CERTIFICATES = 8,
 	MIN_SECURITY_BITS = 100, /* SHA-256 has 128, RSA-2048 112; SHA-1 has 63 */
 };
 
-/* The parsed chain, leaf first. */
-struct certs {
-	X509 *x[MAX_CERTIFICATES];
-	size_t n;
-};
+/* --- from text to certificates ------------------------------------------------- */
 
 static void
-free_certs(struct certs *c)
+free_certs(struct ai_certs *certs)
 {
-	for (size_t i = 0; i < c->n; i++)
-		X509_free(c->x[i]);
+	for (size_t i = 0; certs && i < certs->n; i++)
+		X509_free(certs->c[i].x);
+	free(certs);
 	/* What failed to parse or verify is already said in our words. */
 	ERR_clear_error();
 }
 
-/* Do these DER bytes, parsed and written again, with nothing cached, give themselves? */
-static bool
-reencodes(X509 *x, const struct ai_buf *der)
+static int
+parse_der(const struct ai_buf *der, struct ai_cert *out, struct ai_err *err)
 {
-	unsigned char *again = NULL;
-	/* i2d alone repeats the to-be-signed bytes as they came; i2d_re_X509_tbs makes it encode them. */
-	int n = i2d_re_X509_tbs(x, &again);
-	OPENSSL_free(again);
-	again = NULL;
-	if (n > 0)
-		n = i2d_X509(x, &again);
-	bool same = n > 0 && (size_t)n == der->len && memcmp(again, der->data, der->len) == 0;
-	OPENSSL_free(again);
-	return same;
+	const unsigned char *p = (const unsigned char *)der->data;
+	struct ai_cert c = { .x = der->len ? d2i_X509(NULL, &p, (long)der->len) : NULL };
+	struct ai_digest whole;
+	int r = 0;
+	ai_sha256(der->data, der->len, &whole);
+	if (!c.x)
+		return ai_fail(err, AI_EINPUT, "not an X.509 certificate");
+	if (p != (const unsigned char *)der->data + der->len)
+		r = ai_fail(err, AI_EINPUT, "bytes follow its end");
+	else if (!X509_get0_pubkey(c.x))
+		r = ai_fail(err, AI_EINPUT, "its public key cannot be read");
+	else
+		r = ai_cert_describe(&c, err);
+	/* The signed part is written again as it came, all around it anew: where that gives other bytes, somebody could have put them there. */
+	if (r == 0 && !ai_digest_eq(&c.der, &whole))
+		r = ai_fail(err, AI_EINPUT, "not DER: its encoding is not the only one of its content");
+	if (r < 0)
+		X509_free(c.x);
+	else
+		*out = c;
+	return r;
 }
 
 static int
-parse_one(const json_t *text, struct certs *c, struct ai_err *err)
+parse_one(const json_t *text, struct ai_chain_memo *memo, struct ai_certs *certs, struct ai_err *err)
 {
 	AI_BUF_AUTO der = AI_BUF(AI_MAX_CERT);
+	struct ai_digest key;
 	if (!json_is_string(text))
 		return ai_fail(err, AI_EINPUT, "not base64 text");
-	if (ai_b64_get(json_string_value(text), json_string_length(text), &der, err) < 0)
-		return err->code;
-	const unsigned char *p = (const unsigned char *)der.data;
-	X509 *x = der.len ? d2i_X509(NULL, &p, (long)der.len) : NULL;
-	if (!x)
-		return ai_fail(err, AI_EINPUT, "not an X.509 certificate");
-	c->x[c->n++] = x;
-	if (p != (const unsigned char *)der.data + der.len)
-		return ai_fail(err, AI_EINPUT, "bytes follow its end");
-	if (!reencodes(x, &der))
-		return ai_fail(err, AI_EINPUT, "not DER: its encoding is not the only one of its content");
-	if (!X509_get0_pubkey(x))
-		return ai_fail(err, AI_EINPUT, "its public key cannot be read");
+	ai_sha256(json_string_value(text), json_string_length(text), &key);
+	if (!ai_memo_cert(memo, &key, &certs->c[certs->n])) {
+		if (ai_b64_get(json_string_value(text), json_string_length(text), &der, err) < 0 || parse_der(&der, &certs->c[certs->n], err) < 0)
+			return err->code;
+		ai_memo_put_cert(memo, &key, &certs->c[certs->n]);
+	}
+	certs->n++;
 	return 0;
 }
 
+/* --- do they hold together ---------------------------------------------------------- */
+
+/* How many certificates between this one and the leaf count for a path length: not those that name themselves (RFC 5280, 4.2.1.9). */
 static int
-check_extensions(X509 *x, size_t i, struct ai_err *err)
+check_place(const struct ai_certs *certs, size_t i, struct ai_err *err)
 {
-	uint32_t flags = X509_get_extension_flags(x);
-	if (flags & EXFLAG_INVALID)
-		return ai_fail(err, AI_ENO, "its extensions are malformed");
-	if (flags & EXFLAG_CRITICAL)
-		return ai_fail(err, AI_ENO, "has a critical extension that nobody here understands");
-	if (i == 0 && X509_check_ca(x) != 0)
-		return ai_fail(err, AI_ENO, "is a CA, which the certificate of an attestation key is not");
+	const struct ai_cert *c = &certs->c[i];
+	if (c->malformed)
+		return ai_fail(err, AI_ENO, "%s", c->malformed);
+	if (i == 0 && X509_check_ca(c->x) != 0)
+		return ai_fail(err, AI_ENO, "is a CA, which the certificate of a TPM's key is not");
 	/* 1: basicConstraints says CA, and keyUsage allows signing certificates. The other "yes" answers are guesses at old ones. */
-	if (i > 0 && X509_check_ca(x) != 1)
+	if (i > 0 && X509_check_ca(c->x) != 1)
 		return ai_fail(err, AI_ENO, "is not a CA, and signs the one before it");
-	long room = X509_get_pathlen(x);
+	long room = X509_get_pathlen(c->x);
 	if (i > 0 && room >= 0 && (size_t)room < i - 1)
 		return ai_fail(err, AI_ENO, "allows %ld CAs below it: got %zu", room, i - 1);
 	return 0;
 }
 
-/* Is x signed by issuer, by name and by signature, with algorithms that still bind? */
+/* Is c signed by issuer, by name and by signature, with algorithms that still bind? */
 static int
-check_link(X509 *x, X509 *issuer, struct ai_err *err)
+check_link(const struct ai_cert *c, const struct ai_cert *issuer, struct ai_chain_memo *memo, struct ai_err *err)
 {
 	int bits = 0;
-	if (X509_NAME_cmp(X509_get_issuer_name(x), X509_get_subject_name(issuer)) != 0)
+	if (ai_memo_link(memo, &c->der, &issuer->der))
+		return 0;
+	if (X509_NAME_cmp(X509_get_issuer_name(c->x), X509_get_subject_name(issuer->x)) != 0)
 		return ai_fail(err, AI_ENO, "its issuer is not the subject of the next");
-	if (X509_verify(x, X509_get0_pubkey(issuer)) != 1)
-		return ai_fail(err, AI_ENO, "its signature is not by the key of the next");
-	if (X509_get_signature_info(x, NULL, NULL, &bits, NULL) != 1 || bits < MIN_SECURITY_BITS
-		|| EVP_PKEY_get_security_bits(X509_get0_pubkey(issuer)) < MIN_SECURITY_BITS)
+	if (X509_get_signature_info(c->x, NULL, NULL, &bits, NULL) != 1 || bits < MIN_SECURITY_BITS
+		|| EVP_PKEY_get_security_bits(X509_get0_pubkey(issuer->x)) < MIN_SECURITY_BITS)
 		return ai_fail(err, AI_ENO, "its signature algorithm is too weak");
+	if (X509_verify(c->x, X509_get0_pubkey(issuer->x)) != 1)
+		return ai_fail(err, AI_ENO, "its signature is not by the key of the next");
+	ai_memo_put_link(memo, &c->der, &issuer->der);
 	return 0;
 }
 
 static bool
-names_itself(X509 *x)
+is_exact_anchor(const struct ai_cert *c, const struct ai_roots *roots)
 {
-	return X509_NAME_cmp(X509_get_issuer_name(x), X509_get_subject_name(x)) == 0;
+	const struct ai_anchor *a = roots ? ai_roots_find(roots, &c->spki, &c->der, ~0u) : NULL;
+	return a && a->exact;
+}
+
+/* The last: somebody absent might have signed it, and then it could say anything, for nobody would check. */
+static int
+check_last(const struct ai_cert *c, const struct ai_roots *roots, struct ai_chain_memo *memo, struct ai_err *err)
+{
+	if (is_exact_anchor(c, roots) || ai_memo_link(memo, &c->der, &c->der))
+		return 0;
+	if (!c->names_itself)
+		return ai_fail(err, AI_ENO, "is the last and not self-signed: its issuer's certificate is missing");
+	/* Its strength is of no matter: it makes the bytes whole, and whether the key is believed is asked elsewhere. */
+	if (X509_verify(c->x, X509_get0_pubkey(c->x)) != 1)
+		return ai_fail(err, AI_ENO, "says it is self-signed, and its signature is not its own");
+	ai_memo_put_link(memo, &c->der, &c->der);
+	return 0;
 }
 
 static int
-check_order(const struct certs *c, struct ai_err *err)
+check_order(const struct ai_certs *certs, const struct ai_roots *roots, struct ai_chain_memo *memo, struct ai_err *err)
 {
-	for (size_t i = 0; i < c->n; i++) {
-		bool last = i + 1 == c->n;
-		if (check_extensions(c->x[i], i, err) < 0)
+	for (size_t i = 0; i < certs->n; i++) {
+		const struct ai_cert *c = &certs->c[i];
+		bool last = i + 1 == certs->n;
+		if (check_place(certs, i, err) < 0)
 			return ai_in(err, "certificate %zu", i);
-		if (!last && names_itself(c->x[i]))
+		if (!last && c->names_itself)
 			return ai_fail(err, AI_ENO, "certificate %zu: is self-signed, and certificates are left over after it", i);
-		if (!last && check_link(c->x[i], c->x[i + 1], err) < 0)
+		if (!last && is_exact_anchor(c, roots))
+			return ai_fail(err, AI_ENO, "certificate %zu: is an anchor itself, and certificates are left over after it", i);
+		if ((last ? check_last(c, roots, memo, err) : check_link(c, c + 1, memo, err)) < 0)
 			return ai_in(err, "certificate %zu", i);
-		/* A last one signed by somebody absent could say anything: nobody would check its signature. */
-		if (last && !names_itself(c->x[i]))
-			return ai_fail(err, AI_ENO, "certificate %zu: is the last and not self-signed: its issuer's certificate is missing", i);
-		if (last && X509_verify(c->x[i], X509_get0_pubkey(c->x[i])) != 1)
-			return ai_fail(err, AI_ENO, "certificate %zu: says it is self-signed, and its signature is not its own", i);
 	}
 	return 0;
 }
 
-/* One line of printable ASCII; fresh memory, NULL when there is none. */
-static char *
-name_text(X509_NAME *name)
-{
-	BIO *bio = BIO_new(BIO_s_mem());
-	char *text = NULL, *p;
-	if (bio && X509_NAME_print_ex(bio, name, 0, XN_FLAG_ONELINE) >= 0) {
-		long n = BIO_get_mem_data(bio, &p);
-		text = ai_strndup(n > 0 ? p : "", n > 0 ? (size_t)n : 0);
-	}
-	BIO_free(bio);
-	return text;
-}
-
 static int
-describe(const struct certs *c, struct ai_chain *out, struct ai_err *err)
+describe(struct ai_certs *certs, struct ai_chain *out, struct ai_err *err)
 {
-	X509 *last = c->x[c->n - 1];
-	struct ai_chain d = { .self_signed = true /* check_order saw to it */ };
-	unsigned char *spki = NULL;
-	int n = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(last), &spki);
-	if (n > 0)
-		ai_sha256(spki, (size_t)n, &d.root_spki);
-	OPENSSL_free(spki);
-	d.subject = name_text(X509_get_subject_name(c->x[0]));
-	d.issuer = name_text(X509_get_subject_name(last));
-	if (n <= 0 || !d.subject || !d.issuer) {
+	const struct ai_cert *last = &certs->c[certs->n - 1];
+	struct ai_chain d = { .n = certs->n, .self_signed = last->names_itself, .root_spki = last->spki, .not_before = INT64_MIN, .not_after = INT64_MAX };
+	for (size_t i = 0; i < certs->n; i++) {
+		d.not_before = certs->c[i].not_before > d.not_before ? certs->c[i].not_before : d.not_before;
+		d.not_after = certs->c[i].not_after < d.not_after ? certs->c[i].not_after : d.not_after;
+	}
+	d.subject = ai_x509_name(X509_get_subject_name(certs->c[0].x));
+	d.issuer = ai_x509_name(X509_get_subject_name(last->x));
+	if (!d.subject || !d.issuer) {
 		ai_chain_done(&d);
 		return ai_nomem(err);
 	}
 	d.software = strstr(d.subject, "software TPM") || strstr(d.issuer, "software TPM");
+	d.certs = certs;
 	*out = d;
 	return 0;
 }
 
 static int
-check_chain(const json_t *certificates, const struct ai_ak *ak, struct certs *c, struct ai_chain *out, struct ai_err *err)
+check_chain(const json_t *certificates, const EVP_PKEY *pkey, const struct ai_roots *roots, struct ai_chain_memo *memo, struct ai_certs *certs,
+	struct ai_err *err)
 {
 	size_t n = json_array_size(certificates);
-	if (!json_is_array(certificates) || n > MAX_CERTIFICATES)
-		return ai_fail(err, AI_EINPUT, "not a list of at most %d", MAX_CERTIFICATES);
+	if (!json_is_array(certificates) || n > AI_MAX_CHAIN)
+		return ai_fail(err, AI_EINPUT, "not a list of at most %d", AI_MAX_CHAIN);
 	if (n == 0)
 		return ai_fail(err, AI_ENO, "there are none");
 	for (size_t i = 0; i < n; i++)
-		if (parse_one(json_array_get(certificates, i), c, err) < 0)
+		if (parse_one(json_array_get(certificates, i), memo, certs, err) < 0)
 			return ai_in(err, "certificate %zu", i);
-	if (EVP_PKEY_eq(X509_get0_pubkey(c->x[0]), ak->pkey) != 1)
+	if (EVP_PKEY_eq(X509_get0_pubkey(certs->c[0].x), pkey) != 1)
 		return ai_fail(err, AI_ENO, "certificate 0: its public key is not the attestation key");
-	if (check_order(c, err) < 0)
-		return err->code;
-	return describe(c, out, err);
+	return check_order(certs, roots, memo, err);
 }
 
 int
-ai_chain_check(const json_t *certificates, const struct ai_ak *ak, struct ai_chain *out, struct ai_err *err)
+ai_chain_check_memo(const json_t *certificates, const void *pkey, const struct ai_roots *roots, struct ai_chain_memo *memo, struct ai_chain *out,
+	struct ai_err *err)
 {
-	struct certs c = { .n = 0 };
-	int r = check_chain(certificates, ak, &c, out, err);
-	free_certs(&c);
+	struct ai_certs *certs = ai_calloc(1, sizeof *certs);
+	if (!certs)
+		return ai_nomem(err);
+	int r = check_chain(certificates, pkey, roots, memo, certs, err);
+	if (r == 0)
+		r = describe(certs, out, err);
+	if (r < 0)
+		free_certs(certs);
 	return r < 0 ? ai_in(err, "certificates") : 0;
+}
+
+int
+ai_chain_check_key(const json_t *certificates, const void *pkey, const struct ai_roots *roots, struct ai_chain *out, struct ai_err *err)
+{
+	return ai_chain_check_memo(certificates, pkey, roots, NULL, out, err);
+}
+
+int
+ai_chain_check(const json_t *certificates, const struct ai_ak *ak, const struct ai_roots *roots, struct ai_chain *out, struct ai_err *err)
+{
+	return ai_chain_check_memo(certificates, ak->pkey, roots, NULL, out, err);
 }
 
 void
@@ -194,5 +218,88 @@ ai_chain_done(struct ai_chain *c)
 {
 	free(c->subject);
 	free(c->issuer);
+	free_certs(c->certs);
 	c->subject = c->issuer = NULL;
+	c->certs = NULL;
+}
+
+/* --- does this verifier believe it ------------------------------------------------------ */
+
+static const char *
+role_for(ai_role role)
+{
+	switch (role) {
+	case AI_ROLE_EK:
+		return "endorsement keys";
+	case AI_ROLE_AK_CLOUD:
+		return "the attestation keys of a cloud";
+	case AI_ROLE_AK_CA:
+		return "the attestation keys that a CA enrolled";
+	case AI_ROLE_TSA:
+		return "time stamps";
+	}
+	return "?";
+}
+
+/* The last certificate is no anchor for any of these roles: is it one for another? */
+static int
+fail_anchor(const struct ai_chain *c, const struct ai_cert *last, const struct ai_roots *roots, struct ai_err *err)
+{
+	AI_BUF_AUTO others = AI_BUF(AI_MAX_QUOTE);
+	for (unsigned role = 1; role <= AI_ROLE_TSA; role <<= 1)
+		if (ai_roots_find(roots, &last->spki, &last->der, role))
+			ai_buf_printf(&others, "%s%s", others.len ? " and " : "", role_for((ai_role)role));
+	if (ai_buf_ok(&others, "roots", err) < 0)
+		return err->code;
+	if (others.len)
+		return ai_fail(err, AI_ENO, "end at '%.300s', which is an anchor for %s only", c->issuer, others.data);
+	return ai_fail(err, AI_ENO, "end at '%.300s', which is not an anchor of this verifier", c->issuer);
+}
+
+static int
+check_revoked(const struct ai_certs *certs, const struct ai_roots *roots, struct ai_err *err)
+{
+	for (size_t i = 0; i < certs->n; i++)
+		if (ai_roots_revoked(roots, &certs->c[i].spki) || ai_roots_revoked(roots, &certs->c[i].der)) {
+			AI_FREE char *name = ai_x509_name(X509_get_subject_name(certs->c[i].x));
+			return ai_fail(err, AI_ENO, "certificate %zu '%.300s': was revoked by this verifier", i, name ? name : "");
+		}
+	return 0;
+}
+
+static int
+check_time(const struct ai_certs *certs, int64_t at, struct ai_err *err)
+{
+	for (size_t i = 0; i < certs->n; i++) {
+		const struct ai_cert *c = &certs->c[i];
+		char limit[AI_WHEN_TEXT], judged[AI_WHEN_TEXT];
+		if (at >= c->not_before && at <= c->not_after)
+			continue;
+		ai_when_text(at, judged);
+		ai_when_text(at < c->not_before ? c->not_before : c->not_after, limit);
+		AI_FREE char *name = ai_x509_name(X509_get_subject_name(c->x));
+		if (at < c->not_before)
+			return ai_fail(err, AI_ENO, "certificate %zu '%.300s': not yet valid at %s: it begins at %s", i, name ? name : "", judged, limit);
+		return ai_fail(err, AI_ENO, "certificate %zu '%.300s': expired at %s: judged at %s", i, name ? name : "", limit, judged);
+	}
+	return 0;
+}
+
+int
+ai_chain_trust(const struct ai_chain *c, const struct ai_roots *roots, unsigned roles, int64_t at, const struct ai_anchor **anchor, struct ai_err *err)
+{
+	const struct ai_cert *last = &c->certs->c[c->n - 1];
+	const struct ai_anchor *a = ai_roots_find(roots, &last->spki, &last->der, roles);
+	int r = a ? 0 : fail_anchor(c, last, roots, err);
+	if (r == 0)
+		r = check_revoked(c->certs, roots, err);
+	if (r == 0)
+		r = check_time(c->certs, at, err);
+	/* A cloud's root that vouches for endorsement keys as well: what was asked for says which of the two the leaf must be. */
+	if (r == 0)
+		r = ai_chain_leaf(c->certs, (a->roles & roles) == AI_ROLE_EK ? AI_PROFILE_EK : a->profile, err);
+	if (r < 0)
+		return ai_in(err, "certificates");
+	*anchor = a;
+	return 0;
 }

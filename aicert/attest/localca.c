@@ -214,7 +214,7 @@ ai_localca_certificates(const char *dir, const char *kind, const struct ai_ak *a
 		return err->code;
 	if (append_file(list, leaf_path, err) < 0 || append_file(list, ca_path, err) < 0)
 		return err->code;
-	if (ai_chain_check(list, ak, &chain, err) < 0) {
+	if (ai_chain_check(list, ak, NULL, &chain, err) < 0) {
 		err->code = AI_EENV;
 		return ai_in(err, "%s and ca.der", leaf_path);
 	}

@@ -115,7 +115,7 @@ accepts_good_chains(void **state)
 	struct spec leaf = LEAF, root = ROOT, middle = MIDDLE, low = LEAF_OF_MIDDLE;
 	struct ai_chain c;
 	AI_JSON *two = list2(&leaf, &root);
-	ok(ai_chain_check(two, &ak, &c, &err));
+	ok(ai_chain_check(two, &ak, NULL, &c, &err));
 	assert_string_equal(c.subject, "CN = leaf");
 	assert_string_equal(c.issuer, "CN = root");
 	assert_true(c.self_signed);
@@ -123,12 +123,12 @@ accepts_good_chains(void **state)
 	struct ai_digest spki = c.root_spki;
 	ai_chain_done(&c);
 	AI_JSON *three = json_pack("[o, o, o]", cert(&low), cert(&middle), cert(&root));
-	ok(ai_chain_check(three, &ak, &c, &err));
+	ok(ai_chain_check(three, &ak, NULL, &c, &err));
 	assert_true(ai_digest_eq(&spki, &c.root_spki));
 	ai_chain_done(&c);
 	root.subject = root.issuer = leaf.issuer = "my software TPM CA";
 	AI_JSON *soft = list2(&leaf, &root);
-	ok(ai_chain_check(soft, &ak, &c, &err));
+	ok(ai_chain_check(soft, &ak, NULL, &c, &err));
 	assert_true(c.software);
 	ai_chain_done(&c);
 }
@@ -147,7 +147,7 @@ local_ca_is_made_once(void **state)
 	assert_true(ai_localca_exists(dir));
 	ok(ai_localca_certificates(dir, "ecc", &ak, &second, &err));
 	assert_true(json_equal(first, second));
-	ok(ai_chain_check(first, &ak, &c, &err));
+	ok(ai_chain_check(first, &ak, NULL, &c, &err));
 	assert_string_equal(c.subject, "CN = aicert AK (software TPM)");
 	assert_string_equal(c.issuer, "CN = aicert local CA (software TPM)");
 	assert_true(c.software && c.self_signed);
@@ -174,7 +174,7 @@ static void
 refused_chain(json_t *list, int code, const char *words)
 {
 	struct ai_chain c = { .subject = (char *)&ak };
-	refused(code, words, ai_chain_check(list, &ak, &c, &err));
+	refused(code, words, ai_chain_check(list, &ak, NULL, &c, &err));
 	assert_ptr_equal(c.subject, &ak);
 	json_decref(list);
 }
@@ -272,7 +272,7 @@ no_flipped_byte_passes(void **state)
 			ai_b64_put(&again, der.data, der.len);
 			der.data[i] ^= 1;
 			json_array_set_new(list, which, json_stringn(again.data, again.len));
-			if (ai_chain_check(list, &ak, &c, &e) == 0)
+			if (ai_chain_check(list, &ak, NULL, &c, &e) == 0)
 				fail_msg("certificate %zu: byte %zu flipped passes", which, i);
 			assert_true(e.text[0]);
 		}
@@ -315,14 +315,14 @@ real_cloud_chain_passes(void **state)
 	ok(ai_ak_parse((const uint8_t *)area.data, area.len, &real, &err));
 	AI_JSON *list = json_pack("[o, o, o]", file_cert("extracted/gce-cos-85-no-nonce/akcert.der"),
 		file_cert("server/ca-certs/tpm_ek_intermediate_2.crt"), file_cert("server/ca-certs/tpm_ek_root_1.cer"));
-	ok(ai_chain_check(list, &real, &c, &err));
+	ok(ai_chain_check(list, &real, NULL, &c, &err));
 	assert_true(c.self_signed);
 	assert_false(c.software);
 	assert_non_null(strstr(c.issuer, "tpm_ek_v1_cloud_host_root"));
 	ai_chain_done(&c);
-	refused(AI_ENO, "not the attestation key", ai_chain_check(list, &ak, &c, &err));
+	refused(AI_ENO, "not the attestation key", ai_chain_check(list, &ak, NULL, &c, &err));
 	json_array_set_new(list, 1, file_cert("server/ca-certs/tpm_ek_intermediate_3.crt"));
-	refused(AI_ENO, "certificate 0", ai_chain_check(list, &real, &c, &err));
+	refused(AI_ENO, "certificate 0", ai_chain_check(list, &real, NULL, &c, &err));
 	ai_ak_done(&real);
 }
 
