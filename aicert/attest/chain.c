@@ -170,8 +170,8 @@ describe(struct ai_certs *certs, struct ai_chain *out, struct ai_err *err)
 }
 
 static int
-check_chain(const json_t *certificates, const EVP_PKEY *pkey, const struct ai_roots *roots, struct ai_chain_memo *memo, struct ai_certs *certs,
-	struct ai_err *err)
+check_chain(const json_t *certificates, const EVP_PKEY *pkey, const char *what, const struct ai_roots *roots, struct ai_chain_memo *memo,
+	struct ai_certs *certs, struct ai_err *err)
 {
 	size_t n = json_array_size(certificates);
 	if (!json_is_array(certificates) || n > AI_MAX_CHAIN)
@@ -182,18 +182,18 @@ check_chain(const json_t *certificates, const EVP_PKEY *pkey, const struct ai_ro
 		if (parse_one(json_array_get(certificates, i), memo, certs, err) < 0)
 			return ai_in(err, "certificate %zu", i);
 	if (EVP_PKEY_eq(X509_get0_pubkey(certs->c[0].x), pkey) != 1)
-		return ai_fail(err, AI_ENO, "certificate 0: its public key is not the attestation key");
+		return ai_fail(err, AI_ENO, "certificate 0: its public key is not the %s", what);
 	return check_order(certs, roots, memo, err);
 }
 
-int
-ai_chain_check_memo(const json_t *certificates, const void *pkey, const struct ai_roots *roots, struct ai_chain_memo *memo, struct ai_chain *out,
+static int
+check(const json_t *certificates, const EVP_PKEY *pkey, const char *what, const struct ai_roots *roots, struct ai_chain_memo *memo, struct ai_chain *out,
 	struct ai_err *err)
 {
 	struct ai_certs *certs = ai_calloc(1, sizeof *certs);
 	if (!certs)
 		return ai_nomem(err);
-	int r = check_chain(certificates, pkey, roots, memo, certs, err);
+	int r = check_chain(certificates, pkey, what, roots, memo, certs, err);
 	if (r == 0)
 		r = describe(certs, out, err);
 	if (r < 0)
@@ -202,15 +202,22 @@ ai_chain_check_memo(const json_t *certificates, const void *pkey, const struct a
 }
 
 int
-ai_chain_check_key(const json_t *certificates, const void *pkey, const struct ai_roots *roots, struct ai_chain *out, struct ai_err *err)
+ai_chain_check(const json_t *certificates, const struct ai_ak *ak, const struct ai_roots *roots, struct ai_chain *out, struct ai_err *err)
 {
-	return ai_chain_check_memo(certificates, pkey, roots, NULL, out, err);
+	return check(certificates, ak->pkey, "attestation key", roots, NULL, out, err);
 }
 
 int
-ai_chain_check(const json_t *certificates, const struct ai_ak *ak, const struct ai_roots *roots, struct ai_chain *out, struct ai_err *err)
+ai_chain_check_memo(const json_t *certificates, const struct ai_ak *ak, const struct ai_roots *roots, struct ai_chain_memo *memo, struct ai_chain *out,
+	struct ai_err *err)
 {
-	return ai_chain_check_memo(certificates, ak->pkey, roots, NULL, out, err);
+	return check(certificates, ak->pkey, "attestation key", roots, memo, out, err);
+}
+
+int
+ai_chain_check_key(const json_t *certificates, const void *pkey, const struct ai_roots *roots, struct ai_chain *out, struct ai_err *err)
+{
+	return check(certificates, pkey, "key that it is to speak for", roots, NULL, out, err);
 }
 
 void

@@ -60,8 +60,8 @@ void ai_chain_done(struct ai_chain *c);
  */
 int ai_chain_memo_new(struct ai_chain_memo **out, struct ai_err *err) AI_CHECKED;
 void ai_chain_memo_free(struct ai_chain_memo *m);
-int ai_chain_check_memo(const json_t *certificates, const void *pkey, const struct ai_roots *roots, struct ai_chain_memo *memo, struct ai_chain *out,
-	struct ai_err *err) AI_CHECKED;
+int ai_chain_check_memo(const json_t *certificates, const struct ai_ak *ak, const struct ai_roots *roots, struct ai_chain_memo *memo,
+	struct ai_chain *out, struct ai_err *err) AI_CHECKED;
 
 /* The URLs (http, https) where a certificate (DER) says that its issuer's is: AIA caIssuers. Array of strings; new reference. */
 int ai_chain_issuer_urls(const void *der, size_t n, json_t **out, struct ai_err *err) AI_CHECKED;
