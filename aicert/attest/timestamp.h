@@ -30,9 +30,10 @@ int ai_timestamp_request(const struct ai_digest *imprint, const uint8_t nonce[8]
 
 /*
  * ai_timestamp_answer -- the token (DER of ContentInfo, appended) of a TimeStampResp that grants this request: status, imprint, nonce, and a
- * signature by the certificate inside. AI_ENO when it does not; AI_EINPUT when it is no TimeStampResp.
+ * signature by the certificate inside. AI_ENO when it does not; AI_EINPUT when it is no TimeStampResp. The token is written as DER, however the
+ * authority wrote it. nonce NULL: not compared, for an answer that was got by other means; an old answer over this imprint is no worse a stamp.
  */
-int ai_timestamp_answer(const void *answer, size_t n, const struct ai_digest *imprint, const uint8_t nonce[8], struct ai_buf *token,
+int ai_timestamp_answer(const void *answer, size_t n, const struct ai_digest *imprint, const uint8_t *nonce, struct ai_buf *token,
 	struct ai_err *err) AI_CHECKED;
 
 struct ai_stamp {
@@ -44,7 +45,7 @@ struct ai_stamp {
 
 /*
  * ai_timestamp_check -- is this token a good stamp over this imprint?
- * Its signature, signing-certificate attribute, policy and imprint must hold (AI_ENO else: the proof was altered, or this is the
+ * Its signature, signing-certificate attribute, signer's profile and imprint must hold (AI_ENO else: the proof was altered, or this is the
  * stamp of another signature). Whether its certificates end, at the stamped time, at an anchor of role tsa is said in *out.
  */
 int ai_timestamp_check(const void *token, size_t n, const struct ai_digest *imprint, const struct ai_roots *roots, struct ai_stamp *out,
