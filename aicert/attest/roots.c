@@ -234,6 +234,31 @@ read_certificate(const void *bytes, size_t n, struct ai_err *err)
 	return NULL;
 }
 
+int
+ai_roots_der(const void *certificate, size_t n, struct ai_buf *out, struct ai_err *err)
+{
+	X509 *x = read_certificate(certificate, n, err);
+	unsigned char *der = NULL;
+	int size = x ? i2d_X509(x, &der) : 0;
+	if (size > 0)
+		ai_buf_put(out, der, (size_t)size);
+	OPENSSL_free(der);
+	X509_free(x);
+	return size > 0 ? ai_buf_ok(out, "certificate", err) : err->code ? err->code : ai_nomem(err);
+}
+
+int
+ai_roots_spki(const void *certificate, size_t n, struct ai_digest *out, struct ai_err *err)
+{
+	struct ai_cert c = { .x = read_certificate(certificate, n, err) };
+	int r = c.x ? ai_cert_describe(&c, err) : err->code;
+	if (r == 0)
+		*out = c.spki;
+	X509_free(c.x);
+	ERR_clear_error();
+	return r;
+}
+
 static ai_profile
 profile_of(ai_role role)
 {

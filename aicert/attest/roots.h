@@ -44,6 +44,7 @@ struct ai_anchor {
 	bool builtin;
 };
 
+struct ai_buf;
 struct ai_roots;
 
 /* The built-in anchors, or none of them. New. */
@@ -59,6 +60,9 @@ const struct ai_anchor *ai_roots_at(const struct ai_roots *r, size_t i);
  */
 int ai_roots_add(struct ai_roots *r, const void *certificate, size_t n, const char *name, ai_role role, const char *authority,
 	struct ai_err *err) AI_CHECKED;
+/* The DER of what ai_roots_add takes (appended), and the SHA-256 of the SPKI of any certificate (a leaf's too). AI_EINPUT when it is no certificate. */
+int ai_roots_der(const void *certificate, size_t n, struct ai_buf *out, struct ai_err *err) AI_CHECKED;
+int ai_roots_spki(const void *certificate, size_t n, struct ai_digest *out, struct ai_err *err) AI_CHECKED;
 /* Keeps only the anchors of these authorities or names (case-sensitive); AI_EUSAGE names a word that fits none. */
 int ai_roots_only(struct ai_roots *r, const char *const *words, size_t n, struct ai_err *err) AI_CHECKED;
 /* Takes the anchors of these authorities or names out; AI_EUSAGE as above. */

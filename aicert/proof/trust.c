@@ -1,4 +1,4 @@
-/* trust.c -- see trust.h.  SPDX-License-Identifier: Apache-2.0 */
+/* trust.c -- the file, and the keys in it. See trust.h.  SPDX-License-Identifier: Apache-2.0 */
 #include "proof/trust.h"
 
 #include <fcntl.h>
@@ -9,20 +9,51 @@
 #include "base/buf.h"
 #include "base/fs.h"
 #include "base/path.h"
+#include "base/when.h"
+#include "proof/trust_parts.h"
 
 enum { MIN_PREFIX = 8 };
 
+/* --- the file ------------------------------------------------------------------ */
+
+/* What each entry of an array must have: texts, and one digest. */
+static const struct { const char *array, *digest, *texts[4], *expected; bool always; } shapes[] = {
+	{ "keys", "fingerprint", { "name", "added" }, "{\"fingerprint\": 64 hex digits, \"name\", \"added\"}", true },
+	{ "roots", NULL, { "name", "role", "authority", "certificate" }, "{\"name\", \"role\", \"authority\", \"certificate\", \"added\"}", false },
+	{ "removed", "spki", { "name", "added" }, "{\"name\", \"spki\": 64 hex digits, \"added\"}", false },
+	{ "revoked", "id", { "added", "why" }, "{\"id\": 64 hex digits, \"added\", \"why\"}", false },
+};
+
 static int
-check_entry(const json_t *e, struct ai_err *err)
+check_entry(const json_t *e, size_t shape, struct ai_err *err)
 {
 	struct ai_digest d;
-	if (!ai_json_digest(e, "fingerprint", &d) || !ai_json_str(e, "name") || !ai_json_str(e, "added"))
-		return ai_fail(err, AI_EINPUT, "expected {\"fingerprint\": 64 hex digits, \"name\", \"added\"}");
+	bool good = !shapes[shape].digest || ai_json_digest(e, shapes[shape].digest, &d);
+	for (size_t i = 0; i < 4 && good && shapes[shape].texts[i]; i++)
+		good = ai_json_str(e, shapes[shape].texts[i]);
+	return good ? 0 : ai_fail(err, AI_EINPUT, "expected %s", shapes[shape].expected);
+}
+
+/* The arrays that are not there become empty ones. */
+static int
+check_file(json_t *whole, const char *file, struct ai_err *err)
+{
+	for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
+		bool absent = !json_object_get(whole, shapes[s].array);
+		if (absent && !shapes[s].always && json_object_set_new(whole, shapes[s].array, json_array()) < 0)
+			return ai_nomem(err);
+		json_t *entries = ai_json_arr(whole, shapes[s].array);
+		if (!entries)
+			return ai_fail(err, AI_EINPUT, "%s: '%s' is missing, or no array", file, shapes[s].array);
+		for (size_t i = 0; i < json_array_size(entries); i++)
+			if (check_entry(json_array_get(entries, i), s, err) < 0)
+				return ai_in(err, "%s: %s[%zu]", file, shapes[s].array, i);
+	}
 	return 0;
 }
 
 int
-ai_trust_read(const char *data, json_t **out, struct ai_err *err)
+ai_trust_file(const char *data, json_t **out, struct ai_err *err)
 {
 	AI_FREE char *file = ai_join(data, "trust.json");
 	AI_BUF_AUTO text = AI_BUF(AI_MAX_TEXT);
@@ -32,99 +63,89 @@ ai_trust_read(const char *data, json_t **out, struct ai_err *err)
 	int r = ai_read_file_if(AT_FDCWD, file, &text, err);
 	if (r < 0)
 		return r;
-	if (r == 0) {
-		json_t *none = json_array();
-		if (!none)
-			return ai_nomem(err);
-		*out = none;
-		return 0;
-	}
-	if (ai_json_parse(text.data ? text.data : "", text.len, file, &whole, err) < 0)
+	if (r == 0)
+		ai_buf_puts(&text, "{\"keys\":[]}");
+	if (ai_buf_ok(&text, file, err) < 0 || ai_json_parse(text.data ? text.data : "", text.len, file, &whole, err) < 0
+		|| check_file(whole, file, err) < 0)
 		return err->code;
-	json_t *keys = ai_json_arr(whole, "keys");
-	if (!keys)
-		return ai_fail(err, AI_EINPUT, "%s: 'keys' is missing, or no array", file);
-	for (size_t i = 0; i < json_array_size(keys); i++)
-		if (check_entry(json_array_get(keys, i), err) < 0)
-			return ai_in(err, "%s: keys[%zu]", file, i);
-	*out = json_incref(keys);
+	*out = json_incref(whole);
 	return 0;
 }
 
-static int
-write_keys(const char *data, json_t *keys, struct ai_err *err)
+int
+ai_trust_write(const char *data, const json_t *whole, struct ai_err *err)
 {
 	AI_FREE char *file = ai_join(data, "trust.json");
 	AI_BUF_AUTO text = AI_BUF(AI_MAX_TEXT);
-	AI_JSON *whole = json_pack("{s:O}", "keys", keys);
-	if (!file || !whole)
+	if (!file)
 		return ai_nomem(err);
 	if (ai_json_pretty(whole, &text, err) < 0 || ai_mkdirs(data, 0700, err) < 0)
 		return err->code;
 	return ai_write_file(AT_FDCWD, file, text.data, text.len, 0600, err);
 }
 
-static int
-today(char out[21], struct ai_err *err)
+int
+ai_trust_now(char out[21], struct ai_err *err)
 {
-	struct tm tm;
-	time_t now = time(NULL);
-	if (!gmtime_r(&now, &tm) || strftime(out, 21, "%Y-%m-%dT%H:%M:%SZ", &tm) != 20)
+	char text[AI_WHEN_TEXT];
+	ai_when_text((int64_t)time(NULL), text);
+	if (strlen(text) != 20)
 		return ai_fail(err, AI_EENV, "clock: the time cannot be told");
+	memcpy(out, text, 21);
 	return 0;
 }
 
-static int
-check_name(const char *name, struct ai_err *err)
+int
+ai_trust_text(const char *what, const char *text, struct ai_err *err)
 {
-	bool good = *name && strlen(name) <= 200 && ai_utf8_valid(name, strlen(name));
-	for (const char *p = name; good && *p; p++)
+	bool good = *text && strlen(text) <= 200 && ai_utf8_valid(text, strlen(text));
+	for (const char *p = text; good && *p; p++)
 		good = (unsigned char)*p >= 0x20 && *p != 0x7f;
-	return good ? 0 : ai_fail(err, AI_EUSAGE, "key name '%.200s': expected 1 to 200 bytes of text without control characters", name);
+	return good ? 0 : ai_fail(err, AI_EUSAGE, "%s '%.200s': expected 1 to 200 bytes of text without control characters", what, text);
+}
+
+bool
+ai_trust_fits(const char *word, const char *name, const char *hex)
+{
+	size_t n = strlen(word);
+	return strcmp(name, word) == 0 || (n >= MIN_PREFIX && strncmp(hex, word, n) == 0);
+}
+
+/* --- keys ---------------------------------------------------------------------- */
+
+int
+ai_trust_read(const char *data, json_t **out, struct ai_err *err)
+{
+	AI_JSON *whole = NULL;
+	if (ai_trust_file(data, &whole, err) < 0)
+		return err->code;
+	*out = json_incref(ai_json_arr(whole, "keys"));
+	return 0;
 }
 
 int
 ai_trust_add(const char *data, const char *fingerprint, const char *name, struct ai_err *err)
 {
 	struct ai_digest d;
-	AI_JSON *keys = NULL;
+	AI_JSON *whole = NULL;
 	char added[21];
 	if (!ai_unhex(fingerprint, &d))
 		return ai_fail(err, AI_EUSAGE, "key '%.100s': expected a fingerprint of 64 lower-case hex digits", fingerprint);
-	if (check_name(name, err) < 0 || ai_trust_read(data, &keys, err) < 0 || today(added, err) < 0)
+	if (ai_trust_text("key name", name, err) < 0 || ai_trust_file(data, &whole, err) < 0 || ai_trust_now(added, err) < 0)
 		return err->code;
-	for (size_t i = 0; i < json_array_size(keys); i++) {
-		const json_t *k = json_array_get(keys, i);
+	json_t *keys = ai_json_arr(whole, "keys");
+	size_t i;
+	json_t *k;
+	json_array_foreach(keys, i, k) {
 		if (strcmp(ai_json_str(k, "fingerprint"), fingerprint) == 0)
 			return ai_fail(err, AI_EUSAGE, "key %s is accepted already, as '%s'", fingerprint, ai_json_str(k, "name"));
 		if (strcmp(ai_json_str(k, "name"), name) == 0)
 			return ai_fail(err, AI_EUSAGE, "key name '%s' is taken by %s", name, ai_json_str(k, "fingerprint"));
 	}
+	json_array_foreach(ai_json_arr(whole, "roots"), i, k)
+		if (strcmp(ai_json_str(k, "name"), name) == 0)
+			return ai_fail(err, AI_EUSAGE, "key name '%s' is taken by a root", name);
 	if (json_array_append_new(keys, json_pack("{s:s, s:s, s:s}", "fingerprint", fingerprint, "name", name, "added", added)) < 0)
 		return ai_nomem(err);
-	return write_keys(data, keys, err);
-}
-
-int
-ai_trust_remove(const char *data, const char *word, struct ai_err *err)
-{
-	AI_JSON *keys = NULL;
-	size_t n_fit = 0, which = 0, len = strlen(word);
-	if (ai_trust_read(data, &keys, err) < 0)
-		return err->code;
-	for (size_t i = 0; i < json_array_size(keys); i++) {
-		const json_t *k = json_array_get(keys, i);
-		bool prefix = len >= MIN_PREFIX && strncmp(ai_json_str(k, "fingerprint"), word, len) == 0;
-		if (!prefix && strcmp(ai_json_str(k, "name"), word) != 0)
-			continue;
-		which = i;
-		n_fit++;
-	}
-	if (n_fit != 1) {
-		(void)ai_fail(err, AI_EUSAGE, "key '%.100s': fits %zu accepted keys, expected exactly one", word, n_fit);
-		return ai_hint(err, "give a name, or at least %d digits of a fingerprint; aicert trust lists them", MIN_PREFIX);
-	}
-	if (json_array_remove(keys, which) < 0)
-		return ai_nomem(err);
-	return write_keys(data, keys, err);
+	return ai_trust_write(data, whole, err);
 }
