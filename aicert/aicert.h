@@ -57,6 +57,8 @@ typedef struct aicert_verify_options {
 	int allow_withheld;
 	const aicert_named_path *inputs;  size_t n_inputs;
 	const aicert_named_path *outputs; size_t n_outputs;
+	const char *policy;       /* path of a policy file, or NULL; it says the level unless `require` does */
+	const char *as_of;        /* "2026-01-31" or "2026-01-31T12:00:00Z": when certificates are judged; NULL = now */
 } aicert_verify_options;
 
 /*
@@ -98,12 +100,14 @@ typedef struct aicert_run_options {
 	void *ctx;
 	const char *const *check; /* steps to run twice and compare; "all" is every step */
 	size_t n_check;
+	const char *timestamp;    /* URL of an RFC 3161 time-stamping authority that is asked before the proof is written; NULL = none */
 } aicert_run_options;
 
 /*
  * Runs to a proof. report: {"proof","outputs","root","executed","reused","fetched"}, and with `check` "checks": for each step
  * {"step","against","same","outputs","differences","total","by_id_only"}. AICERT_NO when a check found a difference: no proof
- * is written, and the report (given out then too) has "checks" only.
+ * is written, and the report (given out then too) has "checks" only. AICERT_ENVIRONMENT with a report: everything is done and
+ * written, and only the timestamp that was asked for is missing.
  */
 AICERT_API int aicert_run(const aicert_run_options *options, char **report, aicert_error *error);
 

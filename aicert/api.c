@@ -42,7 +42,7 @@ take_options(const aicert_run_options *in, struct engine *e, struct ai_err *err)
 	e->run = (struct ai_run_options){
 		.file = o.file, .proof = o.proof, .output_dir = o.output_dir, .tpm = o.tpm, .ak = o.ak, .nonce = o.nonce,
 		.home = o.home, .locked = o.locked != 0, .force = o.force != 0, .with_trees = o.with_trees != 0,
-		.check = o.check, .n_check = o.n_check,
+		.check = o.check, .n_check = o.n_check, .timestamp = o.timestamp,
 		.talk = o.say ? &e->talk : NULL,
 	};
 	return 0;
@@ -69,8 +69,8 @@ run(const aicert_run_options *options, char **report, struct ai_err *err)
 	if (take_options(options, &e, err) < 0)
 		return err->code;
 	int r = ai_run(&e.run, &done, err);
-	AI_JSON *j = r == 0 || done.checks ? run_report(&done) : NULL;
-	bool due = report && (r == 0 || done.checks);
+	bool there = done.proof || done.checks, due = report && there;
+	AI_JSON *j = there ? run_report(&done) : NULL;
 	ai_run_report_done(&done);
 	if (due && !j)
 		return ai_nomem(err);

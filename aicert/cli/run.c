@@ -21,6 +21,9 @@ help(const struct ai_option *table, size_t n)
 	     "file by file. When something differs the exit code is 1 and no proof is written. What depends on the machine, the number\n"
 	     "of processors or the day does not show in it: `aicert reproduce PROOF` elsewhere, or later, shows that.\n"
 	     "\n"
+	     "--timestamp asks a time-stamping authority for its word that the quote existed before now. When it gives none, the proof is\n"
+	     "written without, the exit code is 5, and `aicert timestamp PROOF` adds one later.\n"
+	     "\n"
 	     "example: aicert --output-bom falcon-finetuned-proof.json\n"
 	     "         aicert verify falcon-finetuned-proof.json --require software\n"
 	     "         aicert run --check train");
@@ -82,7 +85,7 @@ int
 ai_cmd_run(int argc, char **argv)
 {
 	struct ai_engine_cli e = { 0 };
-	enum { OWN = 8 };
+	enum { OWN = 9 };
 	struct ai_text_list check = { 0 };
 	struct ai_option table[AI_ENGINE_OPTIONS + OWN] = {
 		[AI_ENGINE_OPTIONS] =
@@ -93,6 +96,7 @@ ai_cmd_run(int argc, char **argv)
 		{ "ak", 0, AI_OPTION_TEXT, (void *)&e.run.ak, "ALG", "attestation key: ecc (P-256, default) or rsa (2048)" },
 		{ "tpm", 0, AI_OPTION_TEXT, (void *)&e.run.tpm, "TCTI", "the TPM: 'embedded' or a TCTI (default: $AICERT_TPM, /dev/tpmrm0, embedded)" },
 		{ "with-trees", 0, AI_OPTION_FLAG, &e.run.with_trees, NULL, "carry every tree node in the proof" },
+		{ "timestamp", 0, AI_OPTION_TEXT, (void *)&e.run.timestamp, "URL", "have the quote stamped by this RFC 3161 authority" },
 		{ "check", 0, AI_OPTION_LIST, &check, "STEP|all", "run a step twice and compare its outputs (may be repeated)" },
 	};
 	ai_engine_options(&e, table);

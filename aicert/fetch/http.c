@@ -284,7 +284,7 @@ set_place(struct ai_transfer *t)
 	if (!t->answer)
 		return true;
 	t->answer->elsewhere = !ai_http_same_origin(url, t->req->url);
-	bool near = strncasecmp(url, "http:", 5) == 0;
+	bool near = strncasecmp(url, "http:", 5) == 0 && (!t->req->plain || ai_http_is_loopback(t->host));
 	return curl_easy_setopt(t->curl, CURLOPT_URL, url) == CURLE_OK && curl_easy_setopt(t->curl, CURLOPT_NOPROXY, near ? "*" : NULL) == CURLE_OK;
 }
 
@@ -326,6 +326,8 @@ set_options(struct ai_transfer *t, struct ai_err *err)
 	if (t->answer) {
 		if (t->req->post)
 			SET(CURLOPT_POSTFIELDS, t->req->post);
+		if (t->req->post_size)
+			SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)t->req->post_size);
 		if (t->memory)
 			SET(CURLOPT_TIMEOUT, 300L);
 	} else {

@@ -8,7 +8,7 @@
  * curl has them; SSL_CERT_FILE is honoured. User info, query and headers appear
  * nowhere but on the wire.
  *
- * A call (ai_http_call, ai_http_blob) is stricter: https only, or http to this very machine, at every redirect; headers go to the scheme, host
+ * A call (ai_http_call, ai_http_blob) is stricter: https only (unless `plain`), or http to this very machine, at every redirect; headers go to the scheme, host
  * and port of its URL and no further; no netrc, no token variables, no proxy for this machine.
  *
  * Tests set AICERT_RETRY_BASE_MS (first pause in milliseconds, else 500) and AICERT_STALL_S (how long a server may say nothing, else 60).
@@ -45,7 +45,9 @@ struct ai_http_request {
 	const atomic_bool *stop;            /* true: another thread no longer wants it (AI_EINTR); may be NULL */
 	/* Calls only: */
 	struct ai_http_session *session;    /* may be NULL */
-	const char *post;                   /* a form to send; NULL = GET */
+	const char *post;                   /* what to send (a form, unless a header says otherwise); NULL = GET */
+	size_t post_size;                   /* bytes of post; 0: it is text */
+	bool plain;                         /* http to any host will do: what comes back is signed, and says nothing secret */
 	unsigned tries;                     /* attempts; 0 = as many as a get */
 };
 

@@ -87,7 +87,7 @@ ai_http_same_origin(const char *a, const char *b)
 }
 
 int
-ai_http_check_url(const char *url, const char *shown, bool from_https, struct ai_err *err)
+ai_http_check_url(const char *url, const char *shown, bool from_https, bool plain, struct ai_err *err)
 {
 	CURLU *u = curl_url();
 	bool good = u && curl_url_set(u, CURLUPART_URL, url, 0) == CURLUE_OK;
@@ -105,7 +105,7 @@ ai_http_check_url(const char *url, const char *shown, bool from_https, struct ai
 		return ai_fail(err, AI_EINPUT, "'%s': scheme '%s': expected https", shown, scheme);
 	if (from_https)
 		return ai_fail(err, AI_EINPUT, "'%s': redirects from https to http", shown);
-	if (!ai_http_is_loopback(host))
+	if (!plain && !ai_http_is_loopback(host))
 		return ai_fail(err, AI_EINPUT, "'%s': http to host '%s': expected https (http is for localhost only)", shown, host);
 	return 0;
 }
@@ -125,7 +125,7 @@ ai_http_redirect(struct ai_transfer *t, struct ai_err *err)
 	AI_FREE char *shown = ai_url_public(to);
 	if (!shown)
 		return ai_nomem(err);
-	if (ai_http_check_url(to, shown, strncasecmp(from, "https:", 6) == 0, err) < 0)
+	if (ai_http_check_url(to, shown, strncasecmp(from, "https:", 6) == 0, t->req->plain, err) < 0)
 		return ai_in(err, "'%s'", t->shown);
 	char *next = ai_strdup(to);
 	if (!next)
@@ -144,7 +144,7 @@ begin(struct ai_transfer *t, struct ai_err *err)
 	t->part.fd = -1;
 	if (!shown)
 		return ai_nomem(err);
-	return ai_http_check_url(t->req->url, shown, false, err) < 0 ? err->code : ai_transfer_init(t, err);
+	return ai_http_check_url(t->req->url, shown, false, t->req->plain, err) < 0 ? err->code : ai_transfer_init(t, err);
 }
 
 int

@@ -45,8 +45,8 @@ bool ai_transfer_whole(const struct ai_transfer *t);
 
 /* http_call.c: the session's handle, with no option set. */
 void *ai_http_session_curl(struct ai_http_session *s);
-/* May a call go there? https, or http to this machine; no login in the URL. AI_EINPUT. */
-int ai_http_check_url(const char *url, const char *shown, bool from_https, struct ai_err *err) AI_CHECKED;
+/* May a call go there? https, or http to this machine (plain: to any); no login in the URL. AI_EINPUT. */
+int ai_http_check_url(const char *url, const char *shown, bool from_https, bool plain, struct ai_err *err) AI_CHECKED;
 /* Follows the redirect of the last response: t->next is set; or AI_EINPUT. */
 int ai_http_redirect(struct ai_transfer *t, struct ai_err *err) AI_CHECKED;
 /* Are scheme, host and port the same? */

@@ -78,6 +78,7 @@ struct ai_job {
 	const char *renew;
 	json_t *checks;                 /* --check: what run/again/repeat.h found of each step; owned by run.c */
 	const char *logs;               /* folder of logs below the cache; NULL: "logs" */
+	struct ai_err unstamped;        /* code != 0: why the attestation lacks the timestamp that was asked for */
 	/* Called for each input once its content is in the store, before anything is planned; may replace its node. NULL: nobody asks. */
 	int (*brought)(void *ctx, struct ai_job_source *s, struct ai_err *err);
 	void *brought_ctx;
@@ -122,7 +123,10 @@ int ai_check_requirements(struct ai_job *job, const struct ai_job_step *s, struc
 /* How run/observe/observe.h reaches the store. */
 struct ai_used_io ai_job_used_io(struct ai_job *job);
 
-/* Run node, claims, quote; the attestation is durable in the store when it returns. failed: no root. New reference. */
+/*
+ * Run node, claims, quote, and the timestamp if one is asked for; the attestation is durable in the store when it returns. failed: no root.
+ * Without a timestamp that could not be had the run goes on: job->unstamped. New reference.
+ */
 int ai_job_seal(struct ai_job *job, bool failed, json_t **attestation, struct ai_err *err) AI_CHECKED;
 /* Proof and outputs where the user wants them. check_only: would it overwrite what is not ours? (before anything runs) */
 int ai_job_emit_check(struct ai_job *job, struct ai_err *err) AI_CHECKED;

@@ -5,6 +5,7 @@
 
 #include "run/job.h"
 #include "run/again/repeat.h"
+#include "run/stamp.h"
 
 static int
 open_tpm(struct ai_job *job, struct ai_err *err)
@@ -43,6 +44,14 @@ run_job(struct ai_job *job, struct ai_err *err)
 	return ai_job_emit(job, attestation, err);
 }
 
+/* Everything is written; the caller asked for one thing more. */
+static int
+say_unstamped(const struct ai_job *job, struct ai_err *err)
+{
+	ai_fail(err, AI_EENV, "%s: is written, without a timestamp: %s", job->proof, job->unstamped.text);
+	return ai_hint(err, "add one later: aicert timestamp %s --url URL", job->proof);
+}
+
 static int
 report_job(const struct ai_job *job, struct ai_run_report *report, struct ai_err *err)
 {
@@ -59,6 +68,8 @@ int
 ai_run(const struct ai_run_options *options, struct ai_run_report *report, struct ai_err *err)
 {
 	struct ai_job job;
+	if (options->timestamp && ai_stamp_check_url(options->timestamp, err) < 0)
+		return err->code;
 	int r = ai_job_open(options, &job, err);
 	if (r == 0)
 		r = ai_check_names(&job, err);
@@ -70,6 +81,8 @@ ai_run(const struct ai_run_options *options, struct ai_run_report *report, struc
 		*report = (struct ai_run_report){ 0 };
 	if ((r == 0 || r == AI_ENO) && report)
 		report->checks = json_incref(job.checks);
+	if (r == 0 && job.unstamped.code)
+		r = say_unstamped(&job, err);
 	json_decref(job.checks);
 	ai_job_done(&job);
 	return r;

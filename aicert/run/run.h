@@ -21,6 +21,7 @@ struct ai_run_options {
 	const char *home;          /* NULL = as environment says */
 	bool locked, force, with_trees;
 	const char *const *check; size_t n_check; /* --check: steps to run again and compare; "all" is every step */
+	const char *timestamp;     /* URL of a time-stamping authority that is asked before the proof is written; NULL: none */
 	const struct ai_talk *talk;
 };
 
@@ -33,7 +34,8 @@ struct ai_run_report {
 
 /*
  * *report (may be NULL) is filled in on success; AI_ENO when --check found a difference: then no proof is written and only
- * `checks` is filled in. ai_run_report_done frees.
+ * `checks` is filled in. AI_EENV with a report whose `proof` is set: all is done and written, and only the timestamp is missing.
+ * ai_run_report_done frees.
  */
 int ai_run(const struct ai_run_options *options, struct ai_run_report *report, struct ai_err *err) AI_CHECKED;
 void ai_run_report_done(struct ai_run_report *r);

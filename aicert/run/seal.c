@@ -8,6 +8,7 @@
 
 #include "base/fs.h"
 #include "run/job.h"
+#include "run/stamp.h"
 
 static json_t *
 named_id(const char *name, const struct ai_digest *id)
@@ -211,10 +212,15 @@ ai_job_seal(struct ai_job *job, bool failed, json_t **attestation, struct ai_err
 		in.gpus = gpus;
 		r = ai_seal(job->tpm, &in, &made, err);
 	}
+	/* Hours of work are not lost for want of somebody else's clock: what was attested is kept whatever the authority says. */
+	if (r == 0 && job->opt->timestamp && !failed)
+		(void)!ai_stamp_attestation(made, job->opt->timestamp, job->opt->talk, &job->unstamped);
 	struct ai_digest id;
 	if (r == 0)
 		r = ai_store_put_attestation(job->store, made, &id, err);
 	lists_done(&l);
+	if (r == 0 && job->unstamped.code == AI_EINTR)
+		return (*err = job->unstamped).code;
 	if (r == 0)
 		*attestation = json_incref(made);
 	return r;
