@@ -13,15 +13,12 @@
 #include <string.h>
 
 #include "attest/credential_parts.h"
+#include "attest/quote.h"
+#include "attest/quote_bytes.h"
 #include "base/buf.h"
 
-/* TPM 2.0 Part 2, tables "TPM_ALG_ID" and "TPM_ECC_CURVE". */
-enum {
-	ALG_RSA = 0x0001, ALG_AES = 0x0006, ALG_SHA256 = 0x000b, ALG_SHA384 = 0x000c, ALG_SHA512 = 0x000d, ALG_NULL = 0x0010,
-	ALG_ECC = 0x0023, ALG_CFB = 0x0043,
-	CURVE_P256 = 0x0003, CURVE_P384 = 0x0004,
-	MAX_COORDINATE = 48, MAX_MODULUS = 512, MAX_DIGEST = 64, MAX_KEY = 32, MAX_SECRET = 32,
-};
+/* Beside those of quote_bytes.h. */
+enum { ALG_AES = 0x0006, ALG_CFB = 0x0043, MAX_DIGEST = 64, MAX_KEY = 32, MAX_SECRET = 32 };
 static const uint32_t default_exponent = 65537;
 
 /* TPMA_OBJECT. */
@@ -29,58 +26,6 @@ static const uint32_t fixed_tpm = 1u << 1, fixed_parent = 1u << 4, sensitive_dat
 	decrypt_key = 1u << 17, sign_key = 1u << 18, x509_sign = 1u << 19, reserved_bits = 0xfff0f009;
 
 /* --- reading a public area --------------------------------------------------- */
-
-/* Big-endian fields within bounds; once one is short, all are, and what was read is zeros. */
-struct fields {
-	const uint8_t *p;
-	size_t left;
-	bool bad;
-};
-
-static const uint8_t *
-take(struct fields *f, size_t n)
-{
-	if (f->bad || n > f->left) {
-		f->bad = true;
-		return NULL;
-	}
-	const uint8_t *p = f->p;
-	f->p += n;
-	f->left -= n;
-	return p;
-}
-
-static uint32_t
-number(struct fields *f, size_t n)
-{
-	const uint8_t *p = take(f, n);
-	uint32_t v = 0;
-	for (size_t i = 0; p && i < n; i++)
-		v = v << 8 | p[i];
-	return v;
-}
-
-/* A TPM2B of at most max bytes. */
-static const uint8_t *
-sized(struct fields *f, size_t max, size_t *n_out)
-{
-	size_t n = number(f, 2);
-	const uint8_t *p = n <= max ? take(f, n) : NULL;
-	if (!p)
-		f->bad = true;
-	*n_out = p ? n : 0;
-	return p;
-}
-
-static int
-finish(const struct fields *f, const char *what, struct ai_err *err)
-{
-	if (f->bad)
-		return ai_fail(err, AI_EINPUT, "%s: truncated, or a size in it is too large", what);
-	if (f->left)
-		return ai_fail(err, AI_EINPUT, "%s: %zu bytes follow its end", what, f->left);
-	return 0;
-}
 
 /* NULL for an algorithm that names nothing here: SHA-1 is one of those. */
 static const EVP_MD *
@@ -94,8 +39,6 @@ digest_of(uint16_t alg)
 	}
 }
 
-static size_t digest_size(uint16_t alg) { return (size_t)EVP_MD_get_size(digest_of(alg)); }
-static size_t curve_size(uint16_t curve) { return curve == CURVE_P384 ? 48 : 32; }
 
 static int
 check_attributes(uint32_t attributes, struct ai_err *err)
@@ -116,15 +59,15 @@ check_attributes(uint32_t attributes, struct ai_err *err)
 
 /* Up to the parts that differ between RSA and ECC. */
 static int
-parse_head(struct fields *f, struct ai_ek *ek, struct ai_err *err)
+parse_head(struct reader *f, struct ai_ek *ek, struct ai_err *err)
 {
 	size_t policy_len;
-	ek->type = (uint16_t)number(f, 2);
-	ek->name_alg = (uint16_t)number(f, 2);
-	uint32_t attributes = number(f, 4);
-	(void)sized(f, MAX_DIGEST, &policy_len);
+	ek->type = get16(f);
+	ek->name_alg = get16(f);
+	uint32_t attributes = get32(f);
+	(void)get_2b(f, MAX_DIGEST, &policy_len);
 	if (f->bad)
-		return finish(f, "endorsement key", err);
+		return reader_end(f, "endorsement key", err);
 	if (ek->type != ALG_ECC && ek->type != ALG_RSA)
 		return ai_fail(err, AI_EINPUT, "endorsement key: type: got %04x, expected ECC or RSA", ek->type);
 	if (!digest_of(ek->name_alg))
@@ -133,13 +76,13 @@ parse_head(struct fields *f, struct ai_ek *ek, struct ai_err *err)
 		return ai_fail(err, AI_EINPUT, "endorsement key: policy of %zu bytes, expected 0 or %zu", policy_len, digest_size(ek->name_alg));
 	if (check_attributes(attributes, err) < 0)
 		return err->code;
-	uint16_t symmetric = (uint16_t)number(f, 2);
+	uint16_t symmetric = get16(f);
 	if (!f->bad && symmetric != ALG_AES)
 		return ai_fail(err, AI_EINPUT, "endorsement key: symmetric algorithm: got %04x, expected AES", symmetric);
-	ek->symmetric_bits = (uint16_t)number(f, 2);
-	uint16_t mode = (uint16_t)number(f, 2), scheme = (uint16_t)number(f, 2);
+	ek->symmetric_bits = get16(f);
+	uint16_t mode = get16(f), scheme = get16(f);
 	if (f->bad)
-		return finish(f, "endorsement key", err);
+		return reader_end(f, "endorsement key", err);
 	if (ek->symmetric_bits != 128 && ek->symmetric_bits != 256)
 		return ai_fail(err, AI_EINPUT, "endorsement key: AES of %u bits, expected 128 or 256", ek->symmetric_bits);
 	if (mode != ALG_CFB)
@@ -150,14 +93,14 @@ parse_head(struct fields *f, struct ai_ek *ek, struct ai_err *err)
 }
 
 static OSSL_PARAM *
-parse_ecc(struct fields *f, struct ai_ek *ek, struct ai_err *err)
+parse_ecc(struct reader *f, struct ai_ek *ek, struct ai_err *err)
 {
 	uint8_t point[1 + 2 * MAX_COORDINATE] = { 4 /* uncompressed */ };
 	size_t x_len, y_len;
-	ek->curve = (uint16_t)number(f, 2);
-	uint16_t kdf = (uint16_t)number(f, 2);
-	const uint8_t *x = sized(f, MAX_COORDINATE, &x_len), *y = sized(f, MAX_COORDINATE, &y_len);
-	if (finish(f, "endorsement key", err) < 0)
+	ek->curve = get16(f);
+	uint16_t kdf = get16(f);
+	const uint8_t *x = get_2b(f, MAX_COORDINATE, &x_len), *y = get_2b(f, MAX_COORDINATE, &y_len);
+	if (reader_end(f, "endorsement key", err) < 0)
 		return NULL;
 	size_t size = curve_size(ek->curve);
 	if (ek->curve != CURVE_P256 && ek->curve != CURVE_P384)
@@ -180,13 +123,13 @@ parse_ecc(struct fields *f, struct ai_ek *ek, struct ai_err *err)
 }
 
 static OSSL_PARAM *
-parse_rsa(struct fields *f, struct ai_err *err)
+parse_rsa(struct reader *f, struct ai_err *err)
 {
 	size_t n_len;
-	unsigned bits = number(f, 2);
-	uint32_t exponent = number(f, 4);
-	const uint8_t *n = sized(f, MAX_MODULUS, &n_len);
-	if (finish(f, "endorsement key", err) < 0)
+	unsigned bits = get16(f);
+	uint32_t exponent = get32(f);
+	const uint8_t *n = get_2b(f, MAX_MODULUS, &n_len);
+	if (reader_end(f, "endorsement key", err) < 0)
 		return NULL;
 	if (exponent != 0 && exponent != default_exponent)
 		return ai_fail(err, AI_EINPUT, "endorsement key: RSA exponent: got %u, expected 65537", (unsigned)exponent), NULL;
@@ -226,7 +169,7 @@ checked_key(const char *type, OSSL_PARAM *params)
 int
 ai_ek_parse(const void *tpmt_public, size_t n, struct ai_ek *out, struct ai_err *err)
 {
-	struct fields f = { tpmt_public, n, false };
+	struct reader f = { tpmt_public, n, false };
 	struct ai_ek ek = { 0 };
 	if (parse_head(&f, &ek, err) < 0)
 		return err->code;
@@ -252,21 +195,13 @@ ai_ek_done(struct ai_ek *ek)
 int
 ai_object_name(const void *tpmt_public, size_t n, uint8_t out[66], size_t *n_out, struct ai_err *err)
 {
-	struct fields f = { tpmt_public, n, false };
-	uint8_t digest[MAX_DIGEST];
-	unsigned len = 0;
-	(void)number(&f, 2);
-	uint16_t alg = (uint16_t)number(&f, 2);
-	if (f.bad)
-		return finish(&f, "object", err);
-	if (!digest_of(alg))
-		return ai_fail(err, AI_EINPUT, "object: name algorithm: got %04x, expected SHA-256, SHA-384 or SHA-512", alg);
-	if (EVP_Digest(tpmt_public, n, digest, &len, digest_of(alg), NULL) != 1)
-		return ai_nomem(err);
-	out[0] = (uint8_t)(alg >> 8);
-	out[1] = (uint8_t)alg;
-	memcpy(out + 2, digest, len);
-	*n_out = 2 + (size_t)len;
+	struct ai_name name;
+	if (ai_name_of(tpmt_public, n, &name, err) < 0)
+		return err->code;
+	if (name.n < 2 + 32)
+		return ai_fail(err, AI_EINPUT, "object: its name is by SHA-1, expected SHA-256, SHA-384 or SHA-512");
+	memcpy(out, name.b, name.n);
+	*n_out = name.n;
 	return 0;
 }
 
