@@ -33,12 +33,12 @@ Q := $(if $(V),,@)
 say = $(if $(V),,@echo '  $(1)  $@')
 
 # --- what goes where ------------------------------------------------------
-# The verifying half: libcrypto, jansson and plain POSIX, nothing else.
-VERIFY_SRC := $(wildcard aicert/base/*.c aicert/proof/*.c) \
-	$(addprefix aicert/model/,ref.c tree.c node.c recipe.c) \
-	$(addprefix aicert/attest/,quote.c chain.c runlog.c ownkeys.c) \
+# The verifying half: libcrypto, jansson, libyaml (policies) and plain POSIX, nothing else. What reaches a TPM is not in it.
+TPM_SRC := $(wildcard aicert/attest/tpm*.c) aicert/attest/localca.c aicert/attest/seal.c
+VERIFY_SRC := $(wildcard aicert/base/*.c aicert/proof/*.c) $(filter-out $(TPM_SRC),$(wildcard aicert/attest/*.c)) \
+	$(addprefix aicert/model/,ref.c tree.c node.c recipe.c yaml.c) \
 	aicert/fetch/path.c $(addprefix cache/,hashsink.c ahead.c pump.c filekey.c idset.c) aicert/api_verify.c
-# Planning: adds libyaml and Lua; still starts fast.
+# Planning: adds Lua; still starts fast.
 PLAN_SRC := $(filter-out $(VERIFY_SRC),$(wildcard aicert/model/*.c)) $(wildcard aicert/rule/*.c) $(wildcard aicert/run/plan/*.c)
 # The engine: everything that fetches, stores, runs and attests.
 ENGINE_SRC := $(filter-out $(VERIFY_SRC) $(PLAN_SRC),$(wildcard aicert/fetch/*.c aicert/attest/*.c aicert/run/*.c aicert/run/*/*.c cache/*.c))
@@ -47,8 +47,8 @@ API_SRC := aicert/api.c aicert/api_replan.c aicert/api_hooks_full.c
 obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
 EMBED := $(B)/obj/embed.o
 
-VERIFY_LIBS := -lcrypto -ljansson
-PLAN_LIBS := -llua5.4 -lyaml -lm
+VERIFY_LIBS := -lcrypto -ljansson -lyaml
+PLAN_LIBS := -llua5.4 -lm
 ENGINE_LIBS := $(PLAN_LIBS) -lgit2 -lcurl -larchive -lsqlite3 -ltss2-esys -ltss2-mu -ltss2-tctildr -ltss2-rc -ltpms -lpthread
 ALL_CFLAGS += -I/usr/include/lua5.4
 
@@ -92,7 +92,7 @@ $(B)/libaicert.so: $(call obj,$(VERIFY_SRC) $(PLAN_SRC) $(ENGINE_SRC) $(API_SRC)
 	@ln -sf $(@F) $@.0
 
 # Two programs with one main: `aicert` starts without curl, git2, tss2 and SQLite, and hands what needs them to aicert-engine.
-LIGHT_CLI := $(addprefix aicert/cli/,main.c options.c print.c commands_light.c verify.c show.c hash.c trust.c)
+LIGHT_CLI := $(addprefix aicert/cli/,main.c options.c print.c commands_light.c verify.c show.c hash.c trust.c tpm.c tpm_check.c tpm_check_files.c tpm_check_judge.c)
 FULL_CLI := $(filter-out aicert/cli/commands_light.c,$(wildcard aicert/cli/*.c))
 $(B)/aicert: $(call obj,$(LIGHT_CLI) $(VERIFY_SRC) $(PLAN_SRC) aicert/api_replan.c aicert/api_hooks_plan.c) $(EMBED)
 	$(call say,LD)

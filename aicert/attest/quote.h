@@ -31,7 +31,10 @@ struct ai_ak {
 	void *pkey;             /* EVP_PKEY; ai_ak_done */
 };
 
-/* Strict parse; refuses keys that are not restricted, fixedTPM, fixedParent, sensitiveDataOrigin signing keys, or that decrypt. */
+/*
+ * Strict parse. AI_EINPUT: malformed. AI_ENO: a key, but not restricted, fixedTPM, fixedParent, sensitiveDataOrigin and for signing alone, or of
+ * other algorithms than these.
+ */
 int ai_ak_parse(const uint8_t *p, size_t n, struct ai_ak *out, struct ai_err *err) AI_CHECKED;
 /* As ai_ak_parse, but takes a key that signs or is named with SHA-1: for people who look at old quotes, never for a proof. */
 int ai_ak_parse_sha1(const uint8_t *p, size_t n, struct ai_ak *out, struct ai_err *err) AI_CHECKED;
@@ -40,7 +43,7 @@ void ai_ak_done(struct ai_ak *ak);
 /*
  * ai_ak_from_pem -- a key of which only its SubjectPublicKeyInfo is known: one "PUBLIC KEY" block and nothing else but white space.
  *   scheme, hash   what it signs with, which the caller has to know: the key does not say
- * Whether a TPM holds the key, and whether it signs what a TPM did not make, is not known: name_alg is 0. AI_EINPUT.
+ * Whether a TPM holds the key, and whether it signs what a TPM did not make, is not known: name_alg is 0. AI_EINPUT; AI_ENO as above.
  */
 int ai_ak_from_pem(const char *text, size_t n, uint16_t scheme, uint16_t hash, bool allow_sha1, struct ai_ak *out, struct ai_err *err) AI_CHECKED;
 

@@ -32,10 +32,10 @@ check_attributes(uint32_t attributes, struct ai_err *err)
 	};
 	for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
 		if (!!(attributes & *rules[i].bit) != rules[i].must)
-			return ai_fail(err, AI_EINPUT, "attestation key: attribute %s is %s, expected %s", rules[i].name,
+			return ai_fail(err, AI_ENO, "attestation key: attribute %s is %s, expected %s", rules[i].name,
 				rules[i].must ? "clear" : "set", rules[i].must ? "set" : "clear");
 	if (attributes & reserved_bits)
-		return ai_fail(err, AI_EINPUT, "attestation key: reserved attribute bits are set: got %08x", (unsigned)attributes);
+		return ai_fail(err, AI_ENO, "attestation key: reserved attribute bits are set: got %08x", (unsigned)attributes);
 	return 0;
 }
 
@@ -44,12 +44,12 @@ check_scheme(const struct ai_ak *ak, bool allow_sha1, struct ai_err *err)
 {
 	bool fits = ak->type == ALG_ECC ? ak->scheme == ALG_ECDSA : ak->scheme == ALG_RSASSA || ak->scheme == ALG_RSAPSS;
 	if (!fits)
-		return ai_fail(err, AI_EINPUT, "attestation key: signature scheme: got %04x, expected %s", ak->scheme,
+		return ai_fail(err, AI_ENO, "attestation key: signature scheme: got %04x, expected %s", ak->scheme,
 			ak->type == ALG_ECC ? "ECDSA" : "RSASSA or RSAPSS");
 	if (ak->hash == ALG_SHA1 && !allow_sha1)
-		return ai_fail(err, AI_EINPUT, "attestation key: it signs with SHA-1, expected SHA-256 or SHA-384");
+		return ai_fail(err, AI_ENO, "attestation key: it signs with SHA-1, expected SHA-256 or SHA-384");
 	if (ak->hash != ALG_SHA256 && ak->hash != ALG_SHA384 && ak->hash != ALG_SHA1)
-		return ai_fail(err, AI_EINPUT, "attestation key: signature hash: got %04x, expected SHA-256 or SHA-384", ak->hash);
+		return ai_fail(err, AI_ENO, "attestation key: signature hash: got %04x, expected SHA-256 or SHA-384", ak->hash);
 	return 0;
 }
 
@@ -58,10 +58,10 @@ static int
 parse_algorithms(struct reader *r, struct ai_ak *ak, bool allow_sha1, struct ai_err *err)
 {
 	if (get16(r) != ALG_NULL && !r->bad)
-		return ai_fail(err, AI_EINPUT, "attestation key: has a symmetric algorithm, which a signing key has not");
+		return ai_fail(err, AI_ENO, "attestation key: has a symmetric algorithm, which a signing key has not");
 	ak->scheme = get16(r);
 	if (ak->scheme == ALG_NULL)
-		return ai_fail(err, AI_EINPUT, "attestation key: its signature scheme is not fixed by the key");
+		return ai_fail(err, AI_ENO, "attestation key: its signature scheme is not fixed by the key");
 	ak->hash = get16(r);
 	if (r->bad)
 		return reader_end(r, "attestation key", err);
@@ -78,9 +78,9 @@ parse_ecc(struct reader *r, struct ai_ak *ak, struct public_key *k, struct ai_er
 	if (reader_end(r, "attestation key", err) < 0)
 		return err->code;
 	if (ak->curve != CURVE_P256 && ak->curve != CURVE_P384)
-		return ai_fail(err, AI_EINPUT, "attestation key: curve: got %04x, expected P-256 or P-384", ak->curve);
+		return ai_fail(err, AI_ENO, "attestation key: curve: got %04x, expected P-256 or P-384", ak->curve);
 	if (kdf != ALG_NULL)
-		return ai_fail(err, AI_EINPUT, "attestation key: has a key derivation scheme, which a signing key has not");
+		return ai_fail(err, AI_ENO, "attestation key: has a key derivation scheme, which a signing key has not");
 	/* Older TPMs drop leading zeros of a coordinate, so shorter is allowed; the fingerprint is of the bytes as they are. */
 	if (k->a_len == 0 || k->b_len == 0 || k->a_len > curve_size(ak->curve) || k->b_len > curve_size(ak->curve))
 		return ai_fail(err, AI_EINPUT, "attestation key: point of %zu and %zu bytes does not fit its curve", k->a_len, k->b_len);
@@ -98,7 +98,7 @@ parse_rsa(struct reader *r, struct ai_ak *ak, struct public_key *k, struct ai_er
 	if (k->exponent == 0)
 		k->exponent = default_exponent;
 	if (k->exponent != default_exponent)
-		return ai_fail(err, AI_EINPUT, "attestation key: RSA exponent: got %u, expected 65537", (unsigned)k->exponent);
+		return ai_fail(err, AI_ENO, "attestation key: RSA exponent: got %u, expected 65537", (unsigned)k->exponent);
 	if (ak->bits < 2048 || ak->bits > 4096 || ak->bits % 8)
 		return ai_fail(err, AI_EINPUT, "attestation key: RSA key of %u bits, expected 2048 to 4096", ak->bits);
 	if (k->a_len != ak->bits / 8u || !(k->a[0] & 0x80))
@@ -183,10 +183,10 @@ parse(const uint8_t *p, size_t n, bool allow_sha1, struct ai_ak *out, struct ai_
 	if (r.bad)
 		return reader_end(&r, "attestation key", err);
 	if (ak.type != ALG_ECC && ak.type != ALG_RSA)
-		return ai_fail(err, AI_EINPUT, "attestation key: type: got %04x, expected ECC or RSA", ak.type);
+		return ai_fail(err, AI_ENO, "attestation key: type: got %04x, expected ECC or RSA", ak.type);
 	size_t name_size = digest_size(ak.name_alg);
 	if (name_size == 0 || (ak.name_alg == ALG_SHA1 && !allow_sha1))
-		return ai_fail(err, AI_EINPUT, "attestation key: name algorithm: got %04x, expected SHA-256, SHA-384 or SHA-512", ak.name_alg);
+		return ai_fail(err, AI_ENO, "attestation key: name algorithm: got %04x, expected SHA-256, SHA-384 or SHA-512", ak.name_alg);
 	if (policy_len != 0 && policy_len != name_size)
 		return ai_fail(err, AI_EINPUT, "attestation key: policy of %zu bytes, expected 0 or %zu", policy_len, name_size);
 	if (check_attributes(ak.attributes, err) < 0 || parse_algorithms(&r, &ak, allow_sha1, err) < 0)
@@ -274,18 +274,18 @@ describe_key(EVP_PKEY *key, struct ai_ak *ak, struct ai_err *err)
 		bool usual = EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_RSA_E, &e) == 1 && BN_is_word(e, default_exponent);
 		BN_free(e);
 		if (!usual)
-			return ai_fail(err, AI_EINPUT, "attestation key: RSA exponent is not 65537");
+			return ai_fail(err, AI_ENO, "attestation key: RSA exponent is not 65537");
 		if (bits < 2048 || bits > 4096 || bits % 8)
-			return ai_fail(err, AI_EINPUT, "attestation key: RSA key of %d bits, expected 2048 to 4096", bits);
+			return ai_fail(err, AI_ENO, "attestation key: RSA key of %d bits, expected 2048 to 4096", bits);
 		ak->type = ALG_RSA;
 		ak->bits = (uint16_t)bits;
 		return 0;
 	}
 	if (!EVP_PKEY_is_a(key, "EC") || EVP_PKEY_get_utf8_string_param(key, OSSL_PKEY_PARAM_GROUP_NAME, group, sizeof group, NULL) != 1)
-		return ai_fail(err, AI_EINPUT, "attestation key: it is neither RSA nor of a named curve");
+		return ai_fail(err, AI_ENO, "attestation key: it is neither RSA nor of a named curve");
 	ak->type = ALG_ECC;
 	ak->curve = strcmp(group, "prime256v1") == 0 ? CURVE_P256 : strcmp(group, "secp384r1") == 0 ? CURVE_P384 : 0;
-	return ak->curve ? 0 : ai_fail(err, AI_EINPUT, "attestation key: curve: got '%s', expected P-256 or P-384", group);
+	return ak->curve ? 0 : ai_fail(err, AI_ENO, "attestation key: curve: got '%s', expected P-256 or P-384", group);
 }
 
 int

@@ -32,6 +32,8 @@ int ai_cmd_reproduce(int argc, char **argv);
 int ai_cmd_show(int argc, char **argv);
 int ai_cmd_hash(int argc, char **argv);
 int ai_cmd_trust(int argc, char **argv);
+int ai_cmd_tpm(int argc, char **argv);
+int ai_cmd_timestamp(int argc, char **argv);
 
 /* What both tables list, so that help is the same in both. X(name, function suffix, light, line) */
 #define AI_COMMANDS(X) \
@@ -44,6 +46,8 @@ int ai_cmd_trust(int argc, char **argv);
 	X("reproduce", reproduce, 0, "run a proof's steps again and compare every result with the proof's") \
 	X("show", show, 1, "print a proof's inputs, steps and outputs for people") \
 	X("hash", hash, 1, "print the id of a file or folder") \
-	X("trust", trust, 1, "list, add or remove the keys that this verifier accepts")
+	X("timestamp", timestamp, 0, "have a time-stamping authority say when a proof was there") \
+	X("trust", trust, 1, "list, add or remove the keys that this verifier accepts") \
+	X("tpm", tpm, 1, "look at TPMs, quotes and event logs")
 
 #endif

@@ -12,6 +12,7 @@
 #include "base/path.h"
 #include "cli/commands.h"
 #include "cli/print.h"
+#include "cli/tpm.h"
 
 static void
 help(void)
@@ -92,12 +93,14 @@ hand_over(char **argv)
 	return ai_print_err(&err);
 }
 
-/* A git input is compared with a clone's commit, which takes libgit2. */
+/* A git input is compared with a clone's commit, which takes libgit2; a TPM takes tss2. */
 static int
 wants_engine(const struct ai_command *c, int argc, char **argv)
 {
 	if (!c->main)
 		return 1;
+	if (strcmp(c->name, "tpm") == 0 && argc > 0)
+		return ai_tpm_wants_engine(argv[0]);
 	for (int i = 0; i < argc && strcmp(c->name, "verify") == 0; i++)
 		if (strncmp(argv[i], "--input", 7) == 0)
 			return find("run")->main == NULL;

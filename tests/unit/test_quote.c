@@ -105,12 +105,12 @@ every_scheme(void **state)
 }
 
 static void
-refused_key(const struct bytes *area, const char *words)
+refused_key(int code, const struct bytes *area, const char *words)
 {
 	struct ai_ak ak, before;
 	memset(&ak, 0xaa, sizeof ak);
 	memcpy(&before, &ak, sizeof ak);
-	refused(AI_EINPUT, words, ai_ak_parse(area->b, area->n, &ak, &err));
+	refused(code, words, ai_ak_parse(area->b, area->n, &ak, &err));
 	assert_memory_equal(&ak, &before, sizeof ak);
 }
 
@@ -127,7 +127,7 @@ refuses_keys_that_do_not_attest(void **state)
 		struct key_words w = ECC_WORDS;
 		w.attributes ^= bits[i].flip;
 		struct bytes area = public_area(p256, &w);
-		refused_key(&area, bits[i].words);
+		refused_key(AI_ENO, &area, bits[i].words);
 	}
 	struct key_words rsa_w = RSA_WORDS, e;
 	struct { struct key_words w; EVP_PKEY *key; const char *words; } cases[10];
@@ -146,7 +146,7 @@ refuses_keys_that_do_not_attest(void **state)
 	CASE(rsa_w, rsa, e.exponent = 3, "exponent");
 	for (size_t i = 0; i < n; i++) {
 		struct bytes area = public_area(cases[i].key, &cases[i].w);
-		refused_key(&area, cases[i].words);
+		refused_key(AI_ENO, &area, cases[i].words);
 	}
 }
 
@@ -157,26 +157,26 @@ refuses_keys_of_bad_numbers(void **state)
 	struct key_words w = ECC_WORDS, r = RSA_WORDS;
 	struct bytes area = public_area(p256, &w);
 	area.b[area.n - 1] ^= 1;
-	refused_key(&area, "not on the curve");
+	refused_key(AI_EINPUT, &area, "not on the curve");
 	area = public_area(p256, &w);
 	area.b[area.n - 71] = 4; /* the curve says P-384, the point is of P-256 */
-	refused_key(&area, "not on the curve");
+	refused_key(AI_EINPUT, &area, "not on the curve");
 	area.b[area.n - 71] = 5;
-	refused_key(&area, "curve: got 0005");
+	refused_key(AI_ENO, &area, "curve: got 0005");
 	area = public_area(p384, &w);
 	area.b[area.n - 103] = 3;
-	refused_key(&area, "does not fit its curve");
+	refused_key(AI_EINPUT, &area, "does not fit its curve");
 	area = public_area(rsa, &r);
 	area.b[area.n - 1] ^= 1; /* even */
-	refused_key(&area, "modulus");
+	refused_key(AI_EINPUT, &area, "modulus");
 	area = public_area(rsa, &r);
 	area.b[area.n - 256] &= 0x7f;
-	refused_key(&area, "modulus");
+	refused_key(AI_EINPUT, &area, "modulus");
 	area = public_area(rsa, &r);
 	area.b[area.n - 264] = 4; /* 1024 bits, it says */
-	refused_key(&area, "1024 bits");
+	refused_key(AI_EINPUT, &area, "1024 bits");
 	area.b[area.n - 264] = 0xff;
-	refused_key(&area, "bits");
+	refused_key(AI_EINPUT, &area, "bits");
 }
 
 static void
@@ -440,7 +440,7 @@ real_ones_that_are_no_quotes_are_refused(void **state)
 	load(&area, key);
 	load(&attest, created);
 	load(&quote, msg);
-	refused_key(&area, "SHA-1");
+	refused_key(AI_ENO, &area, "SHA-1");
 	refused(AI_ENO, "type: got 801a", ai_quote_parse(attest.b, attest.n, &q, &err));
 	ok(ai_quote_parse(quote.b, quote.n, &q, &err));
 	refused(AI_ENO, "PCR bank: got 0004", ai_quote_pcrs(&q, pcrs, q.pcr_mask, &err));
