@@ -1,11 +1,12 @@
 /* tpm.c -- see tpm.h.  SPDX-License-Identifier: Apache-2.0 */
 #include "attest/tpm.h"
 
-#include <errno.h>
-#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "attest/eventlog.h"
 #include "attest/localca.h"
 #include "attest/ownkeys.h"
 #include "attest/quote.h"
@@ -15,31 +16,30 @@
 
 enum { QUOTE_TRIES = 5, ALL_PCRS = 0xffff };
 static const char device[] = "/dev/tpmrm0";
-
-/* One of this run's events, and where it stands in the log of PCR 15. */
-struct own_event {
-	size_t at;
-	json_t *event;
-};
-
-/*
- * The embedded TPM is connected to from open to close, with its key loaded. Any other is connected to only within an
- * operation, under the lock of its log: a raw TPM takes one client at a time, and a training lasts for hours.
- */
-struct ai_tpm {
-	char *name, *state, *dir;
-	bool embedded, rsa, sealed, key_loaded;
-	struct ai_tpm_link link;
-	uint32_t key;
-	struct ai_buf public;
-	json_t *certificates;
-	struct ai_pcr_log log;
-	struct own_event *own;
-	size_t n_own, cap_own;
-};
+static const char security[] = AI_SECURITYFS;
 
 const char *ai_tpm_name(const struct ai_tpm *t) { return t->name; }
 const json_t *ai_tpm_certificates(const struct ai_tpm *t) { return t->certificates; }
+const char *ai_tpm_certificates_note(const struct ai_tpm *t) { return t->note.len ? t->note.data : ""; }
+const char *ai_tpm_boot_log_note(const struct ai_tpm *t) { return t->boot_note; }
+
+const char *
+ai_tpm_ak_kind(const struct ai_tpm *t)
+{
+	static const char *const words[] = { [AI_AK_OWN] = "own", [AI_AK_AZURE] = "azure", [AI_AK_GCE] = "gce" };
+	return t->enrolled ? "enrolled" : words[t->from.kind];
+}
+
+void
+ai_tpm_say(struct ai_buf *note, const char *fmt, ...)
+{
+	char text[1024];
+	va_list ap;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	ai_buf_printf(note, "%s%s", note->len ? "; " : "", text);
+}
 
 const void *
 ai_tpm_ak_public(const struct ai_tpm *t, size_t *n_out)
@@ -50,13 +50,13 @@ ai_tpm_ak_public(const struct ai_tpm *t, size_t *n_out)
 
 /* --- one operation --------------------------------------------------------- */
 
-static void
-end(struct ai_tpm *t)
+void
+ai_tpm_end(struct ai_tpm *t)
 {
 	if (t->embedded)
 		return;
 	if (t->key_loaded)
-		ai_tpm_ak_flush(&t->link, t->key);
+		ai_tpm_ak_flush(&t->link, &t->from, t->key);
 	t->key_loaded = false;
 	ai_link_close(&t->link);
 	ai_pcr_log_unlock(&t->log);
@@ -76,8 +76,8 @@ check_own(const struct ai_tpm *t, struct ai_err *err)
 	return 0;
 }
 
-static int
-begin(struct ai_tpm *t, struct ai_err *err)
+int
+ai_tpm_begin(struct ai_tpm *t, struct ai_err *err)
 {
 	struct ai_digest pcrs[AI_N_PCRS];
 	if (t->embedded)
@@ -88,22 +88,23 @@ begin(struct ai_tpm *t, struct ai_err *err)
 		ai_pcr_log_unlock(&t->log);
 		return err->code;
 	}
+	if (t->options.look)
+		return 0;
 	if (ai_link_pcrs(&t->link, 1u << AI_PCR_RUN, pcrs, err) < 0 || ai_pcr_log_load(&t->log, &pcrs[AI_PCR_RUN], err) < 0
 		|| check_own(t, err) < 0)
-		end(t);
+		ai_tpm_end(t);
 	else
 		return 0;
 	return err->code;
 }
 
-/* Loads the key and checks that it is the one that this ai_tpm was opened with. */
-static int
-load_key(struct ai_tpm *t, struct ai_err *err)
+int
+ai_tpm_load_key(struct ai_tpm *t, struct ai_err *err)
 {
 	AI_BUF_AUTO public = AI_BUF(AI_MAX_QUOTE);
 	if (t->key_loaded)
 		return 0;
-	if (ai_tpm_ak_load(&t->link, t->rsa, &t->key, &public, err) < 0)
+	if (ai_tpm_ak_load(&t->link, &t->from, &t->key, &public, err) < 0)
 		return err->code;
 	t->key_loaded = true;
 	if (t->public.len == 0)
@@ -122,13 +123,15 @@ extend(struct ai_tpm *t, json_t *event, struct ai_err *err)
 		return err->code;
 	if (ai_pcr_log_append(&t->log, &d, err) < 0 || ai_link_extend(&t->link, &d, err) < 0)
 		return err->code;
-	t->own[t->n_own++] = (struct own_event){ t->log.n - 1, json_incref(event) };
+	t->own[t->n_own++] = (struct ai_own_event){ t->log.n - 1, json_incref(event) };
 	return 0;
 }
 
 static int
 check_open(const struct ai_tpm *t, struct ai_err *err)
 {
+	if (t->options.look)
+		return ai_fail(err, AI_EENV, "internal: this TPM was opened to be looked at only");
 	return t->sealed ? ai_fail(err, AI_EENV, "internal: nothing can follow the claims in a run log") : 0;
 }
 
@@ -137,10 +140,10 @@ ai_tpm_event(struct ai_tpm *t, json_t *event, struct ai_err *err)
 {
 	if (check_open(t, err) < 0)
 		return err->code;
-	if (begin(t, err) < 0)
+	if (ai_tpm_begin(t, err) < 0)
 		return ai_in(err, "tpm: %s", t->name);
 	int r = extend(t, event, err);
-	end(t);
+	ai_tpm_end(t);
 	return r < 0 ? ai_in(err, "tpm: %s", t->name) : 0;
 }
 
@@ -182,7 +185,7 @@ quote_once(struct ai_tpm *t, const struct ai_digest *extra, struct quoted *q, st
 	ai_pcr_log_replay(&t->log, t->log.n, &expected);
 	if (!ai_digest_eq(&expected, &q->pcrs[AI_PCR_RUN]))
 		return ai_fail(err, AI_EENV, "PCR 15 was extended by somebody else between claims and quote");
-	if (ai_tpm_ak_quote(&t->link, t->key, extra, &q->attest, &q->signature, err) < 0)
+	if (ai_tpm_ak_quote(&t->link, t->key, AI_BANK_SHA256, ALL_PCRS, extra->b, sizeof extra->b, &q->attest, &q->signature, err) < 0)
 		return err->code;
 	return self_check(t, q, extra, err);
 }
@@ -205,7 +208,7 @@ run_log(const struct ai_tpm *t)
 static int
 seal(struct ai_tpm *t, json_t *claims_event, const struct ai_digest *extra, struct quoted *q, struct ai_err *err)
 {
-	if (load_key(t, err) < 0)
+	if (ai_tpm_load_key(t, err) < 0)
 		return err->code;
 	t->sealed = true;
 	if (extend(t, claims_event, err) < 0)
@@ -244,12 +247,12 @@ ai_tpm_quote(struct ai_tpm *t, json_t *claims_event, const struct ai_digest *ext
 	struct quoted q = { .attest = AI_BUF(AI_MAX_QUOTE), .signature = AI_BUF(AI_MAX_QUOTE) };
 	if (check_open(t, err) < 0)
 		return err->code;
-	int r = begin(t, err);
+	int r = ai_tpm_begin(t, err);
 	if (r == 0) {
 		r = seal(t, claims_event, extra, &q, err);
 		if (r == 0)
 			r = hand_out(t, &q, attest, signature, pcrs, run_log_out, err);
-		end(t);
+		ai_tpm_end(t);
 	}
 	ai_buf_done(&q.attest);
 	ai_buf_done(&q.signature);
@@ -281,48 +284,90 @@ private_folder(const char *dir, struct ai_err *err)
 	return 0;
 }
 
+/* Within begin and end: the certificates that the key has of its own; a cloud's has it from choose_key. */
 static int
 get_certificates(struct ai_tpm *t, const struct ai_ak *ak, struct ai_err *err)
 {
 	AI_FD lock = -1;
-	if (!t->embedded) {
-		t->certificates = json_array();
-		return t->certificates ? 0 : ai_nomem(err);
+	int r = t->from.kind == AI_AK_OWN ? ai_tpm_kept(t, ak, &t->certificates, err) : 0;
+	t->enrolled = r == 1;
+	if (r < 0 || t->certificates)
+		return r < 0 ? r : 0;
+	if (t->embedded) {
+		if (ai_embedded_lock(t->dir, &lock, err) < 0)
+			return err->code;
+		return ai_localca_certificates(t->dir, t->from.rsa ? "rsa" : "ecc", ak, &t->certificates, err);
 	}
-	if (ai_embedded_lock(t->dir, &lock, err) < 0)
+	t->certificates = json_array();
+	return t->certificates ? 0 : ai_nomem(err);
+}
+
+/* Within begin and end: a cloud's key if it is a good one, else our own. */
+static int
+choose_key(struct ai_tpm *t, struct ai_err *err)
+{
+	AI_BUF_AUTO der = AI_BUF(AI_MAX_CERT);
+	if (t->embedded)
+		return 0;
+	if (ai_nv_chain(&t->link, &t->pool, err) < 0)
 		return err->code;
-	return ai_localca_certificates(t->dir, t->rsa ? "rsa" : "ecc", ak, &t->certificates, err);
+	int r = ai_cloud_find(&t->link, t->from.rsa, &t->from, &der, &t->note, err);
+	if (r <= 0)
+		return r;
+	t->certificates = json_array();
+	return t->certificates ? ai_certs_push(t->certificates, der.data, der.len, err) : ai_nomem(err);
 }
 
 /* Within begin and end: the key's public area, judged as a verifier would, its certificates, and the list of own keys. */
 static int
-learn_key(struct ai_tpm *t, struct ai_err *err)
+learn_key(struct ai_tpm *t, struct ai_ak *ak, struct ai_err *err)
 {
-	struct ai_ak ak;
-	if (load_key(t, err) < 0)
+	if (choose_key(t, err) < 0 || ai_tpm_load_key(t, err) < 0)
 		return err->code;
-	if (ai_ak_parse((const uint8_t *)t->public.data, t->public.len, &ak, err) < 0)
+	if (ai_ak_parse((const uint8_t *)t->public.data, t->public.len, ak, err) < 0)
 		return err->code = AI_EENV;
-	int r = get_certificates(t, &ak, err);
-	if (r == 0)
-		r = ai_ownkeys_add(t->state, &ak.fingerprint, t->name, err);
-	ai_ak_done(&ak);
-	return r;
+	if (get_certificates(t, ak, err) < 0)
+		return err->code;
+	return t->options.look ? 0 : ai_ownkeys_add(t->state, &ak->fingerprint, t->name, err);
+}
+
+/* Within begin and end. Who only looks is told what is wrong by ai_tpm_status. */
+static int
+learn(struct ai_tpm *t, struct ai_ak *ak, struct ai_err *err)
+{
+	struct ai_err why = { 0 };
+	if (!t->options.look)
+		return learn_key(t, ak, err);
+	if (learn_key(t, ak, &why) < 0) {
+		t->trouble = ai_strdup(why.text);
+		json_decref(t->certificates);
+		t->certificates = json_array();
+	}
+	return (why.code == 0 || t->trouble) && t->certificates ? 0 : ai_nomem(err);
 }
 
 static int
 connect(struct ai_tpm *t, struct ai_err *err)
 {
 	struct TSS2_TCTI_OPAQUE_CONTEXT_BLOB *tcti;
+	struct ai_ak ak = { 0 };
+	AI_BUF_AUTO boot = AI_BUF(AI_MAX_BOOT_LOG);
+	AI_FREE char *path = NULL;
 	if (private_folder(t->dir, err) < 0)
 		return err->code;
 	if (t->embedded && (ai_embedded_open(t->dir, &tcti, err) < 0 || ai_link_wrap(tcti, &t->link, err) < 0))
 		return err->code;
-	if (begin(t, err) < 0)
+	if (ai_tpm_begin(t, err) < 0)
 		return err->code;
-	int r = learn_key(t, err);
-	end(t);
-	return r;
+	int r = learn(t, &ak, err);
+	ai_tpm_end(t);
+	/* Addresses are asked with the TPM let go: others may want it meanwhile. */
+	if (r == 0 && ak.pkey)
+		r = ai_tpm_complete(t, &ak, err);
+	ai_ak_done(&ak);
+	if (r < 0)
+		return r;
+	return ai_boot_log_read(security, t->name, &boot, &path, &t->boot_note, err) < 0 ? err->code : 0;
 }
 
 int
@@ -338,8 +383,11 @@ ai_tpm_open(const struct ai_tpm_options *options, struct ai_tpm **out, struct ai
 	if (!t)
 		return ai_nomem(err);
 	t->public = AI_BUF(AI_MAX_QUOTE);
+	t->note = AI_BUF(AI_MAX_QUOTE);
 	t->log.fd = -1;
-	t->rsa = strcmp(ak, "rsa") == 0;
+	t->options = *options;
+	t->options.tcti = t->options.state = t->options.ak = NULL;
+	t->from.rsa = strcmp(ak, "rsa") == 0;
 	t->name = choose(options->tcti);
 	t->state = ai_strdup(options->state);
 	t->dir = ai_format("%s/tpm", options->state);
@@ -367,7 +415,7 @@ ai_tpm_close(struct ai_tpm *t)
 	if (!t)
 		return;
 	if (t->embedded && t->key_loaded)
-		ai_tpm_ak_flush(&t->link, t->key);
+		ai_tpm_ak_flush(&t->link, &t->from, t->key);
 	ai_link_close(&t->link);
 	ai_pcr_log_unlock(&t->log);
 	for (size_t i = 0; i < t->n_own; i++)
@@ -375,43 +423,21 @@ ai_tpm_close(struct ai_tpm *t)
 	free(t->own);
 	free(t->log.d);
 	json_decref(t->certificates);
+	json_decref(t->pool);
 	ai_buf_done(&t->public);
+	ai_buf_done(&t->note);
+	free(t->boot_note);
+	free(t->trouble);
 	free(t->name);
 	free(t->state);
 	free(t->dir);
 	free(t);
 }
 
-/* --- the firmware's log ---------------------------------------------------- */
-
-/* The number of the kernel's TPM in "device:/dev/tpmrm0", or -1: another kind of TCTI has no log on this machine. */
-static int
-kernel_number(const char *name)
-{
-	static const char *const prefixes[] = { "device:/dev/tpmrm", "device:/dev/tpm" };
-	for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++) {
-		const char *digit = name + strlen(prefixes[i]);
-		if (strncmp(name, prefixes[i], strlen(prefixes[i])) == 0 && *digit >= '0' && *digit <= '9' && digit[1] == '\0')
-			return *digit - '0';
-	}
-	return -1;
-}
-
 int
 ai_tpm_boot_log(struct ai_tpm *t, struct ai_buf *out, struct ai_err *err)
 {
-	int number = kernel_number(t->name);
-	if (number < 0)
-		return 0;
-	AI_FREE char *path = ai_format("/sys/kernel/security/tpm%d/binary_bios_measurements", number);
-	if (!path)
-		return ai_nomem(err);
-	/* Only root may read it on most systems. Without it the quote stands as it is, and the verifier says what it could not replay. */
-	if (access(path, R_OK) < 0)
-		return 0;
-	if (ai_read_file(AT_FDCWD, path, out, err) < 0) {
-		err->code = AI_EENV;
-		return ai_in(err, "tpm: boot log");
-	}
-	return 0;
+	AI_FREE char *path = NULL;
+	AI_FREE char *note = NULL;
+	return ai_boot_log_read(security, t->name, out, &path, &note, err) < 0 ? ai_in(err, "tpm") : 0;
 }

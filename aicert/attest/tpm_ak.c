@@ -1,4 +1,4 @@
-/* tpm_ak.c -- the attestation key; see tpm_parts.h.  SPDX-License-Identifier: Apache-2.0 */
+/* tpm_ak.c -- the attestation key, wherever it comes from, and quotes; see tpm_parts.h.  SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 #include <tss2/tss2_esys.h>
 #include <tss2/tss2_mu.h>
@@ -36,9 +36,10 @@ template(bool rsa)
 }
 
 static int
-create_failed(struct ai_err *err, TSS2_RC rc)
+create_failed(struct ai_err *err, TSS2_RC rc, const char *what)
 {
-	ai_tpm_rc(err, rc, "cannot make the attestation key");
+	ai_tpm_rc(err, rc, "TPM2_CreatePrimary");
+	ai_in(err, "cannot make the %s", what);
 	if ((rc & ~0xfffu) != TSS2_TPM_RC_LAYER && (rc & ~0xfffu) != TSS2_RESMGR_TPM_RC_LAYER)
 		return err->code;
 	/* Format-one codes carry the number of the session or parameter beside the error. */
@@ -67,49 +68,114 @@ marshal_public(const TPMT_PUBLIC *p, struct ai_buf *out, struct ai_err *err)
 	return ai_buf_ok(out, "public area", err);
 }
 
-int
-ai_tpm_ak_load(struct ai_tpm_link *link, bool rsa, uint32_t *handle, struct ai_buf *out, struct ai_err *err)
+static int
+primary(struct ai_tpm_link *link, const TPM2B_PUBLIC *in, const char *what, uint32_t *handle, struct ai_buf *out, struct ai_err *err)
 {
 	static const TPM2B_SENSITIVE_CREATE no_secret;
 	static const TPM2B_DATA no_info;
 	static const TPML_PCR_SELECTION no_pcrs;
-	TPM2B_PUBLIC in = template(rsa);
 	TPM2B_PUBLIC *public = NULL;
 	TPM2B_CREATION_DATA *data = NULL;
 	TPM2B_DIGEST *hash = NULL;
 	TPMT_TK_CREATION *ticket = NULL;
 	ESYS_TR key = ESYS_TR_NONE;
 	TSS2_RC rc = Esys_CreatePrimary(link->esys, ESYS_TR_RH_ENDORSEMENT, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, &no_secret,
-		&in, &no_info, &no_pcrs, &key, &public, &data, &hash, &ticket);
+		in, &no_info, &no_pcrs, &key, &public, &data, &hash, &ticket);
 	if (rc != TSS2_RC_SUCCESS)
-		return create_failed(err, rc);
+		return create_failed(err, rc, what);
 	int r = marshal_public(&public->publicArea, out, err);
 	Esys_Free(public);
 	Esys_Free(data);
 	Esys_Free(hash);
 	Esys_Free(ticket);
 	if (r < 0)
-		ai_tpm_ak_flush(link, key);
+		ai_tpm_flush(link, key);
 	else
 		*handle = key;
 	return r;
 }
 
+int
+ai_tpm_primary(struct ai_tpm_link *link, const void *bytes, size_t n, const char *what, uint32_t *handle, struct ai_buf *out, struct ai_err *err)
+{
+	TPM2B_PUBLIC in = { .size = 0 };
+	size_t at = 0;
+	TSS2_RC rc = Tss2_MU_TPMT_PUBLIC_Unmarshal(bytes, n, &at, &in.publicArea);
+	if (rc != TSS2_RC_SUCCESS)
+		return ai_fail(err, AI_EENV, "template of the %s: malformed", what);
+	return primary(link, &in, what, handle, out, err);
+}
+
 void
-ai_tpm_ak_flush(struct ai_tpm_link *link, uint32_t handle)
+ai_tpm_flush(struct ai_tpm_link *link, uint32_t handle)
 {
 	/* A failure leaves an object in the TPM until its resource manager or a reset removes it; there is no more to do here. */
 	(void)Esys_FlushContext(link->esys, handle);
 }
 
-int
-ai_tpm_ak_quote(struct ai_tpm_link *link, uint32_t handle, const struct ai_digest *extra, struct ai_buf *attest,
-	struct ai_buf *signature, struct ai_err *err)
+/* A key that stays in the TPM. */
+static int
+persistent(struct ai_tpm_link *link, uint32_t at, uint32_t *handle, struct ai_buf *out, struct ai_err *err)
 {
-	TPM2B_DATA data = { .size = sizeof extra->b };
-	memcpy(data.buffer, extra->b, sizeof extra->b);
+	ESYS_TR key = ESYS_TR_NONE;
+	TPM2B_PUBLIC *public = NULL;
+	TPM2B_NAME *name = NULL, *qualified = NULL;
+	TSS2_RC rc = Esys_TR_FromTPMPublic(link->esys, at, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &key);
+	if (rc != TSS2_RC_SUCCESS)
+		return ai_tpm_rc(err, rc, "TPM2_ReadPublic");
+	rc = Esys_ReadPublic(link->esys, key, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &public, &name, &qualified);
+	int r = rc == TSS2_RC_SUCCESS ? marshal_public(&public->publicArea, out, err) : ai_tpm_rc(err, rc, "TPM2_ReadPublic");
+	Esys_Free(public);
+	Esys_Free(name);
+	Esys_Free(qualified);
+	if (r < 0)
+		(void)Esys_TR_Close(link->esys, &key);
+	else
+		*handle = key;
+	return r;
+}
+
+static int
+from_template(struct ai_tpm_link *link, uint32_t index, uint32_t *handle, struct ai_buf *out, struct ai_err *err)
+{
+	AI_BUF_AUTO bytes = AI_BUF(AI_MAX_CERT);
+	int r = ai_nv_read(link, index, &bytes, err);
+	if (r == 0)
+		return ai_fail(err, AI_EENV, "NV %08x: is not there, expected the template of the attestation key", (unsigned)index);
+	return r < 0 ? r : ai_tpm_primary(link, bytes.data, bytes.len, "attestation key", handle, out, err);
+}
+
+int
+ai_tpm_ak_load(struct ai_tpm_link *link, const struct ai_ak_from *from, uint32_t *handle, struct ai_buf *out, struct ai_err *err)
+{
+	if (from->kind == AI_AK_AZURE)
+		return persistent(link, AI_AZURE_AK, handle, out, err);
+	if (from->kind == AI_AK_GCE)
+		return from_template(link, from->rsa ? AI_GCE_RSA_TEMPLATE : AI_GCE_ECC_TEMPLATE, handle, out, err);
+	TPM2B_PUBLIC own = template(from->rsa);
+	return primary(link, &own, "attestation key", handle, out, err);
+}
+
+void
+ai_tpm_ak_flush(struct ai_tpm_link *link, const struct ai_ak_from *from, uint32_t handle)
+{
+	if (from->kind == AI_AK_AZURE)
+		(void)Esys_TR_Close(link->esys, &handle); /* the key stays in the TPM */
+	else
+		ai_tpm_flush(link, handle);
+}
+
+int
+ai_tpm_ak_quote(struct ai_tpm_link *link, uint32_t handle, uint16_t bank, uint32_t mask, const void *extra, size_t extra_len,
+	struct ai_buf *attest, struct ai_buf *signature, struct ai_err *err)
+{
+	TPM2B_DATA data = { .size = (UINT16)extra_len };
+	if (extra_len > sizeof data.buffer)
+		return ai_fail(err, AI_EUSAGE, "extraData: got %zu bytes, expected at most %zu", extra_len, sizeof data.buffer);
+	if (extra_len)
+		memcpy(data.buffer, extra, extra_len);
 	TPMT_SIG_SCHEME scheme = { .scheme = TPM2_ALG_NULL }; /* the key's own */
-	TPML_PCR_SELECTION pcrs = { .count = 1, .pcrSelections = { { TPM2_ALG_SHA256, 3, { 0xff, 0xff, 0, 0 } } } };
+	TPML_PCR_SELECTION pcrs = { .count = 1, .pcrSelections = { { bank, 3, { (BYTE)mask, (BYTE)(mask >> 8), (BYTE)(mask >> 16), 0 } } } };
 	TPM2B_ATTEST *quoted = NULL;
 	TPMT_SIGNATURE *signed_ = NULL;
 	uint8_t bytes[sizeof *signed_];

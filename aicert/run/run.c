@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "run/issuers.h"
 #include "run/job.h"
 #include "run/again/repeat.h"
 #include "run/stamp.h"
@@ -10,8 +11,14 @@
 static int
 open_tpm(struct ai_job *job, struct ai_err *err)
 {
-	struct ai_tpm_options o = { .tcti = job->opt->tpm, .state = job->home.data, .ak = job->opt->ak };
-	return ai_tpm_open(&o, &job->tpm, err);
+	struct ai_tpm_options o = { .tcti = job->opt->tpm, .state = job->home.data, .ak = job->opt->ak, .issuer = ai_issuer_ask };
+	if (ai_tpm_open(&o, &job->tpm, err) < 0)
+		return err->code;
+	const char *const notes[] = { ai_tpm_certificates_note(job->tpm), ai_tpm_boot_log_note(job->tpm) };
+	for (size_t i = 0; i < sizeof notes / sizeof *notes; i++)
+		if (*notes[i])
+			ai_say(job->opt->talk, AI_TALK_NOTE, "tpm: %s", notes[i]);
+	return 0;
 }
 
 /*

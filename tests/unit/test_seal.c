@@ -22,7 +22,7 @@ set_up(void **state)
 {
 	struct fixture *f = calloc(1, sizeof *f);
 	ok(ai_mkdtemp("/tmp/aicert-seal", &f->state, &err));
-	struct ai_tpm_options o = { "embedded", f->state, NULL };
+	struct ai_tpm_options o = { .tcti = "embedded", .state = f->state };
 	ok(ai_tpm_open(&o, &f->t, &err));
 	struct ai_digest result = { { 3 } }, source = { { 4 } };
 	f->executed = json_pack("[o]", ai_json_hex(&result));

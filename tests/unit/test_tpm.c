@@ -53,7 +53,7 @@ tear_down(void **state)
 static struct ai_tpm *
 open_tpm(const struct place *p, const char *tcti, const char *ak)
 {
-	struct ai_tpm_options o = { tcti, p->state, ak };
+	struct ai_tpm_options o = { .tcti = tcti, .state = p->state, .ak = ak };
 	struct ai_tpm *t = NULL;
 	ok(ai_tpm_open(&o, &t, &err));
 	return t;
@@ -178,14 +178,14 @@ embedded_is_the_default_and_says_software(void **state)
 	assert_string_equal(ai_tpm_name(t), "embedded");
 	const void *public = ai_tpm_ak_public(t, &n);
 	ok(ai_ak_parse(public, n, &ak, &err));
-	ok(ai_chain_check(ai_tpm_certificates(t), &ak, &c, &err));
+	ok(ai_chain_check(ai_tpm_certificates(t), &ak, NULL, &c, &err));
 	assert_true(c.software && c.self_signed);
 	ok(ai_tpm_boot_log(t, &boot, &err));
 	assert_int_equal(boot.len, 0);
 	ai_chain_done(&c);
 	ai_ak_done(&ak);
 	/* libtpms is one per process. */
-	struct ai_tpm_options o = { "embedded", p->state, NULL };
+	struct ai_tpm_options o = { .tcti = "embedded", .state = p->state };
 	struct ai_tpm *second = NULL;
 	refused(AI_EENV, "already open in this process", ai_tpm_open(&o, &second, &err));
 	assert_null(second);
@@ -212,7 +212,7 @@ embedded_many_at_once(void **state)
 	for (int i = 0; i < PROCESSES; i++) {
 		pid[i] = fork();
 		if (pid[i] == 0) {
-			struct ai_tpm_options o = { "embedded", p->state, NULL };
+			struct ai_tpm_options o = { .tcti = "embedded", .state = p->state };
 			struct ai_tpm *t = NULL;
 			struct ai_err err = { 0 };
 			struct ai_digest d;
@@ -245,7 +245,7 @@ embedded_many_at_once(void **state)
 static void
 refused_open(const struct place *p, const char *tcti, const char *words)
 {
-	struct ai_tpm_options o = { tcti, p->state, NULL };
+	struct ai_tpm_options o = { .tcti = tcti, .state = p->state };
 	struct ai_tpm *t = NULL;
 	refused(AI_EENV, words, ai_tpm_open(&o, &t, &err));
 	assert_null(t);
@@ -337,7 +337,7 @@ swtpm_runs_interleave(void **state)
 static int
 run_quietly(const struct place *p)
 {
-	struct ai_tpm_options o = { p->sw.tcti, p->state, NULL };
+	struct ai_tpm_options o = { .tcti = p->sw.tcti, .state = p->state };
 	struct ai_tpm *t = NULL;
 	struct ai_err err = { 0 };
 	struct given g = { .attest = AI_BUF(AI_MAX_QUOTE), .signature = AI_BUF(AI_MAX_QUOTE) };
@@ -482,10 +482,10 @@ unusable_is_an_error_and_no_fall_back(void **state)
 	ok(ai_write_file(AT_FDCWD, file, "x", 1, 0600, &err));
 	struct place in_file = { .state = file };
 	refused_open(&in_file, "embedded", "folder");
-	struct ai_tpm_options o = { "embedded", p->state, "dsa" };
+	struct ai_tpm_options o = { .tcti = "embedded", .state = p->state, .ak = "dsa" };
 	struct ai_tpm *t = NULL;
 	refused(AI_EUSAGE, "expected 'ecc' or 'rsa'", ai_tpm_open(&o, &t, &err));
-	o = (struct ai_tpm_options){ "", p->state, NULL };
+	o = (struct ai_tpm_options){ .tcti = "", .state = p->state };
 	refused(AI_EUSAGE, "empty name", ai_tpm_open(&o, &t, &err));
 }
 
