@@ -208,6 +208,14 @@ ai_roots_revoked(const struct ai_roots *r, const struct ai_digest *spki_or_der)
 
 /* --- another anchor -------------------------------------------------------------- */
 
+/* A block that says it is encrypted must not make OpenSSL ask a terminal. */
+static int
+no_password(char *buf, int size, int rwflag, void *ctx)
+{
+	(void)buf, (void)size, (void)rwflag, (void)ctx;
+	return -1;
+}
+
 /* One certificate, DER or one PEM block, and nothing after it but white space. */
 static X509 *
 read_certificate(const void *bytes, size_t n, struct ai_err *err)
@@ -220,8 +228,8 @@ read_certificate(const void *bytes, size_t n, struct ai_err *err)
 		more = x && p != (const unsigned char *)bytes + n;
 	} else if (n > 0 && n <= AI_MAX_CERT) {
 		BIO *bio = BIO_new_mem_buf(bytes, (int)n);
-		x = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
-		X509 *second = x ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
+		x = bio ? PEM_read_bio_X509(bio, NULL, no_password, NULL) : NULL;
+		X509 *second = x ? PEM_read_bio_X509(bio, NULL, no_password, NULL) : NULL;
 		more = second;
 		X509_free(second);
 		BIO_free(bio);

@@ -13,7 +13,7 @@
  * Nuvoton's older roots are no strict DER (a name's parts are not sorted); the key is what is pinned.
  * Alibaba's operates vTPMs, yet its certificates are for endorsement keys: an attestation key needs `aicert enroll`.
  *
- * tests/unit/test_roots_table.c recomputes all of it from the certificates. Sources: the makers' own pages, tpm2-tss, keylime, go-tpm-tools, Microsoft.
+ * tests/unit/test_roots.c recomputes all of it from the certificates. Sources: the makers' own pages, tpm2-tss, keylime, go-tpm-tools, Microsoft.
  *
  * Depends on: roots.  Threads: constant.
  * SPDX-License-Identifier: Apache-2.0
