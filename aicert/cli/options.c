@@ -63,6 +63,7 @@ set(const struct ai_option *o, const char *value, struct ai_err *err)
 		*(int *)o->to = 1;
 		return 0;
 	case AI_OPTION_TEXT:
+	case AI_OPTION_MAYBE_EMPTY:
 		*(const char **)o->to = value;
 		return 0;
 	case AI_OPTION_LIST:
@@ -96,7 +97,7 @@ take(const struct ai_option *table, size_t n, int argc, char **argv, int *i, str
 			return ai_fail(err, AI_EUSAGE, "usage: '--%s' needs a value: expected %s", o->name, o->value);
 		value = argv[++*i];
 	}
-	if (value && !value[0])
+	if (value && !value[0] && o->kind != AI_OPTION_MAYBE_EMPTY)
 		return ai_fail(err, AI_EUSAGE, "usage: '--%s': got an empty text, expected %s", o->name, o->value);
 	return set(o, value, err);
 }

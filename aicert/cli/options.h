@@ -12,7 +12,7 @@
 
 #include "base/err.h"
 
-typedef enum ai_option_kind { AI_OPTION_FLAG, AI_OPTION_TEXT, AI_OPTION_LIST } ai_option_kind;
+typedef enum ai_option_kind { AI_OPTION_FLAG, AI_OPTION_TEXT, AI_OPTION_LIST, AI_OPTION_MAYBE_EMPTY } ai_option_kind;
 
 struct ai_text_list { const char **items; size_t n, cap; };
 
@@ -20,7 +20,7 @@ struct ai_option {
 	const char *name;        /* "output-bom": written --output-bom VALUE or --output-bom=VALUE */
 	char letter;             /* -f, or 0 */
 	ai_option_kind kind;
-	void *to;                /* FLAG: int *; TEXT: const char **; LIST: struct ai_text_list * */
+	void *to;                /* FLAG: int *; TEXT and MAYBE_EMPTY (which takes an empty text): const char **; LIST: struct ai_text_list * */
 	const char *value;       /* name of the value in help ("FILE"); NULL for flags */
 	const char *help;
 };
