@@ -44,6 +44,8 @@ void ai_tpm_close(struct ai_tpm *t);
 const char *ai_tpm_name(const struct ai_tpm *t);
 /* TPMT_PUBLIC of the AK; borrowed. */
 const void *ai_tpm_ak_public(const struct ai_tpm *t, size_t *n_out);
+/* The same key as PEM (SubjectPublicKeyInfo), for other people's tools; appended. */
+int ai_tpm_ak_pem(const struct ai_tpm *t, struct ai_buf *out, struct ai_err *err) AI_CHECKED;
 /* Its certificates, leaf first, as an array of base64 DER; may be empty; borrowed. */
 const json_t *ai_tpm_certificates(const struct ai_tpm *t);
 /* What the AK is: "own" (made here under the endorsement or owner hierarchy), "azure", "gce", "enrolled". */

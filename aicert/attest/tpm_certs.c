@@ -122,6 +122,23 @@ ai_cert_about(const void *der, size_t n, json_t **out, struct ai_err *err)
 	return *out ? 0 : ai_nomem(err);
 }
 
+int
+ai_tpm_ak_pem(const struct ai_tpm *t, struct ai_buf *out, struct ai_err *err)
+{
+	struct ai_ak ak;
+	char *p = NULL;
+	if (t->trouble)
+		return ai_fail(err, AI_EENV, "tpm: %s: %s", t->name, t->trouble);
+	if (ai_ak_parse((const uint8_t *)t->public.data, t->public.len, &ak, err) < 0)
+		return err->code;
+	BIO *bio = BIO_new(BIO_s_mem());
+	long n = bio && PEM_write_bio_PUBKEY(bio, ak.pkey) == 1 ? BIO_get_mem_data(bio, &p) : 0;
+	ai_buf_put(out, n > 0 ? p : "", n > 0 ? (size_t)n : 0);
+	BIO_free(bio);
+	ai_ak_done(&ak);
+	return n > 0 ? ai_buf_ok(out, "public key", err) : ai_nomem(err);
+}
+
 /* --- what an address answered ------------------------------------------------- */
 
 static int

@@ -17,10 +17,14 @@
 /* As ai_commands; ends with a NULL name. */
 extern const struct ai_command ai_tpm_commands[];
 
+int ai_cmd_tpm_status(int argc, char **argv);
+int ai_cmd_tpm_quote(int argc, char **argv);
 int ai_cmd_tpm_check(int argc, char **argv);
 
 /* X(name, function suffix, light, line) */
 #define AI_TPM_COMMANDS(X) \
+	X("status", tpm_status, 0, "show the TPM that a run would use: banks, keys, certificates, PCR 15, boot log") \
+	X("quote", tpm_quote, 0, "quote PCRs of any bank into raw files") \
 	X("check", tpm_check, 1, "judge a quote from files: signature, extra data, PCRs, event log, certificates")
 
 /* Is this word a command that only aicert-engine has? */
