@@ -222,6 +222,24 @@ def test_whose_key_it_is():
     refused(1, "signer", "not that of this key below this parent", *options(q, parent=files / "ak.pub"))
 
 
+LOGS = [(q, VECTORS / GCE.replace("gce-cos-85-", q[0].split("/")[2]) / "eventlog.bin", "0,1,2,3,4,5,6,7,8,9") for q in (QUOTES[0], QUOTES[2], QUOTES[4], QUOTES[8])]
+LOGS.append((QUOTES[12], VECTORS / WINDOWS / "wbcl.bin", "0,4,5,7,11,12,13,14"))
+
+
+@pytest.mark.parametrize("q,log,agree", LOGS, ids=[q[0].split("/", 2)[-1] for q, _, _ in LOGS])
+def test_the_boot_log_replays_to_the_quoted_pcrs(q, log, agree, tmp_path):
+    code, checks, _ = judge(*options(q, eventlog=log))
+    assert code == 0 and f":{agree};" in checks["event log"]["compared"], checks["event log"]
+    b = log.read_bytes()
+    (tmp_path / "log").write_bytes(b[:-1])
+    assert judge(*options(q, eventlog=tmp_path / "log"))[1]["event log"]["status"] == "failed"
+
+
+def test_the_log_of_another_boot_is_refused():
+    refused(1, "event log", "does not replay to the quoted PCRs", *options(QUOTES[12], eventlog=VECTORS / f"{GCE}no-nonce/eventlog.bin"))
+    refused(1, "event log", "SHA-1", *options((*QUOTES[2][:5], []), eventlog=VECTORS / WINDOWS / "wbcl.bin"))
+
+
 def test_certificates_of_the_key():
     q, d = QUOTES[2], VECTORS / f"{GCE}no-nonce"
     roots = VECTORS / "google+go-tpm-tools/server/ca-certs"
