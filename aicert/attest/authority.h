@@ -72,6 +72,8 @@ void ai_candidate_done(struct ai_candidate *c);
 
 /* The certificates of a file (PEM blocks, or one DER) appended to a list as base64 DER. AI_EINPUT when there is none, or one is malformed. */
 int ai_certificates_add(json_t *list, const void *p, size_t n, struct ai_err *err) AI_CHECKED;
+/* Is this certificate (base64 DER) of this EVP_PKEY? AI_ENO; AI_EINPUT. */
+int ai_certificate_names(const json_t *certificate, const void *pkey, struct ai_err *err) AI_CHECKED;
 /* As far as these certificates go beyond the list, they are appended to it (issuer after issuer), until an anchor of role ek or a self-signed one ends it. */
 int ai_certificates_complete(json_t *certificates, const json_t *issuers, const struct ai_roots *roots, struct ai_err *err) AI_CHECKED;
 

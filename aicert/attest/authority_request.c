@@ -70,6 +70,18 @@ ai_certificates_add(json_t *list, const void *p, size_t n, struct ai_err *err)
 	return r < 0 || found ? r : ai_fail(err, AI_EINPUT, "not an X.509 certificate in DER or PEM");
 }
 
+int
+ai_certificate_names(const json_t *certificate, const void *pkey, struct ai_err *err)
+{
+	X509 *x = parse_certificate(certificate);
+	if (!x)
+		return ai_fail(err, AI_EINPUT, "not an X.509 certificate");
+	int same = EVP_PKEY_eq(X509_get0_pubkey(x), pkey);
+	X509_free(x);
+	ERR_clear_error();
+	return same == 1 ? 0 : ai_fail(err, AI_ENO, "its certificate is of another key");
+}
+
 /* SHA-256 of an EVP_PKEY's SubjectPublicKeyInfo as we write it, whatever form a certificate has it in. */
 static int
 key_fingerprint(EVP_PKEY *key, struct ai_digest *out, struct ai_err *err)
@@ -256,7 +268,7 @@ format_challenge(const struct ai_authority *a, const struct ai_candidate *c, con
 	AI_BUF_AUTO seed = AI_BUF(AI_MAX_QUOTE);
 	uint8_t name[66];
 	size_t name_len;
-	if (ai_object_name(c->ak_public.data, c->ak_public.len, name, &name_len, err) < 0)
+	if (ai_credential_name(c->ak_public.data, c->ak_public.len, name, &name_len, err) < 0)
 		return err->code;
 	if (ai_credential_make(&c->ek, name, name_len, secret, SECRET_BYTES, &object, &seed, err) < 0)
 		return err->code;

@@ -193,7 +193,7 @@ ai_ek_done(struct ai_ek *ek)
 }
 
 int
-ai_object_name(const void *tpmt_public, size_t n, uint8_t out[66], size_t *n_out, struct ai_err *err)
+ai_credential_name(const void *tpmt_public, size_t n, uint8_t out[66], size_t *n_out, struct ai_err *err)
 {
 	struct ai_name name;
 	if (ai_name_of(tpmt_public, n, &name, err) < 0)

@@ -29,7 +29,7 @@ int ai_ek_parse(const void *tpmt_public, size_t n, struct ai_ek *out, struct ai_
 void ai_ek_done(struct ai_ek *ek);
 
 /* The Name of an object: nameAlg and the digest of its TPMT_PUBLIC (34, 50 or 66 bytes). */
-int ai_object_name(const void *tpmt_public, size_t n, uint8_t out[66], size_t *n_out, struct ai_err *err) AI_CHECKED;
+int ai_credential_name(const void *tpmt_public, size_t n, uint8_t out[66], size_t *n_out, struct ai_err *err) AI_CHECKED;
 
 /*
  * ai_credential_make -- a credential for the object of that name under this EK.

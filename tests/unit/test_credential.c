@@ -133,7 +133,7 @@ test_name_of_a_real_key(void **state)
 	size_t n = 0;
 	read_vector("test-data/files/ak.pub", &public);
 	read_vector("test-data/files/ak.name", &name);
-	ok(ai_object_name(public.data + 2, public.len - 2, got, &n, &err));
+	ok(ai_credential_name(public.data + 2, public.len - 2, got, &n, &err));
 	assert_int_equal(n, name.len);
 	assert_memory_equal(got, name.data, n);
 }
@@ -311,7 +311,7 @@ open_with_tpm(const char *make, bool other_name)
 	read_from("ek.pub", &public);
 	read_from("ak.pub", &ak);
 	ok(ai_ek_parse(public.data + 2, public.len - 2, &ek, &err));
-	ok(ai_object_name(ak.data + 2, ak.len - 2, name, &name_len, &err));
+	ok(ai_credential_name(ak.data + 2, ak.len - 2, name, &name_len, &err));
 	name[33] = (uint8_t)(name[33] ^ other_name);
 	ai_buf_put(&file, "\xba\xdc\xc0\xde\0\0\0\1", 8);
 	AI_BUF_AUTO seed = AI_BUF(4096);
@@ -378,7 +378,7 @@ test_a_tpm_opens_other_sizes(void **state)
 	ok(ai_ek_parse(public.data + 2, public.len - 2, &ek, &err));
 	assert_int_equal(ek.name_alg, S384);
 	assert_int_equal(ek.symmetric_bits, 256);
-	ok(ai_object_name(ak.data + 2, ak.len - 2, name, &name_len, &err));
+	ok(ai_credential_name(ak.data + 2, ak.len - 2, name, &name_len, &err));
 	ai_buf_put(&file, "\xba\xdc\xc0\xde\0\0\0\1", 8);
 	ok(ai_credential_make(&ek, name, name_len, "abc", 3, &file, &seed, &err));
 	ai_buf_put(&file, seed.data, seed.len);
