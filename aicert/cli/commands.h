@@ -33,6 +33,8 @@ int ai_cmd_show(int argc, char **argv);
 int ai_cmd_hash(int argc, char **argv);
 int ai_cmd_trust(int argc, char **argv);
 int ai_cmd_tpm(int argc, char **argv);
+int ai_cmd_ca(int argc, char **argv);
+int ai_cmd_enroll(int argc, char **argv);
 int ai_cmd_timestamp(int argc, char **argv);
 
 /* What both tables list, so that help is the same in both. X(name, function suffix, light, line) */
@@ -48,6 +50,8 @@ int ai_cmd_timestamp(int argc, char **argv);
 	X("hash", hash, 1, "print the id of a file or folder") \
 	X("timestamp", timestamp, 0, "have a time-stamping authority say when a proof was there") \
 	X("trust", trust, 1, "list, add or remove the keys that this verifier accepts") \
-	X("tpm", tpm, 1, "look at TPMs, quotes and event logs")
+	X("tpm", tpm, 1, "look at TPMs, quotes and event logs") \
+	X("enroll", enroll, 0, "get a certificate for this TPM's attestation key from an attestation CA") \
+	X("ca", ca, 1, "be an attestation CA: judge requests, challenge TPMs, issue certificates")
 
 #endif
