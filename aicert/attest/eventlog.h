@@ -121,4 +121,11 @@ int ai_eventlog_facts(const struct ai_eventlog *log, uint16_t bank, json_t **out
  */
 int ai_eventlog_rules(const struct ai_eventlog *log, json_t **out, struct ai_err *err) AI_CHECKED;
 
+/*
+ * ai_eventlog_explain -- why does a PCR's known value differ from what the log replays to? 1 with a sentence appended to out where it can be seen
+ * (ExitBootServices left out of the log, another start of PCR 0, a value read before the last events), 0 where it cannot.
+ */
+int ai_eventlog_explain(const struct ai_eventlog *log, uint16_t bank, unsigned pcr, const struct ai_pcr_value *known, struct ai_buf *out,
+	struct ai_err *err) AI_CHECKED;
+
 #endif
