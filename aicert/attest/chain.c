@@ -181,7 +181,7 @@ check_chain(const json_t *certificates, const EVP_PKEY *pkey, const char *what, 
 	for (size_t i = 0; i < n; i++)
 		if (parse_one(json_array_get(certificates, i), memo, certs, err) < 0)
 			return ai_in(err, "certificate %zu", i);
-	if (EVP_PKEY_eq(X509_get0_pubkey(certs->c[0].x), pkey) != 1)
+	if (pkey && EVP_PKEY_eq(X509_get0_pubkey(certs->c[0].x), pkey) != 1)
 		return ai_fail(err, AI_ENO, "certificate 0: its public key is not the %s", what);
 	return check_order(certs, roots, memo, err);
 }

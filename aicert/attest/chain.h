@@ -37,7 +37,7 @@ struct ai_chain {
  * Time and trust are not judged here. AI_ENO if not; AI_EINPUT when one is no certificate.
  */
 int ai_chain_check(const json_t *certificates, const struct ai_ak *ak, const struct ai_roots *roots, struct ai_chain *out, struct ai_err *err) AI_CHECKED;
-/* The same for any public key (EVP_PKEY): an endorsement key's. */
+/* The same for any public key (EVP_PKEY): an endorsement key's. NULL: whichever the leaf names, for people who look at certificates alone. */
 int ai_chain_check_key(const json_t *certificates, const void *pkey, const struct ai_roots *roots, struct ai_chain *out, struct ai_err *err) AI_CHECKED;
 
 /*
