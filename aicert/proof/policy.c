@@ -181,13 +181,32 @@ narrow(struct ai_roots *set, const json_t *keep, struct ai_err *err)
 	return ai_roots_only(set, words, n, err) < 0 ? ai_in(err, "policy: roots: builtin") : 0;
 }
 
+/* One that the verifier added herself, with this key and role, makes room for what the policy says of it. */
+static int
+make_room(struct ai_roots *set, const struct ai_buf *certificate, ai_role role, struct ai_err *err)
+{
+	struct ai_roots *one = NULL;
+	if (ai_roots_new(false, &one, err) < 0)
+		return err->code;
+	int r = ai_roots_add(one, certificate->data, certificate->len, NULL, role, NULL, err);
+	const struct ai_anchor *there = r < 0 ? NULL : ai_roots_find(set, &ai_roots_at(one, 0)->spki, &ai_roots_at(one, 0)->der, role);
+	if (there && !there->builtin) {
+		AI_FREE char *name = ai_strdup(there->name);
+		const char *words[] = { name };
+		r = name ? ai_roots_drop(set, words, 1, err) : ai_nomem(err);
+	}
+	ai_roots_free(one);
+	return r;
+}
+
 static int
 add_root(struct ai_roots *set, const json_t *root, struct ai_err *err)
 {
 	AI_BUF_AUTO bytes = AI_BUF(AI_MAX_CERT);
 	const char *text = ai_json_str(root, "certificate");
 	ai_role role;
-	if (ai_b64_get(text, strlen(text), &bytes, err) < 0 || ai_role_parse(ai_json_str(root, "role"), &role, err) < 0)
+	if (ai_b64_get(text, strlen(text), &bytes, err) < 0 || ai_role_parse(ai_json_str(root, "role"), &role, err) < 0
+		|| make_room(set, &bytes, role, err) < 0)
 		return err->code;
 	if (ai_roots_add(set, bytes.data, bytes.len, ai_json_str(root, "name"), role, ai_json_str(root, "authority"), err) < 0)
 		return ai_in(err, "policy: root '%s'", ai_json_str(root, "name"));

@@ -8,6 +8,7 @@
 #include "proof/policy_boot.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* --- the log ---------------------------------------------------------------- */
@@ -80,42 +81,53 @@ key_list(const struct ai_boot *b, const json_t *fact)
 	return NULL;
 }
 
+/* The SHA-256 of a variable's value, which the fact holds in hex. */
 static bool
-value_listed(const json_t *rule, const json_t *fact, const struct ai_boot *b, size_t i)
+value_digest(const json_t *fact, char out[AI_HEX])
 {
-	const json_t *values = json_object_get(rule, "values");
 	const char *hex = word_of(fact, "value");
-	struct ai_digest d;
-	char digest[AI_HEX];
-	if (!values)
-		return true;
-	const struct ai_event *e = &b->log.events[i];
 	size_t n = strlen(hex) / 2;
-	/* The value stands at the end of UEFI_VARIABLE_DATA. */
-	if (n > e->data_len)
-		return false;
-	ai_sha256(e->data + (e->data_len - n), n, &d);
-	ai_hex(&d, digest);
-	return ai_policy_lists(values, digest);
+	AI_FREE uint8_t *bytes = ai_calloc(n + 1, 1);
+	struct ai_digest d;
+	for (size_t i = 0; bytes && i < n; i++) {
+		const char two[3] = { hex[2 * i], hex[2 * i + 1] };
+		bytes[i] = (uint8_t)strtoull(two, NULL, 16);
+	}
+	if (bytes)
+		ai_sha256(bytes, n, &d);
+	ai_hex(bytes ? &d : &(struct ai_digest){ 0 }, out);
+	return bytes != NULL;
 }
 
 static bool
-variable_allowed(const struct ai_boot *b, const json_t *fact, size_t i)
+value_listed(const json_t *rule, const json_t *fact)
+{
+	const json_t *values = json_object_get(rule, "values");
+	char digest[AI_HEX];
+	return !values || (value_digest(fact, digest) && ai_policy_lists(values, digest));
+}
+
+/*
+ * believed: guid, name and value are what was hashed. Some firmware hashes the value alone; then the name is anybody's, and a rule must
+ * say that it does without.
+ */
+static bool
+variable_allowed(const struct ai_boot *b, const json_t *fact)
 {
 	size_t k;
 	json_t *rule;
-	bool whole = is_believed(fact) && is_whole(b, i);
+	bool value_believed = json_is_true(json_object_get(fact, "value_believed"));
 	if (json_is_true(json_object_get(fact, "authority")))
 		return ai_policy_lists(json_object_get(b->rules, "verified_by"), word_of(fact, "digest"));
-	/* These two are judged by the rules that demand them; here it is enough that they are spoken of. */
+	/* These are judged by the rules that demand them; here it is enough that they are spoken of. */
 	if (pcr_of(fact) == PCR_SECURE_BOOT && is_variable(fact, "SecureBoot", AI_GUID_GLOBAL) && json_object_get(b->rules, "secure_boot"))
-		return whole;
+		return is_believed(fact);
 	if (pcr_of(fact) == PCR_SECURE_BOOT && key_list(b, fact))
-		return whole;
+		return is_believed(fact) || ai_policy_lists(key_list(b, fact), word_of(fact, "digest"));
 	json_array_foreach(json_object_get(b->rules, "variables"), k, rule) {
 		bool named = ai_policy_name_fits(ai_json_str(rule, "name"), word_of(fact, "name")) && strcmp(ai_json_str(rule, "guid"), word_of(fact, "guid")) == 0;
-		bool bound = whole || json_is_true(json_object_get(rule, "unnamed"));
-		if (named && bound && is_believed(fact) && json_integer_value(json_object_get(rule, "pcr")) == pcr_of(fact) && value_listed(rule, fact, b, i))
+		bool bound = is_believed(fact) || (value_believed && json_is_true(json_object_get(rule, "unnamed")));
+		if (named && bound && json_integer_value(json_object_get(rule, "pcr")) == pcr_of(fact) && value_listed(rule, fact))
 			return true;
 	}
 	return false;
@@ -123,7 +135,7 @@ variable_allowed(const struct ai_boot *b, const json_t *fact, size_t i)
 
 /* Does some rule speak for this event? */
 static bool
-is_allowed(const struct ai_boot *b, const json_t *fact, size_t i)
+is_allowed(const struct ai_boot *b, const json_t *fact)
 {
 	int pcr = pcr_of(fact);
 	const char *digest = word_of(fact, "digest"), *text = word_of(fact, "text");
@@ -136,7 +148,7 @@ is_allowed(const struct ai_boot *b, const json_t *fact, size_t i)
 	if (is_what(fact, "image"))
 		return ai_policy_lists(image_list(b, pcr), digest);
 	if (is_what(fact, "variable"))
-		return variable_allowed(b, fact, i);
+		return variable_allowed(b, fact);
 	/* A file is its digest, whatever the log calls it. */
 	if (pcr == PCR_FILES && ai_policy_lists(json_object_get(json_object_get(b->rules, "files"), "digests"), digest))
 		return true;
@@ -167,7 +179,7 @@ judge_events(const struct ai_boot *b, int pcr, struct ai_err *err)
 	json_array_foreach(b->facts, i, fact) {
 		if (pcr_of(fact) != pcr || !is_extended(fact))
 			continue;
-		if (!is_allowed(b, fact, i)) {
+		if (!is_allowed(b, fact)) {
 			AI_BUF_AUTO what = AI_BUF(AI_MAX_HEADER);
 			ai_boot_describe(fact, i, &what);
 			return ai_fail(err, AI_ENO, "%s: no rule of the policy allows it%s", what.data ? what.data : "",

@@ -81,15 +81,4 @@ is_separator(const json_t *fact)
 		&& (strcmp(value, "00000000") == 0 || strcmp(value, "ffffffff") == 0);
 }
 
-/* Is the event's digest that of all of its data? Some firmware hashes a variable's value alone: then its name is anybody's. */
-static inline bool
-is_whole(const struct ai_boot *b, size_t i)
-{
-	struct ai_digest d;
-	char hex[AI_HEX];
-	ai_sha256(b->log.events[i].data, b->log.events[i].data_len, &d);
-	ai_hex(&d, hex);
-	return strcmp(hex, word_of(json_array_get(b->facts, i), "digest")) == 0;
-}
-
 #endif

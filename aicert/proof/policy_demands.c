@@ -24,7 +24,7 @@ find_variable(const struct ai_boot *b, const char *name, const char *guid, const
 		separated += is_separator(fact);
 		if (!is_variable(fact, name, guid) || json_is_true(json_object_get(fact, "authority")))
 			continue;
-		if (!is_believed(fact) || !is_whole(b, i))
+		if (!is_believed(fact))
 			return ai_fail(err, AI_ENO, "PCR 7: event %zu: variable '%s': what the log says of it is not what was hashed", i, name);
 		/* What the operating system extends later could say anything. */
 		if (separated)
