@@ -2,19 +2,22 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
-#include "attest/roots.h"
+#include "attest/authority.h"
+#include "attest/chain.h"
 #include "base/buf.h"
 #include "base/fs.h"
 #include "base/home.h"
 #include "base/json.h"
+#include "base/when.h"
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "cli/print.h"
 #include "proof/trust.h"
 
 struct trust_options {
-	const char *name, *root, *role, *authority, *why;
+	const char *name, *root, *role, *authority, *why, *as_of;
 	int json, help;
 };
 
@@ -103,6 +106,82 @@ list(const char *data, const struct trust_options *o, struct ai_err *err)
 	return 0;
 }
 
+/* --- check --------------------------------------------------------------------- */
+
+static int
+read_files(const struct ai_text_list *w, json_t *certificates, struct ai_err *err)
+{
+	for (size_t i = 1; i < w->n; i++) {
+		AI_BUF_AUTO bytes = AI_BUF(8 * AI_MAX_CERT);
+		if (ai_read_file(AT_FDCWD, w->items[i], &bytes, err) < 0)
+			return err->code;
+		if (ai_certificates_add(certificates, bytes.data, bytes.len, err) < 0)
+			return ai_in(err, "%s", w->items[i]);
+	}
+	return 0;
+}
+
+/* What is said of a chain that holds; a: NULL when it is not believed, for the reason why. */
+static int
+say_chain(const struct ai_chain *c, const struct ai_anchor *a, const char *at, const char *why, bool as_json, struct ai_err *err)
+{
+	char from[AI_WHEN_TEXT], to[AI_WHEN_TEXT];
+	AI_BUF_AUTO text = AI_BUF(AI_MAX_TEXT);
+	ai_when_text(c->not_before, from);
+	ai_when_text(c->not_after, to);
+	if (as_json) {
+		AI_JSON *j = json_pack("{s:b, s:s, s:s, s:s, s:s, s:s, s:s?, s:s?, s:s?}", "believed", a != NULL, "subject", c->subject, "ends_at", c->issuer,
+			"not_before", from, "not_after", to, "at", at, "root", a ? a->name : NULL, "authority", a ? a->authority : NULL, "why", why);
+		if (!j || ai_json_pretty(j, &text, err) < 0)
+			return err->code ? err->code : ai_nomem(err);
+		fputs(text.data, stdout);
+		return 0;
+	}
+	if (!a)
+		return 0;
+	ai_put_safe(*c->subject ? c->subject : "(a certificate without a subject)");
+	printf("\n  believed at %s: vouched for by '", at);
+	ai_put_safe(a->name);
+	fputs("'", stdout);
+	if (*a->authority) {
+		fputs(", authority ", stdout);
+		ai_put_safe(a->authority);
+	}
+	printf("\n  all %zu certificates are valid from %s to %s\n", c->n, from, to);
+	return 0;
+}
+
+/* 0 when this verifier would believe these certificates, AI_ENO when not. */
+static int
+check(const char *data, const struct ai_text_list *w, const struct trust_options *o, struct ai_err *err)
+{
+	AI_JSON *certificates = json_array();
+	struct ai_roots *roots = NULL;
+	struct ai_chain chain = { 0 };
+	const struct ai_anchor *anchor = NULL;
+	struct ai_err said = { 0 };
+	ai_role role = AI_ROLE_AK_CLOUD;
+	int64_t at = (int64_t)time(NULL);
+	char when[AI_WHEN_TEXT];
+	if (!certificates)
+		return ai_nomem(err);
+	if ((o->role && ai_role_parse(o->role, &role, err) < 0) || (o->as_of && ai_when_parse(o->as_of, &at, err) < 0) || read_files(w, certificates, err) < 0
+		|| ai_trust_roots(data, &roots, err) < 0)
+		return err->code;
+	ai_when_text(at, when);
+	int r = ai_chain_check_key(certificates, NULL, roots, &chain, err);
+	if (r == 0) {
+		r = ai_chain_trust(&chain, roots, o->role ? (unsigned)role : AI_ROLE_AK_CLOUD | AI_ROLE_AK_CA, at, &anchor, err);
+		if (say_chain(&chain, anchor, when, r < 0 ? err->text : NULL, o->json, &said) < 0) {
+			*err = said;
+			r = said.code;
+		}
+		ai_chain_done(&chain);
+	}
+	ai_roots_free(roots);
+	return r;
+}
+
 /* --- the others ------------------------------------------------------------------ */
 
 static int
@@ -155,6 +234,8 @@ change(const char *data, const struct ai_text_list *w, const struct trust_option
 		return add_root(data, o, err);
 	if (strcmp(verb, "add") == 0 && !o->root && !o->role && !o->authority && w->n == 2)
 		return add(data, word, o, err);
+	if (strcmp(verb, "check") == 0 && w->n > 1)
+		return check(data, w, o, err);
 	if (strcmp(verb, "remove") == 0 && w->n == 2)
 		return ai_trust_remove(data, word, err);
 	if (strcmp(verb, "revoke") == 0 && w->n == 2)
@@ -187,6 +268,7 @@ help(const struct ai_option *table, size_t n)
 	     "       aicert trust add NAME                       (a built-in root that was removed)\n"
 	     "       aicert trust revoke SHA256-OR-FILE [--why TEXT]\n"
 	     "       aicert trust unrevoke SHA256-OR-FILE\n"
+	     "       aicert trust check FILE… [--role ROLE] [--as-of WHEN] [--json]\n"
 	     "\n"
 	     "Keys: attestation keys whose word this verifier takes, beside this machine's own. A fingerprint is the SHA-256 of the key's TPMT_PUBLIC,\n"
 	     "as `aicert verify` prints it; get it from the key's owner, not from a proof.\n"
@@ -198,7 +280,8 @@ help(const struct ai_option *table, size_t n)
 	     "  tsa       time stamps\n"
 	     "An authority is who operates what the root vouches for, as a policy names it.\n"
 	     "\n"
-	     "A revoked certificate (by the SHA-256 of its key or of its DER) makes every chain that it is in worthless.\n");
+	     "A revoked certificate (by the SHA-256 of its key or of its DER) makes every chain that it is in worthless.\n"
+	     "check: would these certificates (DER or PEM, leaf first, the root last) be believed? Exit 1 when not. Without --role: as an attestation key's.\n");
 	ai_options_help(table, n);
 	puts("\nexample: aicert trust add 5c19e6697d7c99f5… --name build-server\n"
 	     "         aicert trust add --root team-ca.pem --role ak-ca --authority our-datacentre");
@@ -211,10 +294,11 @@ ai_cmd_trust(int argc, char **argv)
 	const struct ai_option table[] = {
 		{ "name", 0, AI_OPTION_TEXT, (void *)&o.name, "NAME", "with add: what to call it (default: how the fingerprint begins, or the certificate's name)" },
 		{ "root", 0, AI_OPTION_TEXT, (void *)&o.root, "FILE", "with add: a CA certificate, DER or PEM" },
-		{ "role", 0, AI_OPTION_TEXT, (void *)&o.role, "ROLE", "with --root: what it may vouch for" },
+		{ "role", 0, AI_OPTION_TEXT, (void *)&o.role, "ROLE", "with --root: what it may vouch for; with check: what for" },
 		{ "authority", 0, AI_OPTION_TEXT, (void *)&o.authority, "WORD", "with --root: who operates what it vouches for" },
 		{ "why", 0, AI_OPTION_TEXT, (void *)&o.why, "TEXT", "with revoke: a note" },
-		{ "json", 0, AI_OPTION_FLAG, &o.json, NULL, "print the list as JSON: {\"keys\", \"roots\", \"revoked\"}" },
+		{ "as-of", 0, AI_OPTION_TEXT, (void *)&o.as_of, "WHEN", "with check: judge at 2026-01-31 or 2026-01-31T12:00:00Z, not now" },
+		{ "json", 0, AI_OPTION_FLAG, &o.json, NULL, "print the list as JSON: {\"keys\", \"roots\", \"revoked\"}; with check the answer" },
 		{ "help", 'h', AI_OPTION_FLAG, &o.help, NULL, "show this" },
 	};
 	struct ai_text_list w = { 0 };
