@@ -73,20 +73,26 @@ ai_tpm_complete(struct ai_tpm *t, const struct ai_ak *ak, struct ai_err *err)
 	ROOTS_AUTO *roots = NULL;
 	struct ai_chain chain;
 	struct ai_err why = { 0 };
+	AI_BUF_AUTO missing = AI_BUF(AI_MAX_QUOTE);
 	if (json_array_size(t->certificates) == 0)
 		return 0;
 	if (ai_roots_new(true, &roots, err) < 0)
 		return err->code;
 	struct ai_certs_from from = sources(t, roots);
-	if (ai_certs_complete(t->certificates, &from, &t->note, err) < 0)
+	if (ai_certs_complete(t->certificates, &from, &missing, err) < 0)
 		return err->code;
+	/* Who asks no address does not miss what it would have answered. */
+	if (missing.len && from.issuer)
+		ai_tpm_say(&t->note, "%s", missing.data);
 	if (ai_chain_check(t->certificates, ak, roots, &chain, &why) == 0) {
 		say_if_expired(t, &chain);
 		ai_chain_done(&chain);
 		return 0;
 	}
+	if (t->options.look)
+		return 0;
 	/* A proof with certificates that nobody can check is refused whole; without them it is worth what its key is worth. */
-	if (t->note.len == 0)
+	if (missing.len == 0 || !from.issuer)
 		ai_tpm_say(&t->note, "%s", why.text);
 	ai_tpm_say(&t->note, "so the attestation key's certificates are left out of the proof, which can reach level software at most");
 	return json_array_clear(t->certificates) < 0 ? ai_nomem(err) : 0;

@@ -242,8 +242,8 @@ activate(struct ai_tpm *t, ESYS_TR ek, const struct ai_buf *public, const struct
 	if (by_policy && start_session(&t->link, hash, &session, err) < 0)
 		return err->code;
 	TSS2_RC rc = Esys_ActivateCredential(t->link.esys, t->key, ek, ESYS_TR_PASSWORD, session, ESYS_TR_NONE, &c->object, &c->seed, &info);
-	/* A policy session that was used well is gone. */
-	if (by_policy && rc != TSS2_RC_SUCCESS)
+	/* ESYS asks for sessions that stay, and a TPM has room for few. */
+	if (by_policy)
 		ai_tpm_flush(&t->link, session);
 	if (rc != TSS2_RC_SUCCESS) {
 		ai_tpm_rc(err, rc, "TPM2_ActivateCredential");
