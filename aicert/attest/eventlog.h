@@ -92,7 +92,7 @@ size_t ai_bank_size(uint16_t bank);
  *   "variable"         guid, name: text; value: hex; for PK/KEK/db/dbx and most authorities also signatures: [{owner, type: x509, sha256 or a guid;
  *                      sha256: of the certificate, or the hash listed; subject; value: hex of another type}]; authority: bool
  *                      (EV_EFI_VARIABLE_AUTHORITY); value_believed: bool, when believed is false: the value alone was hashed, not its name.
- *                      Not believed when its signatures cannot be read, or are too many to be listed.
+ *                      text: of SbatLevel. Not believed when its signatures cannot be read, or are too many to be listed.
  *   "image"            EV_EFI_BOOT_SERVICES_APPLICATION, _DRIVER, RUNTIME_SERVICES_DRIVER: path: device path as text;
  *                      the digest is the image's Authenticode hash: believed is true as far as the PCR is quoted, `path` is not
  *   "gpt"              disk: guid; partitions: number

@@ -166,6 +166,10 @@ ai_fact_variable(struct ai_fact *f)
 	ai_fact_text(f, f->o, "name", &text);
 	ai_fact_hex(f, f->o, "value", v.value, v.value_len);
 	ai_fact_set(f, f->o, "authority", json_boolean(authority));
+	if (ai_efi_variable_named(&v, "SbatLevel")) {
+		ai_text_bytes(&text, v.value, v.value_len);
+		ai_fact_text(f, f->o, "text", &text);
+	}
 	bool lists = !authority && holds_signature_lists(&v);
 	if (lists || (authority && !ai_efi_variable_named(&v, "SbatLevel"))) {
 		json_t *signatures = json_array();

@@ -50,6 +50,8 @@ put_variable(struct ai_buf *b, const json_t *fact)
 		ai_buf_printf(b, "authority '%s'", name);
 		if (first)
 			ai_buf_printf(b, ": %s", ai_json_str(first, "subject") ? text_of(first, "subject") : text_of(first, "sha256"));
+		else if (ai_json_str(fact, "text"))
+			ai_buf_printf(b, ": '%s'", text_of(fact, "text"));
 		return;
 	}
 	ai_buf_printf(b, "variable '%s'", name);
@@ -87,9 +89,12 @@ role(const char *path)
 static void
 put_image(struct ai_buf *b, const json_t *fact)
 {
-	const char *path = text_of(fact, "path"), *r = role(path);
-	ai_buf_puts(b, r ? r : "image");
-	ai_buf_printf(b, ", by the log's word from '%s'", path);
+	const char *path = text_of(fact, "path"), *slash = strrchr(path, '/'), *r = role(path);
+	ai_buf_printf(b, "image '%s'", slash ? slash + 1 : path);
+	if (r)
+		ai_buf_printf(b, " (%s by its name)", r);
+	if (slash)
+		ai_buf_printf(b, " on %.*s", (int)(slash - path), path);
 }
 
 static void
@@ -235,7 +240,7 @@ ai_log_show(const struct ai_log_shown *s)
 		else
 			printf(" 0x%04x", s->log->banks[k]);
 	}
-	printf("; shown: %s\n%s=  what the line says is what was hashed;  ~  the log says it of itself (a file's or section's digest is of its bytes)%s\n",
+	printf("; shown: %s\n%s=  the line is what was hashed (of an image, its code);  ~  the log says it of itself (a file's digest is of its bytes)%s\n",
 		ai_bank_word(r->bank), ai_dim(), ai_plain());
 	for (int pcr = 0; pcr < AI_LOG_PCRS; pcr++)
 		if (s->pcrs & 1u << pcr)
