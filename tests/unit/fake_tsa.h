@@ -43,11 +43,13 @@ fake_tsa_init(struct fake_tsa *t)
 {
 	*t = (struct fake_tsa){ .root_key = fake_tsa_root_key(), .ca_key = EVP_EC_gen("P-256"), .key = EVP_EC_gen("P-256") };
 	int64_t from = 1735689600 /* 2025-01-01 */, to = 1924992000 /* 2031-01-01 */;
-	t->root = (struct fake_cert){ "TSA root", "TSA root", t->root_key, t->root_key, "critical,CA:TRUE", "critical,keyCertSign,cRLSign", NULL, NULL, from, to, 1 };
-	t->ca = (struct fake_cert){ "TSA issuing CA", "TSA root", t->ca_key, t->root_key, "critical,CA:TRUE,pathlen:0", "critical,keyCertSign", NULL, NULL,
-		from, to, 2 };
-	t->leaf = (struct fake_cert){ "TSA signer", "TSA issuing CA", t->key, t->ca_key, "critical,CA:FALSE", "critical,digitalSignature",
-		"critical,timeStamping", NULL, from, to, 3 };
+	t->root = (struct fake_cert){ .subject = "TSA root", .issuer = "TSA root", .key = t->root_key, .signer = t->root_key,
+		.constraints = "critical,CA:TRUE", .usage = "critical,keyCertSign,cRLSign", .not_before = from, .not_after = to, .serial = 1 };
+	t->ca = (struct fake_cert){ .subject = "TSA issuing CA", .issuer = "TSA root", .key = t->ca_key, .signer = t->root_key,
+		.constraints = "critical,CA:TRUE,pathlen:0", .usage = "critical,keyCertSign", .not_before = from, .not_after = to, .serial = 2 };
+	t->leaf = (struct fake_cert){ .subject = "TSA signer", .issuer = "TSA issuing CA", .key = t->key, .signer = t->ca_key,
+		.constraints = "critical,CA:FALSE", .usage = "critical,digitalSignature", .extended = "critical,timeStamping",
+		.not_before = from, .not_after = to, .serial = 3 };
 }
 
 static inline void

@@ -122,7 +122,8 @@ TEST(baggage_is_passed_over)
 {
 	TSA;
 	EVP_PKEY *key = EVP_EC_gen("P-256");
-	struct fake_cert c = { "TSA root", "TSA root", key, key, "critical,CA:TRUE", "critical,keyCertSign", NULL, NULL, 0, 0, 7 };
+	struct fake_cert c = { .subject = "TSA root", .issuer = "TSA root", .key = key, .signer = key, .constraints = "critical,CA:TRUE",
+		.usage = "critical,keyCertSign", .serial = 7 };
 	t.further = &c;
 	believed(&t, &t.root, "2026-01-01T12:00:00Z");
 	EVP_PKEY_free(key);
