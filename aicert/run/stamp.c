@@ -72,9 +72,10 @@ ai_stamp_attestation(json_t *attestation, const char *url, const struct ai_talk 
 	if (make_request(attestation, &imprint, nonce, &request, err) < 0)
 		return err->code;
 	const struct ai_http_request http = {
-		.url = url, .headers = headers, .n_headers = 2, .size = -1, .talk = talk, .post = request.data, .post_size = request.len, .plain = true,
+		.url = url, .headers = headers, .n_headers = 2, .size = -1, .talk = talk, .post = request.data,
+		.post_size = request.len, .plain = true, .max = MAX_ANSWER,
 	};
-	struct ai_http_answer answer = { .body = AI_BUF(MAX_ANSWER) };
+	struct ai_http_answer answer = { 0 };
 	int r = ai_http_call(&http, &answer, err);
 	if (r == 0) {
 		r = check_answer(&answer, err);
