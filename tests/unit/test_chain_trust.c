@@ -267,7 +267,6 @@ revoked_by(const struct ai_digest *id, const char *words)
 	struct spec leaf = LEAF, sub = SUB, root = ROOT;
 	struct ai_roots *r = roots_with(&root, AI_ROLE_AK_CA);
 	ok(ai_roots_revoke(r, id, &err));
-	AI_BUF_AUTO a = AI_BUF(AI_MAX_CERT);
 	judged(chain_of(&leaf, &sub, &root), ec_key, r, AI_ROLE_AK_CA, NOON, words);
 	ai_roots_free(r);
 }
