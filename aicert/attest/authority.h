@@ -5,9 +5,9 @@
  * only its TPM can use); make a challenge that only the TPM with that EK can open, and only while it holds that AK; issue the
  * AK's certificate to whoever brings the secret back. What is remembered between two steps is a pending entry, the caller's to keep.
  *
- * What an enrolled AK must be beside ai_ak_parse's rules: without a policy and without adminWithPolicy. A TPM lets a key of which it holds
- * the public part alone take part in ActivateCredential if a policy session can stand for its authorization, and such a key
- * may say of itself whatever its maker likes.
+ * What an enrolled AK must be beside ai_ak_parse's rules: without a policy and without adminWithPolicy. A TPM refuses to activate a
+ * credential for a key of which it holds the public part alone, since nothing there can be authorized; with a policy that would
+ * rest on how its maker reads one sentence of the specification.
  *
  * Depends on: base, chain, credential, enrolment, quote, roots, libcrypto.  Threads: pure but for random numbers.
  * Source: TCG Credential Profiles for TPM Family 2.0 (tcg-kp-AIKCertificate, subject alternative name).

@@ -201,7 +201,7 @@ judge_keys(const json_t *request, struct ai_candidate *c, struct ai_err *err)
 		return err->code;
 	/* TPMT_PUBLIC: type, nameAlg, attributes, and then the size of authPolicy. */
 	if (c->ak_public.data[8] != 0 || c->ak_public.data[9] != 0 || (c->ak.attributes & admin_with_policy))
-		return ai_fail(err, AI_ENO, "attestation key: is used by a policy: a key whose private part is elsewhere could be enrolled so");
+		return ai_fail(err, AI_ENO, "attestation key: a policy can stand for its authorization, expected a key without one");
 	return key_fingerprint(c->ek.pkey, &c->ek_key, err);
 }
 

@@ -50,10 +50,10 @@ check_attributes(uint32_t attributes, struct ai_err *err)
 	};
 	for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
 		if (!!(attributes & *rules[i].bit) != rules[i].must)
-			return ai_fail(err, AI_EINPUT, "endorsement key: attribute %s is %s, expected %s", rules[i].name,
+			return ai_fail(err, AI_ENO, "endorsement key: attribute %s is %s, expected %s", rules[i].name,
 				rules[i].must ? "clear" : "set", rules[i].must ? "set" : "clear");
 	if (attributes & reserved_bits)
-		return ai_fail(err, AI_EINPUT, "endorsement key: reserved attribute bits are set: got %08x", (unsigned)attributes);
+		return ai_fail(err, AI_ENO, "endorsement key: reserved attribute bits are set: got %08x", (unsigned)attributes);
 	return 0;
 }
 

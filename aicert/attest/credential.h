@@ -25,6 +25,7 @@ struct ai_ek {
 	void *pkey;                   /* EVP_PKEY; ai_ek_done */
 };
 
+/* AI_EINPUT when it is no such key; AI_ENO when its attributes are not an endorsement key's. */
 int ai_ek_parse(const void *tpmt_public, size_t n, struct ai_ek *out, struct ai_err *err) AI_CHECKED;
 void ai_ek_done(struct ai_ek *ek);
 

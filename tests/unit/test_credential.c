@@ -198,7 +198,7 @@ refuse_area(EVP_PKEY *key, const struct ek_words *w, const char *why)
 {
 	struct bytes area = ek_area(key, w);
 	struct ai_ek ek;
-	refused(AI_EINPUT, why, ai_ek_parse(area.b, area.n, &ek, &err));
+	refused(strstr(why, "attribute") ? AI_ENO : AI_EINPUT, why, ai_ek_parse(area.b, area.n, &ek, &err));
 }
 
 static void
@@ -206,13 +206,13 @@ test_what_is_no_endorsement_key(void **state)
 {
 	(void)state;
 	static const struct { struct ek_words w; const char *why; } cases[] = {
-		{ { S256, 6, 128, 0x43, NONE, NONE, 0x000200b2, 0, 32 }, "restricted is clear" },
-		{ { S256, 6, 128, 0x43, NONE, NONE, 0x000100b2, 0, 32 }, "decrypt is clear" },
-		{ { S256, 6, 128, 0x43, NONE, NONE, 0x000300b0, 0, 32 }, "fixedTPM is clear" },
-		{ { S256, 6, 128, 0x43, NONE, NONE, 0x000300a2, 0, 32 }, "fixedParent is clear" },
-		{ { S256, 6, 128, 0x43, NONE, NONE, 0x00030092, 0, 32 }, "sensitiveDataOrigin is clear" },
-		{ { S256, 6, 128, 0x43, NONE, NONE, 0x000700b2, 0, 32 }, "sign is set" },
-		{ { S256, 6, 128, 0x43, NONE, NONE, 0x800300b2, 0, 32 }, "reserved" },
+		{ { S256, 6, 128, 0x43, NONE, NONE, 0x000200b2, 0, 32 }, "attribute restricted is clear" },
+		{ { S256, 6, 128, 0x43, NONE, NONE, 0x000100b2, 0, 32 }, "attribute decrypt is clear" },
+		{ { S256, 6, 128, 0x43, NONE, NONE, 0x000300b0, 0, 32 }, "attribute fixedTPM is clear" },
+		{ { S256, 6, 128, 0x43, NONE, NONE, 0x000300a2, 0, 32 }, "attribute fixedParent is clear" },
+		{ { S256, 6, 128, 0x43, NONE, NONE, 0x00030092, 0, 32 }, "attribute sensitiveDataOrigin is clear" },
+		{ { S256, 6, 128, 0x43, NONE, NONE, 0x000700b2, 0, 32 }, "attribute sign is set" },
+		{ { S256, 6, 128, 0x43, NONE, NONE, 0x800300b2, 0, 32 }, "attribute bits" },
 		{ { S1, 6, 128, 0x43, NONE, NONE, 0x000300b2, 0, 20 }, "name algorithm" },
 		{ { S256, 6, 128, 0x43, NONE, NONE, 0x000300b2, 0, 31 }, "policy of 31 bytes" },
 		{ { S256, NONE, 128, 0x43, NONE, NONE, 0x000300b2, 0, 32 }, "symmetric algorithm" },
