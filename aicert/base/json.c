@@ -16,11 +16,45 @@ static const json_int_t max_int = 9007199254740991; /* 2^53 - 1: what every JSON
 static int check(const json_t *j, int depth, struct ai_err *err);
 
 static int
+bad_string(struct ai_err *err)
+{
+	return ai_fail(err, AI_EINPUT, "a string holds NUL or U+007F, which canonical JSON here does not allow");
+}
+
+static int
+bad_key(struct ai_err *err)
+{
+	return ai_fail(err, AI_EINPUT, "a key is not printable ASCII");
+}
+
+static int
+bad_integer(struct ai_err *err)
+{
+	return ai_fail(err, AI_EINPUT, "an integer is outside +-(2^53-1)");
+}
+
+static int
+bad_depth(struct ai_err *err)
+{
+	return ai_fail(err, AI_EINPUT, "nested deeper than %d", MAX_DEPTH);
+}
+
+static int
+bad_type(const json_t *j, struct ai_err *err)
+{
+	return json_is_real(j) ? ai_fail(err, AI_EINPUT, "a number is not an integer") : ai_fail(err, AI_EINPUT, "null is not allowed");
+}
+
+static int
 check_string(const char *s, size_t n, struct ai_err *err)
 {
-	if (memchr(s, 0, n) || memchr(s, 0x7f, n))
-		return ai_fail(err, AI_EINPUT, "a string holds NUL or U+007F, which canonical JSON here does not allow");
-	return 0;
+	return memchr(s, 0, n) || memchr(s, 0x7f, n) ? bad_string(err) : 0;
+}
+
+static bool
+is_safe(json_int_t n)
+{
+	return n <= max_int && n >= -max_int;
 }
 
 static int
@@ -31,7 +65,7 @@ check_object(const json_t *j, int depth, struct ai_err *err)
 	json_object_foreach((json_t *)j, key, v) {
 		for (const char *p = key; *p; p++)
 			if (*p < 0x20 || *p > 0x7e)
-				return ai_fail(err, AI_EINPUT, "a key is not printable ASCII");
+				return bad_key(err);
 		if (check(v, depth + 1, err) < 0)
 			return err->code;
 	}
@@ -42,7 +76,7 @@ static int
 check(const json_t *j, int depth, struct ai_err *err)
 {
 	if (depth > MAX_DEPTH)
-		return ai_fail(err, AI_EINPUT, "nested deeper than %d", MAX_DEPTH);
+		return bad_depth(err);
 	switch (json_typeof(j)) {
 	case JSON_OBJECT:
 		return check_object(j, depth, err);
@@ -54,39 +88,44 @@ check(const json_t *j, int depth, struct ai_err *err)
 	case JSON_STRING:
 		return check_string(json_string_value(j), json_string_length(j), err);
 	case JSON_INTEGER:
-		if (json_integer_value(j) > max_int || json_integer_value(j) < -max_int)
-			return ai_fail(err, AI_EINPUT, "an integer is outside +-(2^53-1)");
-		return 0;
+		return is_safe(json_integer_value(j)) ? 0 : bad_integer(err);
 	case JSON_TRUE:
 	case JSON_FALSE:
 		return 0;
 	case JSON_REAL:
-		return ai_fail(err, AI_EINPUT, "a number is not an integer");
 	case JSON_NULL:
-		return ai_fail(err, AI_EINPUT, "null is not allowed");
+		break;
 	}
-	return ai_fail(err, AI_EINPUT, "unknown JSON type");
+	return bad_type(j, err);
+}
+
+/* Behind the quote that ends a string whose text begins at i; len when it does not end. */
+static size_t
+string_end(const char *text, size_t len, size_t i)
+{
+	for (const char *q; i < len && (q = memchr(text + i, '"', len - i)); i = (size_t)(q - text) + 1) {
+		size_t escapes = 0;
+		while (q - escapes > text + i && q[-1 - (ptrdiff_t)escapes] == '\\')
+			escapes++;
+		if (escapes % 2 == 0)
+			return (size_t)(q - text) + 1;
+	}
+	return len;
 }
 
 /* What shows without parsing: how much there is, and -0, which jansson reads as 0 (a second spelling of one number). */
 static int
 look_over(const char *text, size_t len, bool *minus_zero, struct ai_err *err)
 {
-	bool in_string = false;
 	size_t containers = 0, commas = 0;
 	*minus_zero = false;
-	for (size_t i = 0; i < len; i++) {
-		char c = text[i];
-		if (in_string && c == '\\')
-			i++;
-		else if (c == '"')
-			in_string = !in_string;
-		else if (in_string)
-			continue;
-		else
-			*minus_zero |= c == '-' && i + 1 < len && text[i + 1] == '0';
-		containers += !in_string && (c == '{' || c == '[');
-		commas += !in_string && c == ',';
+	for (size_t i = 0; i < len;) {
+		char c = text[i++];
+		if (c == '"')
+			i = string_end(text, len, i);
+		*minus_zero |= c == '-' && i < len && text[i] == '0';
+		containers += c == '{' || c == '[';
+		commas += c == ',';
 	}
 	if (containers > MAX_CONTAINERS || containers + commas > MAX_VALUES)
 		return ai_fail(err, AI_EINPUT, "too large: it holds over %d objects and lists, or over %d values", MAX_CONTAINERS, MAX_VALUES);
@@ -115,15 +154,17 @@ ai_json_parse(const char *text, size_t len, const char *what, json_t **out, stru
 }
 
 /* RFC 8785 section 3.2.2.2: the short escapes, \u00xx for other controls, everything else as it is. */
-static void
-canon_string(const char *s, size_t n, struct ai_buf *b)
+static int
+canon_string(const char *s, size_t n, struct ai_buf *b, struct ai_err *err)
 {
 	ai_buf_putc(b, '"');
 	size_t from = 0;
 	for (size_t i = 0; i < n; i++) {
 		unsigned char c = (unsigned char)s[i];
-		if (c >= 0x20 && c != '"' && c != '\\')
+		if (c >= 0x20 && c != '"' && c != '\\' && c != 0x7f)
 			continue;
+		if (c == 0 || c == 0x7f)
+			return bad_string(err);
 		ai_buf_put(b, s + from, i - from);
 		from = i + 1;
 		switch (c) {
@@ -139,66 +180,99 @@ canon_string(const char *s, size_t n, struct ai_buf *b)
 	}
 	ai_buf_put(b, s + from, n - from);
 	ai_buf_putc(b, '"');
+	return 0;
 }
+
+/* Keys are printable ASCII, of which few need an escape. */
+static int
+canon_key(const char *s, struct ai_buf *b, struct ai_err *err)
+{
+	size_t n = 0;
+	for (; s[n]; n++)
+		if (s[n] < 0x20 || s[n] > 0x7e)
+			return bad_key(err);
+	return canon_string(s, n, b, err);
+}
+
+struct member { const char *key; const json_t *value; };
 
 static int
-by_bytes(const void *a, const void *b)
+by_key(const void *a, const void *b)
 {
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
+	return strcmp(((const struct member *)a)->key, ((const struct member *)b)->key);
 }
 
-static int canon(const json_t *j, struct ai_buf *b, struct ai_err *err);
+/* Most objects are small, and stand in order already: what was written by us. */
+static void
+sort_members(struct member *m, size_t n)
+{
+	enum { SMALL = 16 };
+	if (n > SMALL)
+		qsort(m, n, sizeof *m, by_key);
+	for (size_t i = 1; i < n && n <= SMALL; i++) {
+		struct member x = m[i];
+		size_t k = i;
+		for (; k > 0 && strcmp(m[k - 1].key, x.key) > 0; k--)
+			m[k] = m[k - 1];
+		m[k] = x;
+	}
+}
+
+static int canon(const json_t *j, int depth, struct ai_buf *b, struct ai_err *err);
 
 /* Keys are ASCII, so the order of bytes is the order of UTF-16 units that RFC 8785 asks for. */
 static int
-canon_object(const json_t *j, struct ai_buf *b, struct ai_err *err)
+canon_object(const json_t *j, int depth, struct ai_buf *b, struct ai_err *err)
 {
 	size_t n = json_object_size(j), i = 0;
-	const char *few[16];
-	const char **keys = n <= 16 ? few : ai_calloc(n, sizeof *keys);
-	if (!keys)
+	struct member few[16];
+	struct member *members = n <= 16 ? few : ai_calloc(n, sizeof *members);
+	if (!members)
 		return ai_nomem(err);
 	const char *key;
 	json_t *v;
 	json_object_foreach((json_t *)j, key, v)
-		keys[i++] = key;
-	if (n > 1)
-		qsort(keys, n, sizeof *keys, by_bytes);
+		members[i++] = (struct member){ key, v };
+	sort_members(members, n);
 	int r = 0;
 	ai_buf_putc(b, '{');
 	for (i = 0; i < n && r == 0; i++) {
 		if (i)
 			ai_buf_putc(b, ',');
-		canon_string(keys[i], strlen(keys[i]), b);
+		r = canon_key(members[i].key, b, err);
 		ai_buf_putc(b, ':');
-		r = canon(json_object_get(j, keys[i]), b, err);
+		if (r == 0)
+			r = canon(members[i].value, depth + 1, b, err);
 	}
 	ai_buf_putc(b, '}');
-	if (keys != few)
-		free(keys);
+	if (members != few)
+		free(members);
 	return r;
 }
 
 static int
-canon(const json_t *j, struct ai_buf *b, struct ai_err *err)
+canon(const json_t *j, int depth, struct ai_buf *b, struct ai_err *err)
 {
+	if (depth > MAX_DEPTH)
+		return bad_depth(err);
 	switch (json_typeof(j)) {
 	case JSON_OBJECT:
-		return canon_object(j, b, err);
+		return canon_object(j, depth, b, err);
 	case JSON_ARRAY:
 		ai_buf_putc(b, '[');
 		for (size_t i = 0; i < json_array_size(j); i++) {
 			if (i)
 				ai_buf_putc(b, ',');
-			if (canon(json_array_get(j, i), b, err) < 0)
+			if (canon(json_array_get(j, i), depth + 1, b, err) < 0)
 				return err->code;
 		}
 		ai_buf_putc(b, ']');
 		return 0;
 	case JSON_STRING:
-		canon_string(json_string_value(j), json_string_length(j), b);
-		return 0;
+		return canon_string(json_string_value(j), json_string_length(j), b, err);
 	case JSON_INTEGER:
+		if (!is_safe(json_integer_value(j)))
+			return bad_integer(err);
 		ai_buf_printf(b, "%" JSON_INTEGER_FORMAT, json_integer_value(j));
 		return 0;
 	case JSON_TRUE:
@@ -211,7 +285,7 @@ canon(const json_t *j, struct ai_buf *b, struct ai_err *err)
 	case JSON_NULL:
 		break;
 	}
-	return ai_fail(err, AI_EINPUT, "a value is outside canonical JSON");
+	return bad_type(j, err);
 }
 
 int
@@ -219,8 +293,13 @@ ai_canon(const json_t *j, struct ai_buf *b, struct ai_err *err)
 {
 	if (!j)
 		return ai_nomem(err);
-	if (check(j, 0, err) < 0 || canon(j, b, err) < 0)
+	size_t was = b->len;
+	if (canon(j, 0, b, err) < 0) {
+		b->len = was;
+		if (b->data)
+			b->data[was] = '\0';
 		return err->code;
+	}
 	return ai_buf_ok(b, "canonical JSON", err);
 }
 
