@@ -4,12 +4,12 @@
 #include "attest/eventlog_parts.h"
 #include "base/path.h"
 
-/* Does a terminal draw it, and where it stands? No controls, no marks that turn the text around, no line separators of Unicode. */
+/* Does a terminal draw it, and where it stands? No controls, no marks that turn the text around, no line separators, nothing that is not seen. */
 static bool
 drawn(uint32_t c)
 {
 	return c >= 0x20 && !(c >= 0x7f && c < 0xa0) && !(c >= 0x200b && c <= 0x200f) && !(c >= 0x2028 && c <= 0x202e) && !(c >= 0x2066 && c <= 0x2069) &&
-		c != 0xfeff && !(c >= 0xfff9 && c <= 0xffff);
+		c != 0xfeff && !(c >= 0xfff9 && c <= 0xffff) && !(c >= 0xe0000 && c < 0xe1000);
 }
 
 static void
@@ -90,7 +90,10 @@ ai_text_utf16(struct ai_buf *out, const uint8_t *p, size_t n)
 		uint32_t c = ai_le16(p + i), next = i + 3 < n ? ai_le16(p + i + 2) : 0;
 		if (c >= 0xd800 && c < 0xdc00 && next >= 0xdc00 && next < 0xe000) {
 			c = 0x10000 + ((c & 0x3ff) << 10 | (next & 0x3ff));
-			put_utf8(out, c);
+			if (drawn(c))
+				put_utf8(out, c);
+			for (size_t k = 0; k < 4 && !drawn(c); k++)
+				put_escape(out, p[i + k]);
 			i += 2;
 		} else if (c >= 0xd800 && c < 0xe000) {
 			put_escape(out, (uint8_t)(c >> 8));

@@ -35,7 +35,7 @@ help(const struct ai_option *table, size_t n)
 	     "example: aicert tpm eventlog binary_bios_measurements --pcr 7 --pcrs known.json");
 }
 
-/* The bytes of FILE. Text that is base64 stands for what it encodes. */
+/* The bytes of FILE. Text that is base64 stands for what it encodes, if that can be a log: one begins with the number of a PCR. */
 static int
 read_log(const char *path, struct ai_buf *out, struct ai_err *err)
 {
@@ -53,7 +53,7 @@ read_log(const char *path, struct ai_buf *out, struct ai_err *err)
 		ai_buf_putc(&bare, c);
 	}
 	struct ai_err not_base64 = { 0 };
-	if (text && ai_b64_get(bare.data, bare.len, out, &not_base64) == 0)
+	if (text && ai_b64_get(bare.data, bare.len, out, &not_base64) == 0 && out->len >= 4 && memchr(out->data, 0, 4))
 		return 0;
 	ai_buf_clear(out);
 	ai_buf_put(out, raw.data, raw.len);
