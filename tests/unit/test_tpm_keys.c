@@ -7,6 +7,7 @@
 #include "attest/credential.h"
 #include "attest/eventlog.h"
 #include "attest/quote.h"
+#include "attest/tpm_parts.h"
 #include "fake_cert.h"
 #include "swtpm.h"
 
@@ -147,6 +148,22 @@ enroll(struct ai_tpm *t, uint16_t type, uint16_t curve, size_t n_certificates)
 	ai_ek_done(&ek);
 }
 
+/* The EK's certificate is for the EK. */
+static void
+same_key(struct ai_tpm *t)
+{
+	AI_BUF_AUTO public = AI_BUF(4096);
+	AI_BUF_AUTO der = AI_BUF(AI_MAX_CERT);
+	AI_JSON *certificates = NULL;
+	struct ai_ek ek;
+	ok(ai_tpm_ek(t, &public, &certificates, &err));
+	const json_t *leaf = json_array_get(certificates, 0);
+	ok(ai_b64_get(json_string_value(leaf), json_string_length(leaf), &der, &err));
+	ok(ai_ek_parse(public.data, public.len, &ek, &err));
+	ok(ai_cert_names(der.data, der.len, ek.pkey, &err));
+	ai_ek_done(&ek);
+}
+
 static void
 embedded_enrolls(void **state)
 {
@@ -207,6 +224,48 @@ nonces_and_rubbish(void **state)
 	assert_int_equal(again.len, before.len);
 	assert_memory_equal(again.data, before.data, before.len);
 	ai_tpm_close(t);
+}
+
+/* A TPM as swtpm's own tools make it: do our templates give the keys that its certificates are for? */
+static void
+a_makers_certificates_are_for_our_keys(void **state)
+{
+	static const char script[] = "cd \"$0\" && mkdir conf && printf 'statedir = %s/conf\\nsigningkey = %s/conf/key.pem\\nissuercert = %s/conf/cert.pem\\n"
+		"certserial = %s/conf/serial\\n' \"$0\" \"$0\" \"$0\" \"$0\" >conf/ca && printf -- '--platform-manufacturer x\\n--platform-version 2.1\\n--platform-model y\\n' "
+		">conf/options && printf 'create_certs_tool = %s\\ncreate_certs_tool_config = %s/conf/ca\\ncreate_certs_tool_options = %s/conf/options\\n' "
+		"\"$(command -v swtpm_localca)\" \"$0\" \"$0\" >conf/setup && exec swtpm_setup --tpm2 --overwrite --tpmstate \"$0/made\" --create-ek-cert "
+		"--config \"$0/conf/setup\" >conf/log 2>&1";
+	struct place *p = needs_swtpm(state);
+	if (!ai_exists("/usr/bin/swtpm_setup"))
+		skip();
+	AI_FREE char *made = ai_format("%s/made", p->state);
+	ok(ai_mkdirs(made, 0700, &err));
+	pid_t pid = fork();
+	if (pid == 0) {
+		execlp("sh", "sh", "-c", script, p->state, (char *)NULL);
+		_exit(127);
+	}
+	int status = -1;
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	swtpm_power_off(&p->sw);
+	AI_FREE char *own = p->sw.dir;
+	p->sw.dir = made;
+	swtpm_power_on(&p->sw);
+	struct ai_tpm *t = open_tpm(p, p->sw.tcti, false);
+	enroll(t, TPM2_ALG_RSA, 0, 1);
+	same_key(t);
+	/* Without its RSA certificate the ECC one is next, a P-384 key of the high range. */
+	struct other o = other_begin(p);
+	ESYS_TR nv;
+	assert_int_equal(Esys_TR_FromTPMPublic(o.esys, 0x01c00002, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &nv), 0);
+	assert_int_equal(Esys_NV_UndefineSpace(o.esys, ESYS_TR_RH_PLATFORM, nv, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE), 0);
+	other_end(&o);
+	enroll(t, TPM2_ALG_ECC, TPM2_ECC_NIST_P384, 1);
+	same_key(t);
+	ai_tpm_close(t);
+	swtpm_power_off(&p->sw);
+	p->sw.dir = ai_strdup(own);
 }
 
 /* --- kept certificates ----------------------------------------------------------------- */
@@ -390,7 +449,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ON(embedded_enrolls), ON(each_place_of_an_ek_gives_its_key), ON(nonces_and_rubbish), ON(embedded_keeps_certificates),
+		ON(embedded_enrolls), ON(each_place_of_an_ek_gives_its_key), ON(nonces_and_rubbish), ON(a_makers_certificates_are_for_our_keys), ON(embedded_keeps_certificates),
 		ON(swtpm_keeps_certificates), ON(quotes_of_anything), ON(looking_at_a_tpm_that_cannot_attest), ON(a_tpm_that_goes_away_is_an_error),
 	};
 	unsetenv("AICERT_TPM");
