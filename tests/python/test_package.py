@@ -125,7 +125,7 @@ def verify(py):
 
 def test_guide_flow_on_a_software_proof_raises_and_says_what_to_type(verify):
     r = verify()
-    assert r["ok"] is False and r["level"] == "software" and r["required"] == "measured-platform" and r["failed"] == ["level"]
+    assert r["ok"] is False and r["level"] == "software" and r["required"] == "measured-platform" and r["failed"] == ["genuine tpm", "measured platform", "level"]
     for words in ('require="software"', "level reached: software", "level required: measured-platform", "proof.json"):
         assert words in r["text"]
 
@@ -302,9 +302,10 @@ def test_a_file_that_is_not_there(verify, built):
 
 
 @pytest.mark.parametrize("kw,words", [
-    ({"policy": {"any": 1}}, "not supported by this version"), ({"policy": "strict"}, "not supported by this version"),
+    ({"policy": {"any": 1}}, "expected a path"), ({"policy": ""}, "expected a path"), ({"as_of": "yesterday"}, "expected '2026-01-31'"),
+    ({"as_of": 3}, "expected str"), ({"as_of": "2026-02-30"}, "expected '2026-01-31'"),
     ({"require": "hardware"}, "measured-platform"), ({"require": "none"}, "measured-platform"), ({"require": ""}, "measured-platform"),
-    ({"require": None}, "expected str"), ({"require": "software\0"}, "NUL"), ({"key": "abc"}, "fingerprint"), ({"key": "A" * 64}, "fingerprint"),
+    ({"require": 3}, "expected str"), ({"require": "software\0"}, "NUL"), ({"key": "abc"}, "fingerprint"), ({"key": "A" * 64}, "fingerprint"),
     ({"key": [3]}, "expected str"), ({"nonce": 3}, "expected str"), ({"outputs": ["model"]}, "expected a dict"), ({"outputs": {"model": 3}}, "expected a path"),
     ({"outputs": {"model": "a\0b"}}, "expected a path"), ({"inputs": {"data": ""}}, "expected a path"), ({"inputs": {"nothing": "x"}}, "'data'"),
 ])
@@ -372,11 +373,84 @@ give(bare)
     assert bare == []
 
 
+def test_policy_and_as_of(verify, built, tmp_path):
+    aicert = built[0]
+    policy = tmp_path / "policy.yaml"
+    policy.write_text("aicert-policy: 1\nrequire: software\nnonce: n0nce\n")
+    # The policy says the level unless the call does.
+    assert verify(policy=str(policy))["ok"]
+    assert verify(policy=str(policy), require="genuine-tpm")["required"] == "genuine-tpm"
+    policy.write_text("aicert-policy: 1\nrequire: software\ntimestamp: required\n")
+    assert verify(policy=str(policy))["failed"] == ["policy timestamp"]
+    policy.write_text("aicert-policy: 1\nrequires: software\n")
+    assert verify(policy=str(policy))["error"] == "UsageError"
+    assert verify(policy=str(tmp_path / "gone"))["error"] == "Error"
+
+
+def test_instants(py):
+    said = py("""
+import datetime as d
+c = aicert.load("proof.json")
+r = lambda **kw: [(x := c.verify(require="software", **kw)).judged_at, x.judged_by]
+out = [r(as_of="2026-01-31"), r(as_of="2026-01-31T12:00:00Z"), r(as_of=d.date(2026, 1, 31)), r()[1],
+       r(as_of=d.datetime(2026, 1, 31, 13, 0, tzinfo=d.timezone(d.timedelta(hours=1))))]
+try:
+    r(as_of=d.datetime(2026, 1, 31))
+except aicert.UsageError as e:
+    out.append(str(e))
+give(out)
+""")
+    noon = ["2026-01-31T12:00:00Z", "as-of"]
+    assert said[:5] == [["2026-01-31T23:59:59Z", "as-of"], noon, ["2026-01-31T23:59:59Z", "as-of"], "now", noon] and "time zone" in said[5]
+
+
+# The command's report and the package's, over one proof with the same questions.
+SAME = """
+try:
+    r = aicert.load(sys.argv[1]).verify(**json.loads(sys.argv[2]))
+except aicert.VerificationError as e:
+    r = e.report
+give(r.raw)
+"""
+
+
+@pytest.mark.parametrize("question", ["plain", "software", "policy", "as_of", "only_keys", "nonce", "output", "altered"])
+def test_the_report_is_the_commands_check_by_check(py, built, tmp_path, question):
+    aicert = built[0]
+    (tmp_path / "policy.yaml").write_text("aicert-policy: 1\nrequire: software\ntimestamp: required\n")
+    model = aicert.cwd / "outputs" / "model.bin"
+    words, kw = {
+        "plain": ([], {}), "software": (["--require", "software"], {"require": "software"}),
+        "policy": (["--policy", tmp_path / "policy.yaml"], {"policy": str(tmp_path / "policy.yaml")}),
+        "as_of": (["--as-of", "2026-01-31"], {"as_of": "2026-01-31"}),
+        "only_keys": (["--only-keys", "--key", "0" * 64], {"only_keys": True, "key": "0" * 64}),
+        "nonce": (["--nonce", "other"], {"nonce": "other"}), "output": (["--output", f"model={model}"], {"outputs": {"model": str(model)}}),
+        "altered": (["--require", "unsigned"], {"require": "unsigned"}),
+    }[question]
+    proof = json.loads((aicert.cwd / "proof.json").read_text())
+    if question == "altered":
+        proof["claims"]["finished"] = "2026-01-01T00:00:00Z"
+    (tmp_path / "proof.json").write_text(json.dumps(proof))
+    command = json.loads(aicert("verify", tmp_path / "proof.json", "--json", *words, code=None).stdout)
+    package = py(SAME, tmp_path / "proof.json", json.dumps(kw))
+    # libaicert-verify cannot plan again, and says so; the hint names the file, which the package knows by another name.
+    for r in (command, package):
+        r["checks"] = [c for c in r["checks"] if c["name"] != "planned again"]
+        r["hint"] = r["hint"].replace(str(tmp_path / "proof.json"), "proof")
+        r.pop("judged_at" if question not in ("as_of", "altered") else "", None)
+    if question not in ("as_of", "altered"):
+        for r in (command, package):
+            for c in r["checks"]:
+                c["compared"] = re.sub(r"as of \S+", "as of now", c["compared"])
+    assert command == package
+
+
 # --- the library -----------------------------------------------------------
 
 def test_structures_are_those_of_the_header(py, tmp_path):
     fields = {"aicert_error": ("code", "text", "hint"), "aicert_named_path": ("name", "path"), "aicert_verify_options": (
-        "size", "require", "keys", "n_keys", "nonce", "home", "ignore_home", "allow_withheld", "inputs", "n_inputs", "outputs", "n_outputs")}
+        "size", "require", "keys", "n_keys", "nonce", "home", "ignore_home", "allow_withheld", "inputs", "n_inputs", "outputs", "n_outputs",
+        "policy", "as_of", "disclosures", "n_disclosures")}
     lines = [f'printf("%zu\\n", sizeof({t}));' + "".join(f'printf("%zu\\n", offsetof({t}, {f}));' for f in names) for t, names in fields.items()]
     codes = "".join(f'printf("%d\\n", {c});' for c in ("AICERT_OK", "AICERT_NO", "AICERT_USAGE", "AICERT_INPUT"))
     (tmp_path / "size.c").write_text('#include <stdio.h>\n#include "aicert.h"\nint main(void) {' + "".join(lines) + codes + "}\n")
@@ -432,7 +506,7 @@ assert not d.requires
 give([aicert.__version__, [d.metadata["Name"], d.version, d.metadata["Requires-Python"]], files])
 """)
     assert f"VERSION := {version}\n" in makefile and name == ["aicert", version, ">=3.9"]
-    assert files["aicert/libaicert-verify.so"] and files["aicert/py.typed"] and files["aicert/__init__.py"]
+    assert files["aicert/libaicert-verify.so"] and files["aicert/py.typed"] and files["aicert/__init__.py"] and files["aicert/report.schema.json"]
 
 
 def backend(folder, hook, *args, env=None, code=0):

@@ -72,7 +72,7 @@ def library():
 def sources():
     """The package's files, {path in the wheel: bytes}."""
     folder = HERE / "src"
-    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted((folder / "aicert").iterdir()) if p.suffix == ".py" or p.name == "py.typed"}
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted((folder / "aicert").iterdir()) if p.suffix in (".py", ".json") or p.name == "py.typed"}
 
 
 # --- metadata --------------------------------------------------------------
@@ -166,7 +166,7 @@ def build_editable(wheel_directory, config_settings=None, metadata_directory=Non
 def build_sdist(sdist_directory, config_settings=None):
     """This folder, and below checkout/ what of the C sources makes the library."""
     top, base = checkout(), f"aicert-{version()}"
-    files = {p.relative_to(HERE).as_posix(): p for name in ("pyproject.toml", "README.md", "backend/*.py", "src/aicert/*.py", "src/aicert/py.typed")
+    files = {p.relative_to(HERE).as_posix(): p for name in ("pyproject.toml", "README.md", "backend/*.py", "src/aicert/*.py", "src/aicert/*.json", "src/aicert/py.typed")
              for p in HERE.glob(name)}
     files.update({"checkout/" + p.relative_to(top).as_posix(): p for pattern in C_SOURCES for p in top.glob(pattern) if HERE not in p.parents})
     contents = {name: p.read_bytes() for name, p in files.items()}

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import copy
+import datetime
 import functools
 import json
 import os
@@ -38,43 +39,51 @@ class Certificate:
 
     def verify(
         self,
-        require: str = "measured-platform",
+        require: Optional[str] = None,
         key: Union[None, str, Sequence[str]] = None,
-        policy: None = None,
+        policy: Optional[Path] = None,
         inputs: Optional[Mapping[str, Path]] = None,
         outputs: Optional[Mapping[str, Path]] = None,
         nonce: Optional[str] = None,
         allow_withheld: bool = False,
         only_keys: bool = False,
+        as_of: Union[None, str, datetime.date, datetime.datetime] = None,
     ) -> Report:
         """Judges the proof, and returns the report when it holds.
 
-        require         the level that it must reach: "unsigned", "software", "genuine-tpm" or "measured-platform"
+        require         the level that it must reach: "unsigned", "software", "genuine-tpm" or "measured-platform"; None: what the policy asks for,
+                        else "measured-platform"
         key             fingerprints (64 lower-case hex digits each; one, or a list) of attestation keys to accept beside this machine's own and
                         those of `aicert trust`
-        policy          must be None: policies are not supported by this version
+        policy          the file of a policy (YAML; `aicert policy --help`): what else the proof must be
         inputs          {name: path} of files and folders here that must be the inputs of those names; for a git input the path of a clone, whose
                         commit is compared (takes the full library, libaicert, of the same version)
         outputs         {name: path} of files and folders here that must be the outputs of those names
         nonce           what the builder was given to prove that the run is newer than that
         allow_withheld  accept a proof some of whose nodes are not shown
         only_keys       accept no key but those of `key`
+        as_of           when certificates are judged, unless a timestamp that is believed says it: "2026-01-31" (the end of that day),
+                        "2026-01-31T12:00:00Z", a date, or a datetime that knows its time zone; None: now
+
+        The report is the command's, `aicert verify --json`, check by check.
 
         Raises VerificationError (what failed is in it) when the proof does not hold, does not reach the level, or a comparison differs; UsageError
-        when an argument is wrong, or names an input or output that the proof does not have; Error when this user's keys cannot be read.
+        when an argument is wrong, names an input or output that the proof does not have, or the policy says what no policy can; Error when the policy's file or this user's
+        keys cannot be read.
         """
-        if policy is not None:
-            raise UsageError("policies are not supported by this version: expected policy=None")
-        report = self._judge(require, [key] if isinstance(key, str) else list(key or ()), inputs, outputs, nonce, allow_withheld, only_keys)
+        report = self._judge(require, [key] if isinstance(key, str) else list(key or ()), inputs, outputs, nonce, allow_withheld, only_keys,
+                             policy, _instant(as_of))
         self._level = report.level
         if not report.verified:
             raise VerificationError(_why(self._name, report), _what_to_type(report), report)
         return report
 
-    def _judge(self, require: str, keys: Sequence[str] = (), inputs: Optional[Mapping[str, Path]] = None, outputs: Optional[Mapping[str, Path]] = None,
-               nonce: Optional[str] = None, allow_withheld: bool = False, only_keys: bool = False) -> Report:
+    def _judge(self, require: Optional[str], keys: Sequence[str] = (), inputs: Optional[Mapping[str, Path]] = None, outputs: Optional[Mapping[str, Path]] = None,
+               nonce: Optional[str] = None, allow_withheld: bool = False, only_keys: bool = False, policy: Optional[Path] = None,
+               as_of: Optional[str] = None) -> Report:
         code, raw, text, hint = _library.verify(
-            self._data, require=require, keys=keys, nonce=nonce, ignore_home=only_keys, allow_withheld=allow_withheld, inputs=inputs, outputs=outputs)
+            self._data, require=require, keys=keys, nonce=nonce, ignore_home=only_keys, allow_withheld=allow_withheld, inputs=inputs, outputs=outputs,
+            policy=policy, as_of=as_of)
         if raw is None:
             raise (UsageError if code == _library.USAGE else Error)(text, hint)
         return make_report(raw)
@@ -161,6 +170,15 @@ def load(path: Path) -> Certificate:
 def loads(data: bytes) -> Certificate:
     """The proof that these bytes are. Raises ProofError when they are none."""
     return Certificate(data)
+
+
+def _instant(when: Union[None, str, datetime.date, datetime.datetime]) -> Optional[str]:
+    """As the library reads it. A clock time without a zone could be any of 26 hours."""
+    if isinstance(when, datetime.datetime):
+        if when.utcoffset() is None:
+            raise UsageError(f"as_of: got {when!r}, expected a datetime with a time zone")
+        return when.astimezone(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return when.isoformat() if isinstance(when, datetime.date) else when
 
 
 # --- words -----------------------------------------------------------------

@@ -48,6 +48,10 @@ class _VerifyOptions(ctypes.Structure):
         ("n_inputs", ctypes.c_size_t),
         ("outputs", ctypes.POINTER(_NamedPath)),
         ("n_outputs", ctypes.c_size_t),
+        ("policy", ctypes.c_char_p),
+        ("as_of", ctypes.c_char_p),
+        ("disclosures", ctypes.POINTER(_NamedPath)),
+        ("n_disclosures", ctypes.c_size_t),
     ]
 
 
@@ -123,6 +127,17 @@ def _text(what: str, value: object) -> bytes:
     return data
 
 
+def _path(what: str, path: object) -> bytes:
+    """A path as the system writes it."""
+    try:
+        at = os.fsencode(path)  # type: ignore[arg-type]
+    except TypeError:
+        raise UsageError(f"{what}: got {type(path).__name__}, expected a path") from None
+    if not at or b"\0" in at:
+        raise UsageError(f"{what}: got {path!r}, expected a path")
+    return at
+
+
 def _named_paths(what: str, paths: Optional[Mapping[str, Any]]) -> Tuple[Any, int]:
     if paths is None:
         return None, 0
@@ -130,35 +145,32 @@ def _named_paths(what: str, paths: Optional[Mapping[str, Any]]) -> Tuple[Any, in
         raise UsageError(f"{what}: got {type(paths).__name__}, expected a dict of names to paths")
     pairs = []
     for name, path in paths.items():
-        try:
-            at = os.fsencode(path)
-        except TypeError:
-            raise UsageError(f"{what}: {name!r}: got {type(path).__name__}, expected a path") from None
-        if not at or b"\0" in at:
-            raise UsageError(f"{what}: {name!r}: got {path!r}, expected a path")
-        pairs.append((_text(what, name), at))
+        pairs.append((_text(what, name), _path(f"{what}: {name!r}", path)))
     return (_NamedPath * len(pairs))(*pairs), len(pairs)
 
 
 def verify(
     proof: bytes,
     *,
-    require: str,
+    require: Optional[str],
     keys: Sequence[str] = (),
     nonce: Optional[str] = None,
     ignore_home: bool = False,
     allow_withheld: bool = False,
     inputs: Optional[Mapping[str, Any]] = None,
     outputs: Optional[Mapping[str, Any]] = None,
+    policy: Any = None,
+    as_of: Optional[str] = None,
 ) -> Tuple[int, Any, str, str]:
     """aicert_verify: its code, the report (None when there is none), the error's text and hint."""
     in_, n_in = _named_paths("inputs", inputs)
     out, n_out = _named_paths("outputs", outputs)
     options = _VerifyOptions(
-        size=ctypes.sizeof(_VerifyOptions), require=_text("require", require),
+        size=ctypes.sizeof(_VerifyOptions), require=None if require is None else _text("require", require),
         keys=(ctypes.c_char_p * len(keys))(*(_text("key", k) for k in keys)), n_keys=len(keys),
         nonce=None if nonce is None else _text("nonce", nonce), ignore_home=bool(ignore_home), allow_withheld=bool(allow_withheld),
-        inputs=in_, n_inputs=n_in, outputs=out, n_outputs=n_out)
+        inputs=in_, n_inputs=n_in, outputs=out, n_outputs=n_out, policy=None if policy is None else _path("policy", policy),
+        as_of=None if as_of is None else _text("as_of", as_of))
     lib = (_full_library() if n_in else None) or _verify_library
     report, error = ctypes.c_void_p(), _Error()
     code = lib.aicert_verify(proof, len(proof), ctypes.byref(options), ctypes.byref(report), ctypes.byref(error))

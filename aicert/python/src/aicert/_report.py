@@ -52,6 +52,18 @@ class Report:
     """UTC, such as "2026-01-01T00:00:00Z", as the builder's machine says; or ""."""
     finished: str
     """As `started`."""
+    judged_at: str
+    """When certificates were judged, UTC; "" when the proof does not hold together."""
+    judged_by: str
+    """Why then: "timestamp" (of the proof, by an authority that you believe), "as-of", "now", or ""."""
+    timestamp_authority: str
+    """Whose timestamp it was; "" when `judged_by` is another."""
+    anchor: str
+    """Name of the root that vouches for the TPM, or ""."""
+    authority: str
+    """Who operates what that root vouches for, such as "azure", or ""."""
+    cosigned: int
+    """Number of further attestations of the same root."""
     raw: Mapping[str, Any] = field(repr=False, compare=False)
     """The report as the library gave it: what `aicert verify --json` prints."""
 
@@ -70,5 +82,7 @@ class Report:
 
 def make_report(raw: Mapping[str, Any]) -> Report:
     """From the library's JSON."""
-    fields = {name: raw[name] for name in Report.__dataclass_fields__ if name not in ("checks", "raw")}
+    # What is said of the attester only when the proof holds together.
+    fields: Dict[str, Any] = {"judged_at": "", "judged_by": "", "timestamp_authority": "", "anchor": "", "authority": "", "cosigned": 0}
+    fields.update({name: raw[name] for name in Report.__dataclass_fields__ if name in raw and name not in ("checks", "raw")})
     return Report(checks=[Check(c["name"], c["status"], c["compared"]) for c in raw["checks"]], raw=raw, **fields)
