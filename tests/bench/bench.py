@@ -137,6 +137,26 @@ class Bench:
         verify, true = in_turn(4 * self.runs, lambda: self.time(self.aicert, "verify", "proof.json", "--require", "software", cwd=project), lambda: self.time("true"))
         self.report("aicert verify, whole process (aim: 15 ms)", verify, true, "true", "ms")
 
+    def verify(self):
+        """Judging proofs against what no verifier can leave out: starting, parsing and hashing, OpenSSL's verifications."""
+        tool, steps, fleet = self.aicert.parent / "bench/verify_bench", self.tmp / "steps.json", self.tmp / "fleet.json"
+        project = self.tmp / "project"
+        if not project.exists():
+            self.project()
+        self.time(self.aicert, "--output-bom", "proof.json", cwd=project)
+        verify = (self.aicert, "verify", "proof.json", "--require", "software")
+        whole, floor = in_turn(8 * self.runs, lambda: self.time(*verify, cwd=project), lambda: self.time(tool, "start", "proof.json", cwd=project))
+        self.report("aicert verify, the demo's proof (aim: 15 ms)", whole, floor, "start, a quote, a chain", "ms")
+        self.time(tool, "steps", "10000", steps)
+        self.time(tool, "attestations", "100", fleet)
+        for what, mode, proof, peer in (("verify 10,000 steps (aim: 2.0)", "parse", steps, "parse and SHA-256"),
+                                        ("verify 100 attestations (aim: 1.3)", "openssl", fleet, "OpenSSL's verifications")):
+            out = subprocess.run([tool, mode, proof, str(2 * self.runs)], env=self.env, capture_output=True, text=True)
+            if out.returncode:
+                raise Failed(f"verify_bench {mode}: {out.stderr}{out.stdout}")
+            own, other = (float(n) / 1000 for n in out.stdout.split()[:2])
+            self.report(what, own, other, peer, "ms")
+
     def image(self):
         """A registry's image into the store and out as a step's root folder, against skopeo and umoci (which sync nothing)."""
         where, port = self.tmp / "image", free_port()
@@ -219,12 +239,12 @@ def main():
     ap = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     ap.add_argument("--build", type=pathlib.Path, default=ROOT / "build")
     ap.add_argument("--runs", type=int, default=5)
-    ap.add_argument("--only", default="", help="one of: hash_one, hash_many, run_and_verify, image")
+    ap.add_argument("--only", default="", help="one of: hash_one, hash_many, run_and_verify, verify, sandbox, observer, image")
     args = ap.parse_args()
     # Not in /tmp, which may be memory: the figures are of files on a disk, with their bytes in the page cache.
     with tempfile.TemporaryDirectory(prefix="bench.", dir=args.build) as tmp:
         b = Bench(args.build.resolve(), pathlib.Path(tmp).resolve(), args.runs)
-        for name in ("hash_one", "hash_many", "run_and_verify", "sandbox", "observer", "image"):
+        for name in ("hash_one", "hash_many", "run_and_verify", "verify", "sandbox", "observer", "image"):
             if args.only in ("", name):
                 try:
                     getattr(b, name)()
