@@ -30,8 +30,12 @@ int ai_cmd_log(int argc, char **argv);
 int ai_cmd_verify(int argc, char **argv);
 int ai_cmd_reproduce(int argc, char **argv);
 int ai_cmd_show(int argc, char **argv);
+int ai_cmd_merge(int argc, char **argv);
+int ai_cmd_redact(int argc, char **argv);
+int ai_cmd_disclose(int argc, char **argv);
 int ai_cmd_hash(int argc, char **argv);
 int ai_cmd_trust(int argc, char **argv);
+int ai_cmd_policy(int argc, char **argv);
 int ai_cmd_tpm(int argc, char **argv);
 int ai_cmd_ca(int argc, char **argv);
 int ai_cmd_enroll(int argc, char **argv);
@@ -47,9 +51,13 @@ int ai_cmd_timestamp(int argc, char **argv);
 	X("verify", verify, 1, "judge a proof: the level it reaches and what was checked") \
 	X("reproduce", reproduce, 0, "run a proof's steps again and compare every result with the proof's") \
 	X("show", show, 1, "print a proof's inputs, steps and outputs for people") \
+	X("merge", merge, 1, "put proofs of one root by different attestations into one") \
+	X("redact", redact, 1, "withhold nodes of a proof") \
+	X("disclose", disclose, 1, "show that one file is in a folder that a proof names") \
 	X("hash", hash, 1, "print the id of a file or folder") \
 	X("timestamp", timestamp, 0, "have a time-stamping authority say when a proof was there") \
 	X("trust", trust, 1, "list, add or remove the keys that this verifier accepts") \
+	X("policy", policy, 1, "write or read a policy: what a verifier asks of a proof") \
 	X("tpm", tpm, 1, "look at TPMs, quotes and event logs") \
 	X("enroll", enroll, 0, "get a certificate for this TPM's attestation key from an attestation CA") \
 	X("ca", ca, 1, "be an attestation CA: judge requests, challenge TPMs, issue certificates")

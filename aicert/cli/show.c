@@ -81,12 +81,23 @@ show_packages(const json_t *lock, const char *source)
 	}
 }
 
+static bool
+is_withheld(const json_t *node)
+{
+	const char *kind = ai_json_str(node, "kind");
+	return kind && strcmp(kind, "withheld") == 0;
+}
+
 static void
 show_source(const json_t *proof, const json_t *lock, const json_t *entry)
 {
 	const json_t *s = node(proof, ai_json_str(entry, "id"));
 	const char *word, *id = reference(ai_json_obj(s, "content"), &word);
 	heading("input", text(entry, "name"));
+	if (is_withheld(s)) {
+		field("from", "what is withheld");
+		return;
+	}
 	printf("  %-9s ", "from");
 	ai_put_safe(text(s, "type"));
 	putchar(' ');
@@ -256,7 +267,9 @@ show_step(const json_t *proof, const json_t *plan, const json_t *run, const json
 	heading("step", text(entry, "name"));
 	show_actions(step);
 	show_environment(proof, plan, env);
-	if (used)
+	if (is_withheld(used))
+		field("used", "of the host what is withheld");
+	else if (used)
 		printf("  %-9s %zu files of the host; looked for %zu more in vain, listed %zu folders\n", "used",
 			json_array_size(ai_json_arr(used, "files")), json_array_size(ai_json_arr(used, "absent")), json_array_size(ai_json_arr(used, "listed")));
 	show_places("takes", "path", ai_json_arr(step, "inputs"), proof, plan, run);
@@ -281,6 +294,9 @@ show_attestation(const json_t *proof)
 			field(key, json_string_value(v));
 	printf("  %-9s aicert ", "program");
 	ai_put_safe(text(ai_json_obj(c, "program"), "version"));
+	const size_t n = json_array_size(ai_json_arr(proof, "cosigned"));
+	if (n > 0)
+		printf("\n  %-9s %zu further attestation%s of this root", "cosigned", n, n == 1 ? "" : "s");
 	printf("\n  %-9s %zu executed, %zu reused\n", "results", json_array_size(ai_json_arr(c, "executed")), json_array_size(ai_json_arr(c, "reused")));
 }
 

@@ -3,6 +3,7 @@
 
 #include "proof/check.h"
 #include "proof/index.h"
+#include "proof/policy.h"
 
 /* The claims' field names the same id as got does. */
 static int
@@ -51,9 +52,8 @@ check_verified(const struct ai_verify *v, const json_t *claims, struct ai_err *e
 }
 
 int
-ai_check_claims(struct ai_verify *v, struct ai_buf *said, struct ai_err *err)
+ai_claims_fit(const struct ai_verify *v, const json_t *c, struct ai_err *err)
 {
-	const json_t *c = v->main.claims;
 	const char *started = ai_json_str(c, "started"), *finished = ai_json_str(c, "finished");
 	char root[AI_HEX];
 	ai_hex(&v->root, root);
@@ -63,17 +63,25 @@ ai_check_claims(struct ai_verify *v, struct ai_buf *said, struct ai_err *err)
 		return ai_fail(err, AI_ENO, "'failed' lists steps: a failure never certifies");
 	if (strcmp(started, finished) > 0)
 		return ai_fail(err, AI_ENO, "finished %s, before it started at %s", finished, started);
-	if (check_verified(v, c, err) < 0)
+	return check_verified(v, c, err);
+}
+
+int
+ai_check_claims(struct ai_verify *v, struct ai_buf *said, struct ai_err *err)
+{
+	const json_t *c = v->main.claims;
+	if (ai_claims_fit(v, c, err) < 0)
 		return err->code;
 	ai_buf_printf(said, "the claims' root with %s and their plan with %s; nothing failed; started %s, finished %s; what they say of "
-		"sources with the plan's sources", root, ai_json_str(c, "plan"), started, finished);
+		"sources with the plan's sources", ai_json_str(c, "root"), ai_json_str(c, "plan"), ai_json_str(c, "started"), ai_json_str(c, "finished"));
 	return CHECK_PASSED;
 }
 
 int
 ai_check_nonce(struct ai_verify *v, struct ai_buf *said, struct ai_err *err)
 {
-	const char *want = v->options->nonce, *got = ai_json_str(v->main.claims, "nonce");
+	const char *asked = v->options->policy ? ai_policy_nonce(v->options->policy) : NULL;
+	const char *want = v->options->nonce ? v->options->nonce : asked, *got = ai_json_str(v->main.claims, "nonce");
 	if (!want) {
 		ai_buf_puts(said, "no nonce was asked for, so the proof may be of any age");
 		return CHECK_SKIPPED;
@@ -105,16 +113,25 @@ check_covered(const struct ai_verify *v, const json_t *covered, struct ai_err *e
 	return 0;
 }
 
-/* Every attestation that a reused result names is carried, and no other is. */
+/* Every attestation that a reused result names is carried, and no other is; reused by the proof's own claims or by cosigned ones. */
 static int
 check_carried(const struct ai_verify *v, struct ai_err *err)
 {
 	const json_t *carried = json_object_get(v->proof, "attestations");
 	AI_JSON *named = NULL;
+	size_t i;
 	const char *id;
 	json_t *item;
 	if (ai_index_by(json_object_get(v->main.claims, "reused"), "attestation", &named, err) < 0)
 		return err->code;
+	json_array_foreach(json_object_get(v->proof, "cosigned"), i, item) {
+		/* Their shape is yet to be checked: what is none names nothing. */
+		AI_JSON *theirs = NULL;
+		if (ai_index_by(ai_json_arr(json_object_get(item, "claims"), "reused"), "attestation", &theirs, err) < 0)
+			return err->code;
+		if (json_object_update_missing(named, theirs) < 0)
+			return ai_nomem(err);
+	}
 	json_object_foreach(named, id, item)
 		if (!json_object_get(carried, id))
 			return ai_fail(err, AI_ENO, "attestation %s of reused result %s is not carried", id, ai_json_str(item, "result"));
@@ -125,25 +142,31 @@ check_carried(const struct ai_verify *v, struct ai_err *err)
 }
 
 int
-ai_check_coverage(struct ai_verify *v, struct ai_buf *said, struct ai_err *err)
+ai_claims_cover(const struct ai_verify *v, const json_t *claims, struct ai_err *err)
 {
-	const json_t *executed = json_object_get(v->main.claims, "executed"), *reused = json_object_get(v->main.claims, "reused");
 	AI_JSON *covered = NULL;
 	size_t i;
 	json_t *item;
-	if (ai_index_set(executed, &covered, err) < 0)
+	if (ai_index_set(json_object_get(claims, "executed"), &covered, err) < 0)
 		return ai_in(err, "executed");
-	json_array_foreach((json_t *)reused, i, item) {
+	json_array_foreach(json_object_get(claims, "reused"), i, item) {
 		const char *id = ai_json_str(item, "result");
 		if (json_object_get(covered, id))
 			return ai_fail(err, AI_ENO, "result %s is claimed as executed and as reused", id);
 		if (json_object_set_new(covered, id, json_true()) < 0)
 			return ai_nomem(err);
 	}
-	if (check_covered(v, covered, err) < 0 || check_carried(v, err) < 0)
+	return check_covered(v, covered, err);
+}
+
+int
+ai_check_coverage(struct ai_verify *v, struct ai_buf *said, struct ai_err *err)
+{
+	const json_t *c = v->main.claims;
+	if (ai_claims_cover(v, c, err) < 0 || check_carried(v, err) < 0)
 		return err->code;
 	ai_buf_printf(said, "%zu executed and %zu reused results, none in both, with the run's results; and the attestations that the reused "
-		"ones name with the %zu carried", json_array_size(executed), json_array_size(reused),
+		"ones name with the %zu carried", json_array_size(json_object_get(c, "executed")), json_array_size(json_object_get(c, "reused")),
 		json_object_size(json_object_get(v->proof, "attestations")));
 	return CHECK_PASSED;
 }
