@@ -31,6 +31,7 @@ help_schema(void)
 	     "    revoked: [ SHA256 ]      certificates, by their public key or whole: nothing above them counts\n"
 	     "  authorities: [ azure, gcp, { name: NAME, roots: [ NAMES of `add` ] } ]\n"
 	     "                             who operates the TPMs and hypervisors in which a measured platform is believed\n"
+	     "  root: ROOT                 of the run itself (also a list of them)\n"
 	     "  inputs:                    by name: a HASH, or any of\n"
 	     "    NAME: { type: git, uri: URL, revision: COMMIT, hash: HASH }\n"
 	     "                             a revision counts if the claims tie it to the content (git, images), or with its hash\n"

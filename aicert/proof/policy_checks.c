@@ -94,7 +94,21 @@ ai_check_policy_inputs(struct ai_verify *v, struct ai_buf *said, struct ai_err *
 	return CHECK_PASSED;
 }
 
-/* --- outputs, rules, steps ------------------------------------------------------- */
+/* --- root, outputs, rules, steps -------------------------------------------------- */
+
+int
+ai_check_policy_root(struct ai_verify *v, struct ai_buf *said, struct ai_err *err)
+{
+	const json_t *wanted = asked(v, "root", said);
+	char root[AI_HEX];
+	if (!wanted)
+		return CHECK_SKIPPED;
+	ai_hex(&v->root, root);
+	if (!ai_policy_lists(wanted, root))
+		return ai_fail(err, AI_ENO, "got %s, which is none of the %zu roots that the policy lists", root, json_array_size(wanted));
+	ai_buf_printf(said, "the root %s with the policy's", root);
+	return CHECK_PASSED;
+}
 
 int
 ai_check_policy_outputs(struct ai_verify *v, struct ai_buf *said, struct ai_err *err)

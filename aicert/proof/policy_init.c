@@ -236,6 +236,7 @@ write_all(struct init *in, const json_t *boot, struct ai_err *err)
 		"# and accepts just that: take out, or add to, what may differ in the next. `aicert policy --help` says what each key means.\n",
 		ai_json_str(in->report, "root"));
 	put_keys(in, level);
+	ai_buf_printf(in->out, "\n# This run and no other. Without it, what stands below is what is asked for.\nroot: %s\n", ai_json_str(in->report, "root"));
 	put_inputs(in);
 	put_outputs(in);
 	put_rules(in);

@@ -9,6 +9,7 @@
  *   boot          {secure_boot: "on" or "off", secure_boot_keys: {"PK": [hex]}, verified_by: [hex], firmware: [text],
  *                  images, files: {exactly: bool, digests: [hex]}, drivers: [hex], command_line, loader, actions: [text],
  *                  variables: [{name, guid, pcr, unnamed: bool, values?: [hex]}], gpt: "any", uki: [[[section, hex]]], events: {"14": [hex]}}
+ *   root          [hex]
  *   inputs        {name: {hash?, type?, uri?, revision?}}           inputs-only: true
  *   outputs       {name: hex}                   rules         {name: [hex]}
  *   images        ["sha256:…"]                  steps         {require: [name]}

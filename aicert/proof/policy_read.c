@@ -463,7 +463,7 @@ take_withhold(struct ai_policy_reader *r, const struct ai_yaml *y, const char *w
 
 static const struct ai_policy_field top_fields[] = {
 	{ "aicert-policy", take_version }, { "require", take_level }, { "roots", take_roots }, { "keys", take_keys }, { "authorities", take_authorities },
-	{ "pcrs", ai_policy_pcrs }, { "boot", ai_policy_boot }, { "inputs", take_inputs }, { "inputs-only", ai_policy_flag }, { "outputs", take_outputs },
+	{ "pcrs", ai_policy_pcrs }, { "boot", ai_policy_boot }, { "root", take_rule }, { "inputs", take_inputs }, { "inputs-only", ai_policy_flag }, { "outputs", take_outputs },
 	{ "rules", take_rules }, { "images", take_images }, { "steps", take_steps }, { "environments", take_environments }, { "nonce", ai_policy_text },
 	{ "deny", take_deny }, { "withhold", take_withhold }, { "threshold", take_threshold }, { "timestamp", take_timestamp },
 };

@@ -226,6 +226,14 @@ quote_log(const void *log, size_t n, struct ai_evidence *out)
 	ai_eventlog_done(&parsed);
 }
 
+/* A real machine's log, of ../shared; the test skips without. */
+static inline void
+load_vector(const char *name, struct ai_buf *out)
+{
+	AI_FREE char *path = ai_format("%s/vectors/google+go-tpm-tools/internal/test/eventlogs/%s", shared_dir(), name);
+	ok(ai_read_file(-100, path, out, &err));
+}
+
 static inline void
 quote_boot(const struct boot *b, struct ai_evidence *out)
 {
