@@ -8,6 +8,7 @@
 #define FAKE_TSA_H
 
 #include <openssl/cms.h>
+#include <openssl/rsa.h>
 #include <openssl/ts.h>
 
 #include "attest/timestamp.h"
@@ -23,7 +24,7 @@ struct fake_tsa {
 	const EVP_MD *md;                     /* SHA-256 */
 	const uint8_t *nonce;                 /* 8 bytes */
 	long accuracy_s, accuracy_ms;
-	bool two_signers, no_attributes, no_ess, other_ess, ess_v1, no_certificates, no_root, critical_extension, version_2;
+	bool two_signers, no_attributes, no_ess, other_ess, ess_v1, no_certificates, no_root, critical_extension, version_2, pss;
 	const struct fake_cert *further;      /* a certificate that goes along */
 };
 
@@ -187,8 +188,10 @@ fake_token(const struct fake_tsa *t, const struct ai_digest *imprint, struct ai_
 	if (!signer)
 		signer = fake_x509(&t->leaf);
 	for (int i = 0; i < (t->two_signers ? 2 : 1); i++) {
-		CMS_SignerInfo *si = CMS_add1_signer(cms, signer, t->key, t->md ? t->md : EVP_sha256(), flags);
+		CMS_SignerInfo *si = CMS_add1_signer(cms, signer, t->key, t->md ? t->md : EVP_sha256(), flags | (t->pss ? CMS_KEY_PARAM : 0));
 		assert_non_null(si);
+		if (t->pss)
+			assert_true(EVP_PKEY_CTX_set_rsa_padding(CMS_SignerInfo_get0_pkey_ctx(si), RSA_PKCS1_PSS_PADDING) > 0);
 		if (!t->no_ess && !t->no_attributes)
 			fake_ess(t, si, signer);
 	}

@@ -107,6 +107,22 @@ TEST(sha1_name_of_the_signing_certificate_is_still_a_name)
 	fake_tsa_done(&t);
 }
 
+TEST(keys_of_every_kind)
+{
+	TSA;
+	EVP_PKEY *const keys[] = { EVP_RSA_gen(2048), EVP_EC_gen("P-384") };
+	for (size_t i = 0; i < 2; i++) {
+		EVP_PKEY_free(t.key);
+		t.leaf.key = t.key = keys[i];
+		t.md = i ? EVP_sha384() : NULL;
+		believed(&t, &t.root, "2026-01-01T12:00:00Z");
+		t.pss = i == 0;
+		believed(&t, &t.root, "2026-01-01T12:00:00Z");
+		t.pss = false;
+	}
+	fake_tsa_done(&t);
+}
+
 TEST(the_latest_moment_that_the_token_allows_is_what_counts)
 {
 	TSA;
@@ -312,6 +328,24 @@ TEST(sha1_imprint_and_sha1_signature)
 	fake_tsa_done(&t);
 }
 
+/* RSASSA-PSS names a hash of its own (by default SHA-1), beside the message's. */
+TEST(pss_with_another_hash)
+{
+	TSA;
+	AI_BUF_AUTO token = AI_BUF(AI_MAX_TEXT);
+	static const uint8_t pss_sha256[] = { 0xa0, 0x0f, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01 };
+	struct ai_stamp s;
+	EVP_PKEY_free(t.key);
+	t.leaf.key = t.key = EVP_RSA_gen(2048);
+	t.pss = true;
+	fake_token(&t, &imprint, &token);
+	char *at = memmem(token.data, token.len, pss_sha256, sizeof pss_sha256);
+	assert_non_null(at);
+	at[sizeof pss_sha256 - 1] = 2; /* SHA-384 */
+	refused(AI_ENO, "its signature names the hash 'SHA384'", ai_timestamp_check(token.data, token.len, &imprint, NULL, &s, &err));
+	fake_tsa_done(&t);
+}
+
 TEST(weak_key)
 {
 	TSA;
@@ -494,6 +528,7 @@ main(void)
 		cmocka_unit_test(good_token_is_believed_through_its_root),
 		cmocka_unit_test(intermediate_may_be_the_anchor_itself),
 		cmocka_unit_test(sha1_name_of_the_signing_certificate_is_still_a_name),
+		cmocka_unit_test(keys_of_every_kind),
 		cmocka_unit_test(the_latest_moment_that_the_token_allows_is_what_counts),
 		cmocka_unit_test(baggage_is_passed_over),
 		cmocka_unit_test(cross_signed_root_is_the_pinned_key),
@@ -509,6 +544,7 @@ main(void)
 		cmocka_unit_test(no_name_of_the_signing_certificate_or_anothers),
 		cmocka_unit_test(no_certificates),
 		cmocka_unit_test(sha1_imprint_and_sha1_signature),
+		cmocka_unit_test(pss_with_another_hash),
 		cmocka_unit_test(weak_key),
 		cmocka_unit_test(bytes_after_its_end),
 		cmocka_unit_test(ber_encoding),
