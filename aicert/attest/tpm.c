@@ -284,15 +284,22 @@ private_folder(const char *dir, struct ai_err *err)
 	return 0;
 }
 
-/* Within begin and end: the certificates that the key has of its own; a cloud's has it from choose_key. */
+/* Within begin and end: those that an attestation CA issued, by the user's choice; else the cloud's, from choose_key; else our own. */
 static int
 get_certificates(struct ai_tpm *t, const struct ai_ak *ak, struct ai_err *err)
 {
 	AI_FD lock = -1;
-	int r = t->from.kind == AI_AK_OWN ? ai_tpm_kept(t, ak, &t->certificates, err) : 0;
-	t->enrolled = r == 1;
-	if (r < 0 || t->certificates)
-		return r < 0 ? r : 0;
+	json_t *kept = NULL;
+	if (ai_tpm_kept(t, ak, &kept, err) < 0)
+		return err->code;
+	if (kept) {
+		json_decref(t->certificates);
+		t->certificates = kept;
+		t->enrolled = true;
+		return 0;
+	}
+	if (t->certificates)
+		return 0;
 	if (t->embedded) {
 		if (ai_embedded_lock(t->dir, &lock, err) < 0)
 			return err->code;
@@ -315,7 +322,7 @@ choose_key(struct ai_tpm *t, struct ai_err *err)
 	if (r <= 0)
 		return r;
 	t->certificates = json_array();
-	return t->certificates ? ai_certs_push(t->certificates, der.data, der.len, err) : ai_nomem(err);
+	return t->certificates ? ai_tpm_certs_push(t->certificates, der.data, der.len, err) : ai_nomem(err);
 }
 
 /* Within begin and end: the key's public area, judged as a verifier would, its certificates, and the list of own keys. */

@@ -74,7 +74,7 @@ at(const json_t *list, long i, struct ai_buf *der)
 }
 
 int
-ai_certs_push(json_t *list, const void *der, size_t n, struct ai_err *err)
+ai_tpm_certs_push(json_t *list, const void *der, size_t n, struct ai_err *err)
 {
 	AI_BUF_AUTO text = AI_BUF(2 * AI_MAX_CERT);
 	ai_b64_put(&text, der, n);
@@ -84,7 +84,7 @@ ai_certs_push(json_t *list, const void *der, size_t n, struct ai_err *err)
 }
 
 int
-ai_cert_names(const void *der, size_t n, const void *pkey, struct ai_err *err)
+ai_tpm_cert_names(const void *der, size_t n, const void *pkey, struct ai_err *err)
 {
 	X509_AUTO *x = parse(der, n);
 	if (!x)
@@ -107,7 +107,7 @@ name_text(X509_NAME *name)
 }
 
 int
-ai_cert_about(const void *der, size_t n, json_t **out, struct ai_err *err)
+ai_tpm_cert_about(const void *der, size_t n, json_t **out, struct ai_err *err)
 {
 	X509_AUTO *x = parse(der, n);
 	struct tm tm;
@@ -146,7 +146,7 @@ push_x509(json_t *list, X509 *x, struct ai_err *err)
 {
 	unsigned char *der = NULL;
 	int n = x && json_array_size(list) < MAX_ANSWER ? i2d_X509(x, &der) : 0;
-	int r = n > 0 && n <= (int)AI_MAX_CERT ? ai_certs_push(list, der, (size_t)n, err) : 0;
+	int r = n > 0 && n <= (int)AI_MAX_CERT ? ai_tpm_certs_push(list, der, (size_t)n, err) : 0;
 	OPENSSL_free(der);
 	return r;
 }
@@ -189,7 +189,7 @@ push_pem(json_t *list, const void *p, size_t n, struct ai_err *err)
 }
 
 int
-ai_certs_in_answer(const void *p, size_t n, json_t **out, struct ai_err *err)
+ai_tpm_certs_in_answer(const void *p, size_t n, json_t **out, struct ai_err *err)
 {
 	AI_JSON *list = json_array();
 	if (!list)
@@ -283,7 +283,7 @@ take_kept(json_t *list, const char *path, struct ai_err *err)
 	struct ai_err ignored = { 0 };
 	if (ai_read_file_if(AT_FDCWD, path, &bytes, &ignored) != 1)
 		return 0; /* asked for again */
-	return ai_certs_in_answer(bytes.data, bytes.len, &some, err) < 0 ? err->code : take_issuer(list, some, err);
+	return ai_tpm_certs_in_answer(bytes.data, bytes.len, &some, err) < 0 ? err->code : take_issuer(list, some, err);
 }
 
 static int
@@ -333,7 +333,7 @@ take_asked(json_t *list, const struct ai_buf *der, const struct ai_certs_from *f
 			*err = *why;
 			return err->code;
 		}
-		int r = ai_buf_ok(&answer, "answer", why) < 0 ? 0 : ai_certs_in_answer(answer.data, answer.len, &some, err);
+		int r = ai_buf_ok(&answer, "answer", why) < 0 ? 0 : ai_tpm_certs_in_answer(answer.data, answer.len, &some, err);
 		if (r == 0 && some)
 			r = take_issuer(list, some, err);
 		if (r != 0)
@@ -355,7 +355,7 @@ complete(const json_t *list, const struct ai_certs_from *from, struct ai_buf *de
 }
 
 int
-ai_certs_complete(json_t *list, const struct ai_certs_from *from, struct ai_buf *note, struct ai_err *err)
+ai_tpm_certs_complete(json_t *list, const struct ai_certs_from *from, struct ai_buf *note, struct ai_err *err)
 {
 	int64_t deadline = seconds_now() + ASK_SECONDS;
 	while (json_array_size(list) > 0) {

@@ -42,7 +42,7 @@ ai_tpm_kept(const struct ai_tpm *t, const struct ai_ak *ak, json_t **out, struct
 	json_t *list = ai_json_arr(file, "certificates");
 	const json_t *leaf = json_array_get(list, 0);
 	bool good = leaf && json_is_string(leaf) && ai_b64_get(json_string_value(leaf), json_string_length(leaf), &der, err) == 0;
-	if (!good || ai_cert_names(der.data, der.len, ak->pkey, err) < 0) {
+	if (!good || ai_tpm_cert_names(der.data, der.len, ak->pkey, err) < 0) {
 		ai_fail(err, AI_EENV, "%s: is damaged: its first certificate is not the attestation key's", path);
 		return ai_hint(err, "remove it, and enroll again");
 	}
@@ -79,7 +79,7 @@ ai_tpm_complete(struct ai_tpm *t, const struct ai_ak *ak, struct ai_err *err)
 	if (ai_roots_new(true, &roots, err) < 0)
 		return err->code;
 	struct ai_certs_from from = sources(t, roots);
-	if (ai_certs_complete(t->certificates, &from, &missing, err) < 0)
+	if (ai_tpm_certs_complete(t->certificates, &from, &missing, err) < 0)
 		return err->code;
 	/* Who asks no address does not miss what it would have answered. */
 	if (missing.len && from.issuer)
@@ -113,7 +113,7 @@ ai_tpm_keep_certificates(struct ai_tpm *t, const json_t *certificates, struct ai
 	if (ai_roots_new(true, &roots, err) < 0 || ai_ak_parse((const uint8_t *)t->public.data, t->public.len, &ak, err) < 0)
 		return err->code;
 	struct ai_certs_from from = sources(t, roots);
-	int r = json_is_array(list) ? ai_certs_complete(list, &from, &note, err) : 0;
+	int r = json_is_array(list) ? ai_tpm_certs_complete(list, &from, &note, err) : 0;
 	if (r == 0)
 		r = ai_chain_check(list, &ak, roots, &chain, err);
 	ai_ak_done(&ak);

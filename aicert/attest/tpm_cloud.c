@@ -44,7 +44,7 @@ judge(struct ai_tpm_link *link, const struct place *p, const struct ai_buf *der,
 	ai_tpm_ak_flush(link, &p->from, handle);
 	if (ai_ak_parse((const uint8_t *)public.data, public.len, &ak, err) < 0)
 		return err->code;
-	int r = ai_cert_names(der->data, der->len, ak.pkey, err);
+	int r = ai_tpm_cert_names(der->data, der->len, ak.pkey, err);
 	ai_ak_done(&ak);
 	return r < 0 ? ai_in(err, "NV %08x", (unsigned)p->certificate) : 0;
 }
@@ -106,7 +106,7 @@ ai_cloud_list(struct ai_tpm_link *link, json_t *list, struct ai_err *err)
 			return r;
 		if (r == 0 && note.len == 0)
 			continue;
-		if (der.len && ai_cert_about(der.data, der.len, &about, &ignored) < 0)
+		if (der.len && ai_tpm_cert_about(der.data, der.len, &about, &ignored) < 0)
 			about = NULL;
 		if (json_array_append_new(list, json_pack("{s:s, s:s, s:O*, s:s*}", "kind", word(p), "where", where, "certificate", about,
 				"trouble", note.len ? note.data : NULL)) < 0)

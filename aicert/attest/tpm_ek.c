@@ -162,12 +162,12 @@ ai_tpm_ek(struct ai_tpm *t, struct ai_buf *public, json_t **certificates, struct
 		r = get_ek(t, &key, &der, err);
 	ai_tpm_end(t);
 	if (r == 0 && der.len > 0)
-		r = ai_certs_push(list, der.data, der.len, err);
+		r = ai_tpm_certs_push(list, der.data, der.len, err);
 	if (r == 0)
 		r = ai_roots_new(true, &roots, err);
 	struct ai_certs_from from = { .pool = t->pool, .dir = t->dir, .roots = roots, .issuer = t->options.issuer, .ctx = t->options.ctx };
 	if (r == 0)
-		r = ai_certs_complete(list, &from, &note, err);
+		r = ai_tpm_certs_complete(list, &from, &note, err);
 	ai_roots_free(roots);
 	if (r < 0)
 		return ai_in(err, "tpm: %s", t->name);

@@ -110,7 +110,7 @@ ai_nv_chain(struct ai_tpm_link *link, json_t **out, struct ai_err *err)
 		len = ai_der_length(p, bytes.len - from);
 		if (len == 0)
 			len = 1; /* filling */
-		else if (ai_certs_push(list, p, len, err) < 0)
+		else if (ai_tpm_certs_push(list, p, len, err) < 0)
 			return err->code;
 	}
 	*out = json_incref(list);

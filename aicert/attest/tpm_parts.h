@@ -114,13 +114,13 @@ const struct ai_ek_slot *ai_ek_slot(size_t i);
 /* How long the DER value at p is by its own word; 0: no SEQUENCE begins here, or it is cut. */
 size_t ai_der_length(const uint8_t *p, size_t n);
 /* Is it an X.509 certificate for this key (EVP_PKEY)? AI_ENO if not. */
-int ai_cert_names(const void *der, size_t n, const void *pkey, struct ai_err *err) AI_CHECKED;
+int ai_tpm_cert_names(const void *der, size_t n, const void *pkey, struct ai_err *err) AI_CHECKED;
 /* {subject, issuer, not_after} for people; new reference. */
-int ai_cert_about(const void *der, size_t n, json_t **out, struct ai_err *err) AI_CHECKED;
+int ai_tpm_cert_about(const void *der, size_t n, json_t **out, struct ai_err *err) AI_CHECKED;
 /* Appends it as base64. */
-int ai_certs_push(json_t *list, const void *der, size_t n, struct ai_err *err) AI_CHECKED;
+int ai_tpm_certs_push(json_t *list, const void *der, size_t n, struct ai_err *err) AI_CHECKED;
 /* Every certificate in what an address answered: DER, PEM, or PKCS#7 with certificates only; as base64 DER; new reference, may be empty. */
-int ai_certs_in_answer(const void *p, size_t n, json_t **out, struct ai_err *err) AI_CHECKED;
+int ai_tpm_certs_in_answer(const void *p, size_t n, json_t **out, struct ai_err *err) AI_CHECKED;
 
 /* Where issuers' certificates come from. */
 struct ai_certs_from {
@@ -134,7 +134,7 @@ struct ai_certs_from {
  * ai_certs_complete -- appends issuers to a list of certificates (leaf first) until one is self-signed, or an anchor.
  * Each must have signed the one before it. Bounded in number and in time. What is missing at the end stands in note.
  */
-int ai_certs_complete(json_t *list, const struct ai_certs_from *from, struct ai_buf *note, struct ai_err *err) AI_CHECKED;
+int ai_tpm_certs_complete(json_t *list, const struct ai_certs_from *from, struct ai_buf *note, struct ai_err *err) AI_CHECKED;
 
 /* --- tpm_chain.c: the certificates of an open TPM's AK ---------------------------- */
 

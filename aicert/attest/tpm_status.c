@@ -96,7 +96,7 @@ put_eks(struct ai_tpm_link *link, json_t *status, struct ai_err *err)
 		if (r == 0)
 			continue;
 		if (r == 1)
-			r = ai_cert_about(der.data, der.len, &one, &why);
+			r = ai_tpm_cert_about(der.data, der.len, &one, &why);
 		if (r < 0)
 			one = json_pack("{s:s}", "trouble", why.text);
 		snprintf(nv, sizeof nv, "%08x", (unsigned)s->certificate);
@@ -122,7 +122,7 @@ put_aks(struct ai_tpm *t, json_t *status, struct ai_err *err)
 	struct ai_err ignored = { 0 };
 	const json_t *leaf = json_array_get(t->certificates, 0);
 	if (leaf && ai_b64_get(json_string_value(leaf), json_string_length(leaf), &der, &ignored) == 0
-		&& ai_cert_about(der.data, der.len, &about, &ignored) < 0)
+		&& ai_tpm_cert_about(der.data, der.len, &about, &ignored) < 0)
 		about = NULL;
 	ai_sha256(t->public.data, t->public.len, &d);
 	json_t *used = t->trouble ? json_pack("{s:s, s:b, s:s}", "kind", ai_tpm_ak_kind(t), "used", 0, "trouble", t->trouble)

@@ -14,7 +14,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	size_t n = ai_der_length(data, size);
 	if (n > size || (n > 0 && ai_der_length(data, n) != n))
 		abort();
-	if (ai_certs_in_answer(data, size, &list, &err) < 0 || json_array_size(list) > 16)
+	if (ai_tpm_certs_in_answer(data, size, &list, &err) < 0 || json_array_size(list) > 16)
 		abort();
 	/* What was found is a certificate, and found again in itself. */
 	for (size_t i = 0; i < json_array_size(list); i++) {
@@ -22,12 +22,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		AI_JSON *again = NULL;
 		AI_JSON *what = NULL;
 		const json_t *text = json_array_get(list, i);
-		if (ai_b64_get(json_string_value(text), json_string_length(text), &der, &err) < 0 || ai_certs_in_answer(der.data, der.len, &again, &err) < 0)
+		if (ai_b64_get(json_string_value(text), json_string_length(text), &der, &err) < 0 || ai_tpm_certs_in_answer(der.data, der.len, &again, &err) < 0)
 			abort();
-		if (json_array_size(again) == 1 && ai_cert_about(der.data, der.len, &what, &err) < 0)
+		if (json_array_size(again) == 1 && ai_tpm_cert_about(der.data, der.len, &what, &err) < 0)
 			abort();
 	}
-	if (ai_cert_about(data, size, &about, &err) == 0 && json_array_size(list) != 1)
+	if (ai_tpm_cert_about(data, size, &about, &err) == 0 && json_array_size(list) != 1)
 		abort();
 	return 0;
 }

@@ -104,7 +104,7 @@ complete(struct ground *g, size_t first, const json_t *pool, bool online, struct
 {
 	AI_JSON *list = json_pack("[O]", g->text[first]);
 	struct ai_certs_from from = { .pool = pool, .dir = g->dir, .issuer = online ? ask : NULL, .ctx = g };
-	ok(ai_certs_complete(list, &from, note, &err));
+	ok(ai_tpm_certs_complete(list, &from, note, &err));
 	for (size_t i = 1; i < json_array_size(list); i++)
 		assert_true(json_equal(json_array_get(list, i), g->text[first + i]));
 	return json_array_size(list);
@@ -223,7 +223,7 @@ a_loop_ends(void **state)
 	ai_buf_put(&g->answers[2], back.data, back.len);
 	answer(g, 3, 1);
 	struct ai_certs_from from = { .dir = g->dir, .issuer = ask, .ctx = g };
-	ok(ai_certs_complete(list, &from, &note, &err));
+	ok(ai_tpm_certs_complete(list, &from, &note, &err));
 	assert_int_equal(json_array_size(list), 3);
 	says(&note, "not to be had");
 }
@@ -255,7 +255,7 @@ static void
 holds(const void *p, size_t n, size_t want)
 {
 	AI_JSON *list = NULL;
-	ok(ai_certs_in_answer(p, n, &list, &err));
+	ok(ai_tpm_certs_in_answer(p, n, &list, &err));
 	assert_int_equal(json_array_size(list), want);
 }
 
@@ -287,11 +287,11 @@ answers_in_every_form(void **state)
 		AI_JSON *list = NULL;
 		unsigned char *copy = malloc((size_t)n);
 		memcpy(copy, der, (size_t)n);
-		ok(ai_certs_in_answer(copy, (size_t)i, &list, &err));
+		ok(ai_tpm_certs_in_answer(copy, (size_t)i, &list, &err));
 		json_decref(list);
 		list = NULL;
 		copy[i] ^= 0x41;
-		ok(ai_certs_in_answer(copy, (size_t)n, &list, &err));
+		ok(ai_tpm_certs_in_answer(copy, (size_t)n, &list, &err));
 		free(copy);
 	}
 	OPENSSL_free(der);
@@ -333,11 +333,11 @@ certificates_name_their_key(void **state)
 {
 	struct ground *g = *state;
 	AI_JSON *about = NULL;
-	ok(ai_cert_names(g->der[0].data, g->der[0].len, g->key[0], &err));
-	refused(AI_ENO, "of another key", ai_cert_names(g->der[0].data, g->der[0].len, g->key[1], &err));
-	refused(AI_ENO, "no X.509", ai_cert_names(g->der[0].data, g->der[0].len - 1, g->key[0], &err));
-	refused(AI_ENO, "no X.509", ai_cert_names("", 0, g->key[0], &err));
-	ok(ai_cert_about(g->der[0].data, g->der[0].len, &about, &err));
+	ok(ai_tpm_cert_names(g->der[0].data, g->der[0].len, g->key[0], &err));
+	refused(AI_ENO, "of another key", ai_tpm_cert_names(g->der[0].data, g->der[0].len, g->key[1], &err));
+	refused(AI_ENO, "no X.509", ai_tpm_cert_names(g->der[0].data, g->der[0].len - 1, g->key[0], &err));
+	refused(AI_ENO, "no X.509", ai_tpm_cert_names("", 0, g->key[0], &err));
+	ok(ai_tpm_cert_about(g->der[0].data, g->der[0].len, &about, &err));
 	assert_string_equal(ai_json_str(about, "subject"), "CN = leaf");
 	assert_string_equal(ai_json_str(about, "issuer"), "CN = CA 1");
 	assert_int_equal(strlen(ai_json_str(about, "not_after")), 20);

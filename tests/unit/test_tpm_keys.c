@@ -160,7 +160,7 @@ same_key(struct ai_tpm *t)
 	const json_t *leaf = json_array_get(certificates, 0);
 	ok(ai_b64_get(json_string_value(leaf), json_string_length(leaf), &der, &err));
 	ok(ai_ek_parse(public.data, public.len, &ek, &err));
-	ok(ai_cert_names(der.data, der.len, ek.pkey, &err));
+	ok(ai_tpm_cert_names(der.data, der.len, ek.pkey, &err));
 	ai_ek_done(&ek);
 }
 
@@ -328,6 +328,31 @@ kept_certificates(const struct place *p, const char *tcti)
 	ai_ak_done(&ak);
 }
 
+/* They may have been good once: the run is told, as the verifiers of today will not be pleased. */
+static void
+expired_certificates_are_said(void **state)
+{
+	struct place *p = *state;
+	struct ai_tpm *t = open_tpm(p, "embedded", false);
+	struct ai_ak ak;
+	size_t n;
+	const void *public = ai_tpm_ak_public(t, &n);
+	ok(ai_ak_parse(public, n, &ak, &err));
+	EVP_PKEY *ca = EVP_EC_gen("P-256");
+	struct fake_cert root = { .subject = "team CA", .issuer = "team CA", .key = ca, .signer = ca, .constraints = "critical,CA:TRUE", .usage = "critical,keyCertSign" };
+	struct fake_cert leaf = { .subject = "ak", .issuer = "team CA", .key = ak.pkey, .signer = ca, .constraints = "critical,CA:FALSE", .usage = "critical,digitalSignature",
+		.not_before = 1000000000, .not_after = 1600000000 };
+	AI_JSON *old = json_pack("[o,o]", fake_cert_text(&leaf), fake_cert_text(&root));
+	ok(ai_tpm_keep_certificates(t, old, &err));
+	ai_tpm_close(t);
+	t = open_tpm(p, "embedded", false);
+	assert_string_equal(ai_tpm_certificates_note(t), "the attestation key's certificates were valid until 2020-09-13T12:26:40Z");
+	assert_int_equal(json_array_size(ai_tpm_certificates(t)), 2);
+	ai_tpm_close(t);
+	EVP_PKEY_free(ca);
+	ai_ak_done(&ak);
+}
+
 static void
 embedded_keeps_certificates(void **state)
 {
@@ -449,7 +474,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ON(embedded_enrolls), ON(each_place_of_an_ek_gives_its_key), ON(nonces_and_rubbish), ON(a_makers_certificates_are_for_our_keys), ON(embedded_keeps_certificates),
+		ON(embedded_enrolls), ON(each_place_of_an_ek_gives_its_key), ON(nonces_and_rubbish), ON(a_makers_certificates_are_for_our_keys), ON(embedded_keeps_certificates), ON(expired_certificates_are_said),
 		ON(swtpm_keeps_certificates), ON(quotes_of_anything), ON(looking_at_a_tpm_that_cannot_attest), ON(a_tpm_that_goes_away_is_an_error),
 	};
 	unsetenv("AICERT_TPM");
