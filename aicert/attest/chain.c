@@ -21,50 +21,26 @@ static void
 free_certs(struct ai_certs *certs)
 {
 	for (size_t i = 0; certs && i < certs->n; i++)
-		X509_free(certs->c[i].x);
+		ai_cert_done(&certs->c[i]);
 	free(certs);
 	/* What failed to parse or verify is already said in our words. */
 	ERR_clear_error();
 }
 
 static int
-parse_der(const struct ai_buf *der, struct ai_cert *out, struct ai_err *err)
-{
-	const unsigned char *p = (const unsigned char *)der->data;
-	struct ai_cert c = { .x = der->len ? d2i_X509(NULL, &p, (long)der->len) : NULL };
-	struct ai_digest whole;
-	int r = 0;
-	ai_sha256(der->data, der->len, &whole);
-	if (!c.x)
-		return ai_fail(err, AI_EINPUT, "not an X.509 certificate");
-	if (p != (const unsigned char *)der->data + der->len)
-		r = ai_fail(err, AI_EINPUT, "bytes follow its end");
-	else if (!X509_get0_pubkey(c.x))
-		r = ai_fail(err, AI_EINPUT, "its public key cannot be read");
-	else
-		r = ai_cert_describe(&c, err);
-	/* The signed part is written again as it came, all around it anew: where that gives other bytes, somebody could have put them there. */
-	if (r == 0 && !ai_digest_eq(&c.der, &whole))
-		r = ai_fail(err, AI_EINPUT, "not DER: its encoding is not the only one of its content");
-	if (r < 0)
-		X509_free(c.x);
-	else
-		*out = c;
-	return r;
-}
-
-static int
 parse_one(const json_t *text, struct ai_chain_memo *memo, struct ai_certs *certs, struct ai_err *err)
 {
 	AI_BUF_AUTO der = AI_BUF(AI_MAX_CERT);
+	struct ai_cert *c = &certs->c[certs->n];
 	struct ai_digest key;
 	if (!json_is_string(text))
 		return ai_fail(err, AI_EINPUT, "not base64 text");
 	ai_sha256(json_string_value(text), json_string_length(text), &key);
-	if (!ai_memo_cert(memo, &key, &certs->c[certs->n])) {
-		if (ai_b64_get(json_string_value(text), json_string_length(text), &der, err) < 0 || parse_der(&der, &certs->c[certs->n], err) < 0)
+	if (!ai_memo_cert(memo, &key, c)) {
+		if (ai_b64_get(json_string_value(text), json_string_length(text), &der, err) < 0 || ai_cert_read(der.data, der.len, c, err) < 0)
 			return err->code;
-		ai_memo_put_cert(memo, &key, &certs->c[certs->n]);
+		c->text = key;
+		ai_memo_put_cert(memo, c);
 	}
 	certs->n++;
 	return 0;
@@ -90,19 +66,33 @@ check_place(const struct ai_certs *certs, size_t i, struct ai_err *err)
 	return 0;
 }
 
+/* The key of an issuer, which the memo is to know as well. */
+static int
+need_key(struct ai_cert *c, struct ai_chain_memo *memo, struct ai_err *err)
+{
+	if (c->key)
+		return 0;
+	if (!ai_cert_key(c))
+		return ai_fail(err, AI_EINPUT, "the public key that is to have signed it cannot be read");
+	ai_memo_put_cert(memo, c);
+	return 0;
+}
+
 /* Is c signed by issuer, by name and by signature, with algorithms that still bind? */
 static int
-check_link(const struct ai_cert *c, const struct ai_cert *issuer, struct ai_chain_memo *memo, struct ai_err *err)
+check_link(const struct ai_cert *c, struct ai_cert *issuer, struct ai_chain_memo *memo, struct ai_err *err)
 {
 	int bits = 0;
 	if (ai_memo_link(memo, &c->der, &issuer->der))
 		return 0;
 	if (X509_NAME_cmp(X509_get_issuer_name(c->x), X509_get_subject_name(issuer->x)) != 0)
 		return ai_fail(err, AI_ENO, "its issuer is not the subject of the next");
+	if (need_key(issuer, memo, err) < 0)
+		return err->code;
 	if (X509_get_signature_info(c->x, NULL, NULL, &bits, NULL) != 1 || bits < MIN_SECURITY_BITS
-		|| EVP_PKEY_get_security_bits(X509_get0_pubkey(issuer->x)) < MIN_SECURITY_BITS)
+		|| EVP_PKEY_get_security_bits(issuer->key) < MIN_SECURITY_BITS)
 		return ai_fail(err, AI_ENO, "its signature algorithm is too weak");
-	if (X509_verify(c->x, X509_get0_pubkey(issuer->x)) != 1)
+	if (!ai_cert_signed_by(c, issuer))
 		return ai_fail(err, AI_ENO, "its signature is not by the key of the next");
 	ai_memo_put_link(memo, &c->der, &issuer->der);
 	return 0;
@@ -117,24 +107,26 @@ is_exact_anchor(const struct ai_cert *c, const struct ai_roots *roots)
 
 /* The last: somebody absent might have signed it, and then it could say anything, for nobody would check. */
 static int
-check_last(const struct ai_cert *c, const struct ai_roots *roots, struct ai_chain_memo *memo, struct ai_err *err)
+check_last(struct ai_cert *c, const struct ai_roots *roots, struct ai_chain_memo *memo, struct ai_err *err)
 {
 	if (is_exact_anchor(c, roots) || ai_memo_link(memo, &c->der, &c->der))
 		return 0;
 	if (!c->names_itself)
 		return ai_fail(err, AI_ENO, "is the last and not self-signed: its issuer's certificate is missing");
 	/* Its strength is of no matter: it makes the bytes whole, and whether the key is believed is asked elsewhere. */
-	if (X509_verify(c->x, X509_get0_pubkey(c->x)) != 1)
+	if (need_key(c, memo, err) < 0)
+		return err->code;
+	if (!ai_cert_signed_by(c, c))
 		return ai_fail(err, AI_ENO, "says it is self-signed, and its signature is not its own");
 	ai_memo_put_link(memo, &c->der, &c->der);
 	return 0;
 }
 
 static int
-check_order(const struct ai_certs *certs, const struct ai_roots *roots, struct ai_chain_memo *memo, struct ai_err *err)
+check_order(struct ai_certs *certs, const struct ai_roots *roots, struct ai_chain_memo *memo, struct ai_err *err)
 {
 	for (size_t i = 0; i < certs->n; i++) {
-		const struct ai_cert *c = &certs->c[i];
+		struct ai_cert *c = &certs->c[i];
 		bool last = i + 1 == certs->n;
 		if (check_place(certs, i, err) < 0)
 			return ai_in(err, "certificate %zu", i);
@@ -181,7 +173,7 @@ check_chain(const json_t *certificates, const EVP_PKEY *pkey, const char *what, 
 	for (size_t i = 0; i < n; i++)
 		if (parse_one(json_array_get(certificates, i), memo, certs, err) < 0)
 			return ai_in(err, "certificate %zu", i);
-	if (pkey && EVP_PKEY_eq(X509_get0_pubkey(certs->c[0].x), pkey) != 1)
+	if (pkey && !ai_cert_names(&certs->c[0], pkey))
 		return ai_fail(err, AI_ENO, "certificate 0: its public key is not the %s", what);
 	return check_order(certs, roots, memo, err);
 }

@@ -1,6 +1,8 @@
 /* chain_cert.c -- what one certificate says. See chain_parts.h and chain.h.  SPDX-License-Identifier: Apache-2.0 */
 #include <openssl/bio.h>
+#include <openssl/core_names.h>
 #include <openssl/err.h>
+#include <openssl/provider.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 #include <string.h>
@@ -30,7 +32,8 @@ static const char *
 extensions_malformed(X509 *x)
 {
 	int n = X509_get_ext_count(x);
-	/* OpenSSL keeps what it found; it hashes the certificate for that, once. */
+	if (X509_get_version(x) != X509_VERSION_3)
+		return "is no certificate of version 3";
 	if (X509_get_extension_flags(x) & EXFLAG_INVALID)
 		return "its extensions are malformed";
 	if (n > MAX_EXTENSIONS)
@@ -59,8 +62,8 @@ seconds_of(const ASN1_TIME *t, int64_t *out)
 	return true;
 }
 
-int
-ai_cert_describe(struct ai_cert *c, struct ai_err *err)
+static int
+describe(struct ai_cert *c, struct ai_err *err)
 {
 	unsigned char *der = NULL, *spki = NULL;
 	int n_der = i2d_X509(c->x, &der), n_spki = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(c->x), &spki);
@@ -78,6 +81,164 @@ ai_cert_describe(struct ai_cert *c, struct ai_err *err)
 	c->malformed = extensions_malformed(c->x);
 	return 0;
 }
+
+/* A library context in which nothing can be decoded; made once, never freed. NULL (the default one) does as well, slower. */
+static OSSL_LIB_CTX *nothing;
+static CRYPTO_ONCE nothing_once = CRYPTO_ONCE_STATIC_INIT;
+
+static void
+make_nothing(void)
+{
+	OSSL_LIB_CTX *c = OSSL_LIB_CTX_new();
+	if (c && OSSL_PROVIDER_load(c, "null"))
+		nothing = c;
+	else
+		OSSL_LIB_CTX_free(c);
+}
+
+int
+ai_cert_read(const void *der, size_t n, struct ai_cert *out, struct ai_err *err)
+{
+	const unsigned char *p = der;
+	struct ai_digest whole;
+	struct ai_cert c = { .x = NULL };
+	ai_sha256(der, n, &whole);
+	(void)CRYPTO_THREAD_run_once(&nothing_once, make_nothing);
+	X509 *x = X509_new_ex(nothing, NULL);
+	/* Frees x and makes it NULL when it fails. */
+	c.x = x && n > 0 && n <= AI_MAX_CERT ? d2i_X509(&x, &p, (long)n) : NULL;
+	if (!c.x) {
+		X509_free(x);
+		return ai_fail(err, AI_EINPUT, "not an X.509 certificate");
+	}
+	int r = p != (const unsigned char *)der + n ? ai_fail(err, AI_EINPUT, "bytes follow its end") : describe(&c, err);
+	/* The signed part is written again as it came, all around it anew: where that gives other bytes, somebody could have put them there. */
+	if (r == 0 && !ai_digest_eq(&c.der, &whole))
+		r = ai_fail(err, AI_EINPUT, "not DER: its encoding is not the only one of its content");
+	if (r < 0)
+		ai_cert_done(&c);
+	else
+		*out = c;
+	return r;
+}
+
+void
+ai_cert_done(struct ai_cert *c)
+{
+	X509_free(c->x);
+	EVP_PKEY_free(c->key);
+	c->x = NULL;
+	c->key = NULL;
+}
+
+/* --- its key, and who signed it ---------------------------------------------------- */
+
+EVP_PKEY *
+ai_cert_key(struct ai_cert *c)
+{
+	unsigned char *spki = NULL;
+	int n = c->key ? 0 : i2d_X509_PUBKEY(X509_get_X509_PUBKEY(c->x), &spki);
+	const unsigned char *p = spki;
+	if (n > 0)
+		c->key = d2i_PUBKEY(NULL, &p, n);
+	OPENSSL_free(spki);
+	return c->key;
+}
+
+/* The curve by name and the point as its certificate has it: compared as bytes, nothing is decoded. */
+static bool
+is_same_point(X509 *x, const EVP_PKEY *pkey)
+{
+	const unsigned char *point;
+	unsigned char mine[200];
+	char curve[80], named[80];
+	int n = 0, type = 0;
+	size_t n_mine = 0, n_curve = 0;
+	const void *value;
+	X509_ALGOR *alg;
+	const ASN1_OBJECT *oid;
+	if (X509_PUBKEY_get0_param(NULL, &point, &n, &alg, X509_get_X509_PUBKEY(x)) != 1)
+		return false;
+	X509_ALGOR_get0(&oid, &type, &value, alg);
+	if (OBJ_obj2nid(oid) != NID_X9_62_id_ecPublicKey || type != V_ASN1_OBJECT || OBJ_obj2txt(named, sizeof named, value, 0) <= 0
+		|| EVP_PKEY_get_utf8_string_param(pkey, OSSL_PKEY_PARAM_GROUP_NAME, curve, sizeof curve, &n_curve) != 1
+		|| EVP_PKEY_get_octet_string_param(pkey, OSSL_PKEY_PARAM_PUB_KEY, mine, sizeof mine, &n_mine) != 1)
+		return false;
+	return OBJ_txt2nid(curve) != NID_undef && OBJ_txt2nid(curve) == OBJ_obj2nid(value) && n > 0 && n_mine == (size_t)n && memcmp(mine, point, n_mine) == 0;
+}
+
+bool
+ai_cert_names(struct ai_cert *c, const EVP_PKEY *pkey)
+{
+	return (EVP_PKEY_get_base_id(pkey) == EVP_PKEY_EC && is_same_point(c->x, pkey)) || (ai_cert_key(c) && EVP_PKEY_eq(c->key, pkey) == 1);
+}
+
+/* The digest of a signature algorithm that a key of this kind makes, and that has no parameters; NULL: another kind. */
+static const EVP_MD *
+plain_digest(const X509_ALGOR *alg, const EVP_PKEY *key)
+{
+	int md = NID_undef, kind = NID_undef;
+	if (OBJ_find_sigid_algs(OBJ_obj2nid(alg->algorithm), &md, &kind) != 1 || md == NID_undef || kind != EVP_PKEY_get_base_id(key))
+		return NULL;
+	return EVP_get_digestbynid(md);
+}
+
+/* The bytes that are signed: the first element of the outer sequence. */
+static const unsigned char *
+signed_part(const unsigned char *der, size_t n, size_t *len)
+{
+	const unsigned char *p = der, *from;
+	long size = 0;
+	int tag, class;
+	if (ASN1_get_object(&p, &size, &tag, &class, (long)n) & 0x80)
+		return NULL;
+	from = p;
+	if (ASN1_get_object(&p, &size, &tag, &class, (long)n - (p - der)) & 0x80)
+		return NULL;
+	*len = (size_t)(p - from + size);
+	return from;
+}
+
+/* What X509_verify does, with algorithms of the default context: the certificate's own has none. */
+static bool
+verify(const X509 *x, const unsigned char *der, size_t n, EVP_PKEY *key)
+{
+	const ASN1_BIT_STRING *signature;
+	const X509_ALGOR *alg;
+	X509_get0_signature(&signature, &alg, x);
+	/* The count of unused bits is outside of what is signed, too. */
+	if (signature->flags & 7)
+		return false;
+	const EVP_MD *md = plain_digest(alg, key);
+	if (!md) {
+		const unsigned char *p = der;
+		X509 *again = d2i_X509(NULL, &p, (long)n);
+		bool good = again && X509_verify(again, key) == 1;
+		X509_free(again);
+		return good;
+	}
+	size_t len = 0;
+	const unsigned char *tbs = signed_part(der, n, &len);
+	if (!tbs || X509_ALGOR_cmp(alg, X509_get0_tbs_sigalg(x)) != 0)
+		return false;
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	bool good = ctx && EVP_DigestVerifyInit(ctx, NULL, md, NULL, key) == 1
+		&& EVP_DigestVerify(ctx, ASN1_STRING_get0_data(signature), (size_t)ASN1_STRING_length(signature), tbs, len) == 1;
+	EVP_MD_CTX_free(ctx);
+	return good;
+}
+
+bool
+ai_cert_signed_by(const struct ai_cert *c, struct ai_cert *issuer)
+{
+	unsigned char *der = NULL;
+	int n = ai_cert_key(issuer) ? i2d_X509(c->x, &der) : 0;
+	bool good = n > 0 && verify(c->x, der, (size_t)n, issuer->key);
+	OPENSSL_free(der);
+	return good;
+}
+
+/* --- for people ---------------------------------------------------------------------- */
 
 char *
 ai_x509_name(const X509_NAME *name)

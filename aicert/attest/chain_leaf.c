@@ -116,8 +116,12 @@ issuers_must_allow(const struct ai_certs *certs, const char *oid, struct ai_err 
 static int
 endorsement_leaf(X509 *x, struct ai_err *err)
 {
+	X509_ALGOR *alg;
+	const ASN1_OBJECT *kind = NULL;
+	if (X509_PUBKEY_get0_param(NULL, NULL, NULL, &alg, X509_get_X509_PUBKEY(x)) == 1)
+		X509_ALGOR_get0(&kind, NULL, NULL, alg);
 	bool stated = X509_get_extension_flags(x) & EXFLAG_KUSAGE;
-	uint32_t usage = X509_get_key_usage(x), wanted = EVP_PKEY_get_base_id(X509_get0_pubkey(x)) == EVP_PKEY_EC ? KU_KEY_AGREEMENT : KU_KEY_ENCIPHERMENT;
+	uint32_t usage = X509_get_key_usage(x), wanted = kind && OBJ_obj2nid(kind) == NID_X9_62_id_ecPublicKey ? KU_KEY_AGREEMENT : KU_KEY_ENCIPHERMENT;
 	if (stated && (!(usage & wanted) || (usage & (SIGNS | ISSUES))))
 		return ai_fail(err, AI_ENO, "key usage is not that of an endorsement key");
 	return must_have_purpose(x, KP_EK, stated, err);

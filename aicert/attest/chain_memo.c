@@ -13,7 +13,7 @@
 enum { SLOTS = 256 };
 
 struct ai_chain_memo {
-	struct { struct ai_digest text; struct ai_cert cert; } certs[SLOTS]; /* cert.x NULL: free */
+	struct ai_cert certs[SLOTS]; /* x NULL: free */
 	struct { struct ai_digest pair; bool used; } links[SLOTS];
 };
 
@@ -31,7 +31,7 @@ void
 ai_chain_memo_free(struct ai_chain_memo *m)
 {
 	for (size_t i = 0; m && i < SLOTS; i++)
-		X509_free(m->certs[i].cert.x);
+		ai_cert_done(&m->certs[i]);
 	free(m);
 }
 
@@ -41,25 +41,35 @@ slot(const struct ai_digest *d)
 	return d->b[0] % SLOTS;
 }
 
-bool
-ai_memo_cert(const struct ai_chain_memo *m, const struct ai_digest *text, struct ai_cert *out)
+/* to: what from is, with references of its own. */
+static bool
+share(const struct ai_cert *from, struct ai_cert *to)
 {
-	size_t i = slot(text);
-	if (!m || !m->certs[i].cert.x || !ai_digest_eq(&m->certs[i].text, text) || X509_up_ref(m->certs[i].cert.x) != 1)
+	if (X509_up_ref(from->x) != 1)
 		return false;
-	*out = m->certs[i].cert;
+	if (from->key && EVP_PKEY_up_ref(from->key) != 1) {
+		X509_free(from->x);
+		return false;
+	}
+	*to = *from;
 	return true;
 }
 
-void
-ai_memo_put_cert(struct ai_chain_memo *m, const struct ai_digest *text, const struct ai_cert *c)
+bool
+ai_memo_cert(const struct ai_chain_memo *m, const struct ai_digest *text, struct ai_cert *out)
 {
-	size_t i = slot(text);
-	if (!m || X509_up_ref(c->x) != 1)
+	const struct ai_cert *c = m ? &m->certs[slot(text)] : NULL;
+	return c && c->x && ai_digest_eq(&c->text, text) && share(c, out);
+}
+
+void
+ai_memo_put_cert(struct ai_chain_memo *m, const struct ai_cert *c)
+{
+	struct ai_cert mine;
+	if (!m || !share(c, &mine))
 		return;
-	X509_free(m->certs[i].cert.x);
-	m->certs[i].text = *text;
-	m->certs[i].cert = *c;
+	ai_cert_done(&m->certs[slot(&c->text)]);
+	m->certs[slot(&c->text)] = mine;
 }
 
 bool

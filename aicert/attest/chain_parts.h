@@ -12,10 +12,13 @@
 enum { AI_MAX_CHAIN = 8 };
 
 struct X509_name_st;
+struct evp_pkey_st;
 struct x509_st;
 
 struct ai_cert {
-	struct x509_st *x;             /* X509 */
+	struct x509_st *x;             /* X509, whose key OpenSSL has not decoded: see ai_cert_read */
+	struct evp_pkey_st *key;       /* EVP_PKEY, once somebody asked for it */
+	struct ai_digest text;         /* of the base64 that it was read from: the memo's key */
 	struct ai_digest der, spki;
 	bool names_itself;             /* issuer and subject are one */
 	int64_t not_before, not_after;
@@ -27,8 +30,18 @@ struct ai_certs {
 	size_t n;
 };
 
-/* Fills everything else of a certificate whose x is set. */
-int ai_cert_describe(struct ai_cert *c, struct ai_err *err) AI_CHECKED;
+/*
+ * ai_cert_read -- one certificate, nothing after it; what is around its signed part must be DER. Its key is not decoded, which would take OpenSSL 3.0
+ * longer than to verify a signature, and few keys of a chain are needed. On failure out is untouched.
+ */
+int ai_cert_read(const void *der, size_t n, struct ai_cert *out, struct ai_err *err) AI_CHECKED;
+void ai_cert_done(struct ai_cert *c);
+/* Its public key, decoded once; NULL when it cannot be. Borrowed. */
+struct evp_pkey_st *ai_cert_key(struct ai_cert *c);
+/* Is it this EVP_PKEY? */
+bool ai_cert_names(struct ai_cert *c, const struct evp_pkey_st *pkey);
+/* Did the issuer's key sign it? */
+bool ai_cert_signed_by(const struct ai_cert *c, struct ai_cert *issuer);
 
 /* One line of printable ASCII; fresh memory, NULL when there is none. */
 char *ai_x509_name(const struct X509_name_st *name);
@@ -37,9 +50,9 @@ char *ai_x509_name(const struct X509_name_st *name);
 int ai_chain_leaf(const struct ai_certs *certs, ai_profile profile, struct ai_err *err) AI_CHECKED;
 
 /* chain_memo.c. A memo may be NULL: then nothing is remembered or known. */
-/* The certificate that was read from this text before: its X509 has one more owner. False: none. */
+/* The certificate that was read from this text before: a reference of its own. False: none. */
 bool ai_memo_cert(const struct ai_chain_memo *m, const struct ai_digest *text, struct ai_cert *out);
-void ai_memo_put_cert(struct ai_chain_memo *m, const struct ai_digest *text, const struct ai_cert *c);
+void ai_memo_put_cert(struct ai_chain_memo *m, const struct ai_cert *c);
 /* Is it known that the certificate with DER digest a is signed by the key of the one with b? */
 bool ai_memo_link(const struct ai_chain_memo *m, const struct ai_digest *a, const struct ai_digest *b);
 void ai_memo_put_link(struct ai_chain_memo *m, const struct ai_digest *a, const struct ai_digest *b);

@@ -12,7 +12,6 @@
 #include "attest/chain_parts.h"
 #include "attest/roots_parts.h"
 #include "base/buf.h"
-#include "base/when.h"
 
 struct ai_roots {
 	struct ai_anchor *anchors;
@@ -51,11 +50,10 @@ append(struct ai_roots *r, const struct ai_anchor *a, struct ai_err *err)
 static int
 append_fact(struct ai_roots *r, const struct ai_root_fact *f, struct ai_err *err)
 {
-	struct ai_anchor a = { .name = (char *)f->name, .authority = (char *)f->authority, .roles = f->roles, .profile = f->profile, .exact = f->der, .builtin = true };
+	struct ai_anchor a = { .name = (char *)f->name, .authority = (char *)f->authority, .roles = f->roles, .profile = f->profile, .exact = f->der, .builtin = true,
+		.not_before = f->not_before, .not_after = f->not_after };
 	if (!ai_unhex(f->spki, &a.spki) || (f->der && !ai_unhex(f->der, &a.der)))
 		return ai_fail(err, AI_EENV, "internal: built-in root '%s': no fingerprint", f->name);
-	if (ai_when_parse(f->not_before, &a.not_before, err) < 0 || ai_when_parse(f->not_after, &a.not_after, err) < 0)
-		return ai_in(err, "internal: built-in root '%s'", f->name);
 	return append(r, &a, err);
 }
 
@@ -216,55 +214,65 @@ no_password(char *buf, int size, int rwflag, void *ctx)
 	return -1;
 }
 
-/* One certificate, DER or one PEM block, and nothing after it but white space. */
-static X509 *
-read_certificate(const void *bytes, size_t n, struct ai_err *err)
+/* DER of the one PEM block; to be freed with OPENSSL_free. NULL: none, or (more) several. */
+static unsigned char *
+pem_to_der(const void *pem, size_t n, size_t *n_out, bool *more)
 {
-	const unsigned char *p = bytes;
-	X509 *x = NULL;
-	bool more = false;
-	if (n > 0 && n <= AI_MAX_CERT && p[0] == 0x30) {
-		x = d2i_X509(NULL, &p, (long)n);
-		more = x && p != (const unsigned char *)bytes + n;
-	} else if (n > 0 && n <= AI_MAX_CERT) {
-		BIO *bio = BIO_new_mem_buf(bytes, (int)n);
-		x = bio ? PEM_read_bio_X509(bio, NULL, no_password, NULL) : NULL;
-		X509 *second = x ? PEM_read_bio_X509(bio, NULL, no_password, NULL) : NULL;
-		more = second;
-		X509_free(second);
-		BIO_free(bio);
-	}
-	ERR_clear_error();
-	if (x && !more)
-		return x;
+	unsigned char *der = NULL;
+	BIO *bio = BIO_new_mem_buf(pem, (int)n);
+	X509 *x = bio ? PEM_read_bio_X509(bio, NULL, no_password, NULL) : NULL;
+	X509 *second = x ? PEM_read_bio_X509(bio, NULL, no_password, NULL) : NULL;
+	int size = x && !second ? i2d_X509(x, &der) : 0;
+	*more = second;
+	*n_out = size > 0 ? (size_t)size : 0;
+	X509_free(second);
 	X509_free(x);
-	(void)ai_fail(err, AI_EINPUT, more ? "more follows the certificate: expected exactly one" : "not an X.509 certificate (DER, or one PEM block)");
-	return NULL;
+	BIO_free(bio);
+	return der;
+}
+
+/* One certificate, DER or one PEM block, and nothing after it but white space. */
+static int
+read_certificate(const void *bytes, size_t n, struct ai_cert *out, struct ai_err *err)
+{
+	bool more = false;
+	if (n == 0 || n > AI_MAX_CERT)
+		return ai_fail(err, AI_EINPUT, "not an X.509 certificate (DER, or one PEM block)");
+	if (*(const unsigned char *)bytes == 0x30)
+		return ai_cert_read(bytes, n, out, err);
+	size_t n_der = 0;
+	unsigned char *der = pem_to_der(bytes, n, &n_der, &more);
+	int r = der ? ai_cert_read(der, n_der, out, err)
+		: ai_fail(err, AI_EINPUT, more ? "more follows the certificate: expected exactly one" : "not an X.509 certificate (DER, or one PEM block)");
+	OPENSSL_free(der);
+	return r;
 }
 
 int
 ai_roots_der(const void *certificate, size_t n, struct ai_buf *out, struct ai_err *err)
 {
-	X509 *x = read_certificate(certificate, n, err);
+	struct ai_cert c = { .x = NULL };
 	unsigned char *der = NULL;
-	int size = x ? i2d_X509(x, &der) : 0;
+	if (read_certificate(certificate, n, &c, err) < 0)
+		return err->code;
+	int size = i2d_X509(c.x, &der);
 	if (size > 0)
 		ai_buf_put(out, der, (size_t)size);
 	OPENSSL_free(der);
-	X509_free(x);
-	return size > 0 ? ai_buf_ok(out, "certificate", err) : err->code ? err->code : ai_nomem(err);
+	ai_cert_done(&c);
+	return size > 0 ? ai_buf_ok(out, "certificate", err) : ai_nomem(err);
 }
 
 int
 ai_roots_spki(const void *certificate, size_t n, struct ai_digest *out, struct ai_err *err)
 {
-	struct ai_cert c = { .x = read_certificate(certificate, n, err) };
-	int r = c.x ? ai_cert_describe(&c, err) : err->code;
-	if (r == 0)
-		*out = c.spki;
-	X509_free(c.x);
+	struct ai_cert c = { .x = NULL };
+	if (read_certificate(certificate, n, &c, err) < 0)
+		return err->code;
+	*out = c.spki;
+	ai_cert_done(&c);
 	ERR_clear_error();
-	return r;
+	return 0;
 }
 
 static ai_profile
@@ -299,24 +307,23 @@ common_name(X509 *x)
 }
 
 static int
-add_x509(struct ai_roots *r, X509 *x, const char *name, ai_role role, const char *authority, struct ai_err *err)
+add_certificate(struct ai_roots *r, struct ai_cert *c, const char *name, ai_role role, const char *authority, struct ai_err *err)
 {
 	struct ai_anchor a = { .roles = role, .profile = profile_of(role), .authority = (char *)(authority ? authority : "") };
-	struct ai_cert c = { .x = x };
-	if (ai_cert_describe(&c, err) < 0)
-		return err->code;
-	if ((X509_get_extension_flags(x) & (EXFLAG_INVALID | EXFLAG_CRITICAL)) || X509_check_ca(x) != 1)
+	if (c->malformed)
+		return ai_fail(err, AI_EINPUT, "%s", c->malformed);
+	if (X509_check_ca(c->x) != 1)
 		return ai_fail(err, AI_EINPUT, "not a CA certificate: it may sign no other");
-	if (c.names_itself && X509_verify(x, X509_get0_pubkey(x)) != 1)
+	if (c->names_itself && !ai_cert_signed_by(c, c))
 		return ai_fail(err, AI_EINPUT, "says it is self-signed, and its signature is not its own");
-	a.spki = c.spki;
-	a.der = c.der;
-	a.exact = !c.names_itself;
-	a.not_before = c.not_before;
-	a.not_after = c.not_after;
+	a.spki = c->spki;
+	a.der = c->der;
+	a.exact = !c->names_itself;
+	a.not_before = c->not_before;
+	a.not_after = c->not_after;
 	if (ai_roots_find(r, &a.spki, &a.der, role))
 		return ai_fail(err, AI_EUSAGE, "is an anchor already, as '%s'", ai_roots_find(r, &a.spki, &a.der, role)->name);
-	AI_FREE char *cn = common_name(x);
+	AI_FREE char *cn = common_name(c->x);
 	a.name = name ? (char *)name : cn;
 	if (!a.name)
 		return ai_nomem(err);
@@ -332,11 +339,11 @@ add_x509(struct ai_roots *r, X509 *x, const char *name, ai_role role, const char
 int
 ai_roots_add(struct ai_roots *r, const void *certificate, size_t n, const char *name, ai_role role, const char *authority, struct ai_err *err)
 {
-	X509 *x = read_certificate(certificate, n, err);
-	if (!x)
-		return ai_in(err, "root");
-	int result = add_x509(r, x, name, role, authority, err);
-	X509_free(x);
+	struct ai_cert c = { .x = NULL };
+	int result = read_certificate(certificate, n, &c, err);
+	if (result == 0)
+		result = add_certificate(r, &c, name, role, authority, err);
+	ai_cert_done(&c);
 	ERR_clear_error();
 	return result < 0 ? ai_in(err, "root") : 0;
 }

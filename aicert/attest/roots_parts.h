@@ -9,11 +9,12 @@
 
 #include "attest/roots.h"
 
-/* One built-in anchor, as it stands in the source: fingerprints in hex, times as text. */
+/* One built-in anchor, as it stands in the source: fingerprints in hex. */
 struct ai_root_fact {
 	unsigned roles;
 	ai_profile profile;
-	const char *authority, *name, *not_before, *not_after;
+	const char *authority, *name;
+	int64_t not_before, not_after; /* seconds since 1970 */
 	const char *spki;
 	const char *der; /* of an exact anchor; else NULL */
 };

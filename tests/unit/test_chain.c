@@ -280,6 +280,33 @@ no_flipped_byte_passes(void **state)
 	assert_true(n_refused > 500);
 }
 
+/* The signature's count of unused bits is signed by nobody; where those bits are zero, it can be changed and nothing else differs. */
+static void
+unused_bits_of_a_signature_are_refused(void **state)
+{
+	(void)state;
+	struct spec leaf = LEAF, root = ROOT;
+	for (int tries = 0; tries < 200; tries++) {
+		AI_JSON *list = list2(&leaf, &root);
+		AI_BUF_AUTO der = AI_BUF(AI_MAX_CERT);
+		AI_BUF_AUTO again = AI_BUF(AI_MAX_CERT);
+		const char *text = json_string_value(json_array_get(list, 0));
+		ok(ai_b64_get(text, strlen(text), &der, &err));
+		/* 03 <length> 00 30 <length of the rest>: BIT STRING, unused bits, ECDSA-Sig-Value. */
+		char *bits = der.data + der.len - 64;
+		while (!(bits[0] == 0 && bits[1] == 0x30 && bits + 3 + bits[2] == der.data + der.len))
+			bits--;
+		if (der.data[der.len - 1] & 1)
+			continue;
+		bits[0] = 1;
+		ai_b64_put(&again, der.data, der.len);
+		json_array_set_new(list, 0, json_stringn(again.data, again.len));
+		refused_chain(json_incref(list), AI_ENO, "certificate 0: its signature is not by the key of the next");
+		return;
+	}
+	fail_msg("no signature of 200 ends in a zero bit");
+}
+
 /* --- a real one --------------------------------------------------------------------- */
 
 static json_t *
@@ -331,7 +358,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(accepts_good_chains), cmocka_unit_test(local_ca_is_made_once), cmocka_unit_test(refuses_bad_chains),
-		cmocka_unit_test(refuses_other_encodings), cmocka_unit_test(no_flipped_byte_passes), cmocka_unit_test(real_cloud_chain_passes),
+		cmocka_unit_test(refuses_other_encodings), cmocka_unit_test(no_flipped_byte_passes), cmocka_unit_test(unused_bits_of_a_signature_are_refused),
+		cmocka_unit_test(real_cloud_chain_passes),
 	};
 	return cmocka_run_group_tests(tests, make_keys, free_keys);
 }

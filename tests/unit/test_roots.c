@@ -318,7 +318,7 @@ anchors_are_added(void **state)
 	der_of(bent, &b);
 	refused(AI_EINPUT, "its signature is not its own", ai_roots_add(r, b.data, b.len, NULL, AI_ROLE_EK, NULL, &err));
 	ai_buf_putc(&der, 0);
-	refused(AI_EINPUT, "more follows", ai_roots_add(r, der.data, der.len, NULL, AI_ROLE_EK, NULL, &err));
+	refused(AI_EINPUT, "bytes follow its end", ai_roots_add(r, der.data, der.len, NULL, AI_ROLE_EK, NULL, &err));
 	pem_of(leaf, &pem);
 	refused(AI_EINPUT, "more follows", ai_roots_add(r, pem.data, pem.len, NULL, AI_ROLE_EK, NULL, &err));
 	refused(AI_EINPUT, "not an X.509", ai_roots_add(r, "hello", 5, NULL, AI_ROLE_EK, NULL, &err));
