@@ -303,7 +303,7 @@ def test_a_file_that_is_not_there(verify, built):
 
 @pytest.mark.parametrize("kw,words", [
     ({"policy": {"any": 1}}, "expected a path"), ({"policy": ""}, "expected a path"), ({"as_of": "yesterday"}, "expected '2026-01-31'"),
-    ({"as_of": 3}, "expected str"), ({"as_of": "2026-02-30"}, "expected '2026-01-31'"),
+    ({"disclosures": ["x"]}, "expected a dict"), ({"disclosures": {"x": 3}}, "expected a path"), ({"as_of": 3}, "expected str"), ({"as_of": "2026-02-30"}, "expected '2026-01-31'"),
     ({"require": "hardware"}, "measured-platform"), ({"require": "none"}, "measured-platform"), ({"require": ""}, "measured-platform"),
     ({"require": 3}, "expected str"), ({"require": "software\0"}, "NUL"), ({"key": "abc"}, "fingerprint"), ({"key": "A" * 64}, "fingerprint"),
     ({"key": [3]}, "expected str"), ({"nonce": 3}, "expected str"), ({"outputs": ["model"]}, "expected a dict"), ({"outputs": {"model": 3}}, "expected a path"),
@@ -402,6 +402,16 @@ give(out)
 """)
     noon = ["2026-01-31T12:00:00Z", "as-of"]
     assert said[:5] == [["2026-01-31T23:59:59Z", "as-of"], noon, ["2026-01-31T23:59:59Z", "as-of"], "now", noon] and "time zone" in said[5]
+
+
+def test_disclosures(verify, built, tmp_path):
+    aicert, repo, _ = built
+    aicert("disclose", "proof.json", "--input", "code", "--path", "main.py", "--dir", repo, "--out", tmp_path / "shown.json")
+    shown = str(tmp_path / "shown.json")
+    for here in (None, str(repo / "main.py")):
+        r = verify(require="software", disclosures={shown: here})
+        assert r["ok"] and [s for n, s in r["checks"].items() if n.startswith("disclosure")] == ["passed"], r
+    assert not verify(require="software", disclosures={shown: str(aicert.cwd / "Aicertfile")})["ok"]
 
 
 # The command's report and the package's, over one proof with the same questions.

@@ -48,6 +48,7 @@ class Certificate:
         allow_withheld: bool = False,
         only_keys: bool = False,
         as_of: Union[None, str, datetime.date, datetime.datetime] = None,
+        disclosures: Optional[Mapping[Path, Optional[Path]]] = None,
     ) -> Report:
         """Judges the proof, and returns the report when it holds.
 
@@ -64,6 +65,7 @@ class Certificate:
         only_keys       accept no key but those of `key`
         as_of           when certificates are judged, unless a timestamp that is believed says it: "2026-01-31" (the end of that day),
                         "2026-01-31T12:00:00Z", a date, or a datetime that knows its time zone; None: now
+        disclosures     {file that `aicert disclose` wrote: path of the disclosed file here, or None}
 
         The report is the command's, `aicert verify --json`, check by check.
 
@@ -72,7 +74,7 @@ class Certificate:
         keys cannot be read.
         """
         report = self._judge(require, [key] if isinstance(key, str) else list(key or ()), inputs, outputs, nonce, allow_withheld, only_keys,
-                             policy, _instant(as_of))
+                             policy, _instant(as_of), disclosures)
         self._level = report.level
         if not report.verified:
             raise VerificationError(_why(self._name, report), _what_to_type(report), report)
@@ -80,10 +82,10 @@ class Certificate:
 
     def _judge(self, require: Optional[str], keys: Sequence[str] = (), inputs: Optional[Mapping[str, Path]] = None, outputs: Optional[Mapping[str, Path]] = None,
                nonce: Optional[str] = None, allow_withheld: bool = False, only_keys: bool = False, policy: Optional[Path] = None,
-               as_of: Optional[str] = None) -> Report:
+               as_of: Optional[str] = None, disclosures: Optional[Mapping[Path, Optional[Path]]] = None) -> Report:
         code, raw, text, hint = _library.verify(
             self._data, require=require, keys=keys, nonce=nonce, ignore_home=only_keys, allow_withheld=allow_withheld, inputs=inputs, outputs=outputs,
-            policy=policy, as_of=as_of)
+            policy=policy, as_of=as_of, disclosures=disclosures)
         if raw is None:
             raise (UsageError if code == _library.USAGE else Error)(text, hint)
         return make_report(raw)

@@ -149,6 +149,16 @@ def _named_paths(what: str, paths: Optional[Mapping[str, Any]]) -> Tuple[Any, in
     return (_NamedPath * len(pairs))(*pairs), len(pairs)
 
 
+def _disclosures(files: Optional[Mapping[Any, Any]]) -> Tuple[Any, int]:
+    """A mapping of disclosures' files to what lies here, or None, as the library takes it."""
+    if files is None:
+        return None, 0
+    if not isinstance(files, Mapping):
+        raise UsageError(f"disclosures: got {type(files).__name__}, expected a dict of paths to paths")
+    pairs = [(_path("disclosures", f), None if here is None else _path(f"disclosures: {f!r}", here)) for f, here in files.items()]
+    return (_NamedPath * len(pairs))(*pairs), len(pairs)
+
+
 def verify(
     proof: bytes,
     *,
@@ -161,16 +171,18 @@ def verify(
     outputs: Optional[Mapping[str, Any]] = None,
     policy: Any = None,
     as_of: Optional[str] = None,
+    disclosures: Optional[Mapping[Any, Any]] = None,
 ) -> Tuple[int, Any, str, str]:
     """aicert_verify: its code, the report (None when there is none), the error's text and hint."""
     in_, n_in = _named_paths("inputs", inputs)
     out, n_out = _named_paths("outputs", outputs)
+    shown, n_shown = _disclosures(disclosures)
     options = _VerifyOptions(
         size=ctypes.sizeof(_VerifyOptions), require=None if require is None else _text("require", require),
         keys=(ctypes.c_char_p * len(keys))(*(_text("key", k) for k in keys)), n_keys=len(keys),
         nonce=None if nonce is None else _text("nonce", nonce), ignore_home=bool(ignore_home), allow_withheld=bool(allow_withheld),
         inputs=in_, n_inputs=n_in, outputs=out, n_outputs=n_out, policy=None if policy is None else _path("policy", policy),
-        as_of=None if as_of is None else _text("as_of", as_of))
+        as_of=None if as_of is None else _text("as_of", as_of), disclosures=shown, n_disclosures=n_shown)
     lib = (_full_library() if n_in else None) or _verify_library
     report, error = ctypes.c_void_p(), _Error()
     code = lib.aicert_verify(proof, len(proof), ctypes.byref(options), ctypes.byref(report), ctypes.byref(error))
