@@ -11,6 +11,7 @@
 #include "proof/check.h"
 #include "proof/index.h"
 #include "proof/policy.h"
+#include "proof/policy_parts.h"
 
 /* --- what each says ---------------------------------------------------------- */
 
@@ -157,8 +158,25 @@ party_of(const struct ai_evidence *e)
 struct tally {
 	const struct ai_verify *v;
 	ai_level least;     /* an attestation that reaches less counts for nothing */
+	bool boots;         /* the policy speaks of what may boot: so must it be for whoever counts */
 	json_t *parties;    /* {result: {party: true}} for every result of the run */
 };
+
+/* Is this the word of somebody whom the verifier would believe, were it the proof's own? 1, 0 or negative. */
+static int
+counts(const struct tally *t, const struct ai_evidence *e, struct ai_err *err)
+{
+	AI_BUF_AUTO unsaid = AI_BUF(AI_MAX_TEXT);
+	struct ai_err why = { 0 };
+	if (ai_evidence_level(e) < t->least)
+		return 0;
+	if (!t->boots || ai_policy_boot_holds(t->v->options->policy, e, &unsaid, &why) == 0)
+		return 1;
+	if (why.code == AI_ENO)
+		return 0;
+	*err = why;
+	return why.code;
+}
 
 /* Reuse does not count: who took a result over did not see it made. */
 static int
@@ -166,8 +184,9 @@ count_one(const struct tally *t, const struct ai_evidence *e, struct ai_err *err
 {
 	size_t i;
 	json_t *id;
-	if (ai_evidence_level(e) < t->least)
-		return 0;
+	int r = counts(t, e, err);
+	if (r <= 0)
+		return r;
 	AI_FREE char *party = party_of(e);
 	if (!party)
 		return ai_nomem(err);
@@ -222,7 +241,6 @@ ai_check_threshold(struct ai_verify *v, struct ai_buf *said, struct ai_err *err)
 	/* Anybody can make a key that nobody believes: below 'software' there is nothing to count. */
 	const ai_level least = v->options->require > AI_LEVEL_SOFTWARE ? v->options->require : AI_LEVEL_SOFTWARE;
 	AI_JSON *parties = json_object();
-	const struct tally t = { v, least, parties };
 	size_t i;
 	json_t *item;
 	if (k <= 1) {
@@ -231,6 +249,8 @@ ai_check_threshold(struct ai_verify *v, struct ai_buf *said, struct ai_err *err)
 	}
 	if (!parties)
 		return ai_nomem(err);
+	const json_t *asked = v->options->policy->j;
+	const struct tally t = { v, least, json_object_get(asked, "pcrs") || json_object_get(asked, "boot"), parties };
 	if (count_all(&t, err) < 0)
 		return err->code;
 	json_array_foreach(json_object_get(v->run, "results"), i, item) {

@@ -281,6 +281,11 @@ each_attestation(const struct ai_verify *v, bool cosigned, one_fn *one, struct a
 	for (size_t i = 0; cosigned && i < v->n_cosigned; i++)
 		if (one(v->options->policy, &v->cosigned[i], err) < 0)
 			return ai_in(err, "cosigned[%zu]", i);
+	for (size_t i = 0; cosigned && i < v->n_lent; i++)
+		if (one(v->options->policy, &v->lent[i], err) < 0) {
+			ai_hex(&v->lent[i].id, hex);
+			return ai_in(err, "attestation %s", hex);
+		}
 	return 0;
 }
 
@@ -293,7 +298,7 @@ ai_check_policy_denied(struct ai_verify *v, struct ai_buf *said, struct ai_err *
 		return CHECK_SKIPPED;
 	if (each_attestation(v, true, check_denied, err) < 0)
 		return err->code;
-	ai_buf_printf(said, "the keys and programs of %zu attestations with those that the policy denies", 1 + v->n_reused + v->n_cosigned);
+	ai_buf_printf(said, "the keys and programs of %zu attestations with those that the policy denies", 1 + v->n_reused + v->n_cosigned + v->n_lent);
 	return CHECK_PASSED;
 }
 

@@ -340,6 +340,27 @@ stamp_of_another(void **state)
 	refused_in(slipped(a, json_pack("[o]", b)), "cosigned", "cosigned[0]: ");
 }
 
+/* No byte of it may be another: each is bound by the quote, or by the only way to write it. */
+static void
+every_byte_of_it(void **state)
+{
+	(void)state;
+	AI_JSON *m = merged((json_t *[]){ make_all(&by[0]), make_all(&by[1]) }, 2);
+	AI_FREE char *text = json_dumps(m, JSON_COMPACT);
+	char *from = strstr(text, "\"cosigned\""), *to = strstr(text, "\"proofs\"");
+	assert_true(from && to && to > from + 1000);
+	const char *keys[] = { by[0].key, by[1].key };
+	const struct ai_verify_options o = { .require = AI_LEVEL_SOFTWARE, .keys = keys, .n_keys = 2, .now = time(NULL) };
+	for (char *p = from; p < to; p++) {
+		AI_JSON *report = NULL;
+		struct ai_err err = { 0 };
+		*p ^= 1;
+		if (ai_verify(text, strlen(text), "proof.json", &o, &report, &err) >= 0)
+			fail_msg("verifies with byte %zu of it changed: ...%.40s", (size_t)(p - from), p > from + 20 ? p - 20 : p);
+		*p ^= 1;
+	}
+}
+
 /* --- and among the attestations of reused results ---------------------------- */
 
 static void
@@ -380,7 +401,7 @@ main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		T(two_become_one), T(one_way_to_write_it), T(with_itself_it_is_itself), T(reused_of_both), T(what_one_shows_is_shown),
-		T(what_it_led_to_comes_back), T(trees_of_either), T(a_stamped_copy), T(stamp_of_another), T(other_roots), T(other_result), T(what_does_not_hold), T(the_same_again),
+		T(what_it_led_to_comes_back), T(trees_of_either), T(a_stamped_copy), T(stamp_of_another), T(every_byte_of_it), T(other_roots), T(other_result), T(what_does_not_hold), T(the_same_again),
 		T(out_of_order), T(it_says_something_else), T(pieces_of_others), T(reused_results_of_the_cosigned), T(the_lender_did_not_execute_it),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -109,6 +109,44 @@ who_executed_it_counts(void **state)
 	says(judged(turned, 2, two, NULL, AI_LEVEL_SOFTWARE, AI_ENO), "threshold", "failed", "step 'tokens': got 1 parties");
 }
 
+/* Who booted what the policy does not want is no second party, though his key is good. */
+static void
+another_boot(void **state)
+{
+	(void)state;
+	struct fake_boot wanted, other;
+	char hex[AI_HEX];
+	fake_boot_init(&wanted);
+	fake_boot_init(&other);
+	fake_boot_usual(&wanted, "uki", 1);
+	fake_boot_usual(&other, "another uki", 1);
+	ai_hex(&wanted.pcrs[4], hex);
+	AI_FREE char *lines = ai_format("threshold: 2\npcrs: { 4: [%s] }\n", hex);
+	by[0].tpm.boot = by[1].tpm.boot = &wanted;
+	AI_JSON *same = merged((json_t *[]){ make_all(&by[0]), make_all(&by[1]) }, 2);
+	says(judged(same, 2, lines, NULL, AI_LEVEL_SOFTWARE, 0), "threshold", "passed", "at least 2");
+	by[1].tpm.boot = &other;
+	AI_JSON *m = merged((json_t *[]){ make_all(&by[0]), make_all(&by[1]) }, 2);
+	says(judged(m, 2, lines, NULL, AI_LEVEL_SOFTWARE, AI_ENO), "threshold", "failed", "got 1 parties");
+	says(judged(m, 2, two, NULL, AI_LEVEL_SOFTWARE, 0), "threshold", "passed", "at least 2");
+	fake_boot_done(&wanted);
+	fake_boot_done(&other);
+}
+
+/* A program that is denied is denied wherever it ran: also where only a cosigned attestation reuses its result. */
+static void
+denied_where_it_was_lent(void **state)
+{
+	(void)state;
+	by[1].two_keys = true;
+	give_key(&by[1].other_tpm, &by[2].tpm);
+	fake_fingerprint(&by[2].tpm, by[2].key);
+	AI_JSON *m = merged((json_t *[]){ make_all(&by[0]), fake_make(&by[1]) }, 2);
+	says(judged(m, 3, two, NULL, AI_LEVEL_SOFTWARE, 0), "threshold", "passed", "at least 2");
+	AI_FREE char *lines = ai_format("deny: { keys: [%s] }\n", by[2].key);
+	says(judged(m, 3, lines, NULL, AI_LEVEL_SOFTWARE, AI_ENO), "policy denied", "failed", by[1].earlier);
+}
+
 /* --- genuine TPMs ------------------------------------------------------------ */
 
 /* An attestation CA of this name, believed with this authority; the builder's key gets a certificate of it. */
@@ -178,7 +216,7 @@ main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		T(two_keys_are_two), T(one_is_not_two), T(a_key_that_nobody_believes), T(a_key_that_the_policy_denies), T(one_key_twice), T(reuse_does_not_count),
-		T(who_executed_it_counts), T(two_authorities), T(one_authority_twice), T(one_ca_twice), T(nameless_authorities), T(nameless_ca_twice),
+		T(who_executed_it_counts), T(another_boot), T(denied_where_it_was_lent), T(two_authorities), T(one_authority_twice), T(one_ca_twice), T(nameless_authorities), T(nameless_ca_twice),
 		T(less_than_required),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
