@@ -23,7 +23,7 @@ node_of(const struct redaction *r, const char *id)
 	return id ? json_object_get(r->nodes, id) : NULL;
 }
 
-/* The result and the step node of a step of the plan; NULL: there is no step of that name. */
+/* The result of a step; NULL: there is no step of that name. */
 static const json_t *
 result_of(const struct redaction *r, const char *step)
 {
@@ -114,7 +114,8 @@ want_word(const struct redaction *r, const char *word, struct ai_err *err)
 		return want_of_step(r, word, word + 5, true, err);
 	if (n >= SHORTEST_ID && n < AI_HEX && strspn(word, "0123456789abcdef") == n)
 		return want_id(r, word, err);
-	return ai_fail(err, AI_EUSAGE, "'%s': expected an id of at least %d digits, a source's name, 'environment:STEP' or 'used:STEP'", word, SHORTEST_ID);
+	(void)ai_fail(err, AI_EUSAGE, "'%s': expected an id of at least %d digits, a source's name, 'environment:STEP' or 'used:STEP'", word, SHORTEST_ID);
+	return result_of(r, word) ? ai_hint(err, "of step '%s' it is 'environment:%s' or 'used:%s'", word, word, word) : err->code;
 }
 
 static int

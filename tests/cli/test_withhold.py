@@ -167,7 +167,7 @@ def test_withheld_trees(built):
     built("verify", "none.json", "--require", "software", "--allow-withheld")
 
 
-@pytest.mark.parametrize("word, said", [("sort", "expected an id"), ("environment:nothing", "no step 'nothing'"), ("0123456789", "no node whose id")])
+@pytest.mark.parametrize("word, said", [("sort", "'environment:sort' or 'used:sort'"), ("nothing", "expected an id"), ("environment:nothing", "no step 'nothing'"), ("0123456789", "no node whose id")])
 def test_what_cannot_be_withheld(built, word, said):
     assert said in built("redact", "proof.json", "--node", word, code=2).stderr
 
