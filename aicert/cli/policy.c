@@ -59,7 +59,7 @@ help_boot(void)
 	     "    4: [ VALUE ]             one of these values\n"
 	     "    7: rules                 every event of it must be allowed by `boot`; separators and the usual actions are\n"
 	     "    8-14: zero\n"
-	     "  boot:                      * = demanded, also where the PCR goes by values; else: allowed where it goes by rules\n"
+	     "  boot:                      * = demanded, whichever way its PCR goes; the others: allowed where it goes by rules\n"
 	     "    secure_boot: on        * PCR 7; or off\n"
 	     "    secure_boot_keys: { PK: [ DIGEST ], KEK: …, db: …, dbx: … }\n"
 	     "                           * the variable's event, or the SHA-256 of each of its signatures (dbx: holds all of these)\n"

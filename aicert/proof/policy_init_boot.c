@@ -220,6 +220,28 @@ static const char *const pcr_words[AI_N_BOOT_PCRS] = { "firmware", "firmware's s
 	"partitions, end of the boot services", "the maker's", "Secure Boot", "GRUB's commands and command line", "files of the boot loader", "IMA",
 	"sections of a UKI", "command line of a UKI, credentials", "extensions of a UKI", "shim's own keys" };
 
+/* `pcrs:`, those of the mask by rules. */
+static void
+put_pcrs(const struct ai_boots *boots, unsigned rules, struct ai_buf *out)
+{
+	ai_buf_puts(out, "pcrs:\n");
+	for (int pcr = 0; pcr < AI_N_BOOT_PCRS; pcr++) {
+		ai_buf_printf(out, "  # %s\n  %d: ", pcr_words[pcr], pcr);
+		if (rules >> pcr & 1)
+			ai_buf_puts(out, "rules\n");
+		else
+			put_values(boots, pcr, out);
+	}
+}
+
+static void
+put_both(const struct ai_boots *boots, unsigned rules, const struct ai_buf *boot, struct ai_buf *out)
+{
+	put_pcrs(boots, rules, out);
+	if (boot->len)
+		ai_buf_printf(out, "boot:\n%s", boot->data);
+}
+
 void
 ai_init_boot(const struct ai_boots *boots, const json_t *facts, struct ai_buf *out)
 {
@@ -227,29 +249,27 @@ ai_init_boot(const struct ai_boots *boots, const json_t *facts, struct ai_buf *o
 		rule_images, rule_drivers, rule_variables, rule_gpt, rule_command_line, rule_files, rule_uki };
 	AI_BUF_AUTO boot = AI_BUF(AI_MAX_AICERTFILE);
 	AI_BUF_AUTO made = AI_BUF(AI_MAX_AICERTFILE);
+	unsigned by_rules = 0;
 	for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
 		AI_BUF_AUTO rule = AI_BUF(AI_MAX_AICERTFILE);
 		AI_BUF_AUTO alone = AI_BUF(AI_MAX_AICERTFILE);
 		rules[i](facts, &rule);
-		ai_buf_printf(&alone, "boot:\n%s", rule.len ? rule.data : "");
+		put_both(boots, 0, &rule, &alone);
 		if (rule.len && holds(boots, alone.data))
 			ai_buf_put(&boot, rule.data, rule.len);
 	}
-	ai_buf_puts(&made, "\n# What was booted. PCRs 8 and up may stay zero. Compare these with what the runner's sources give, or this says no more than \"as before\".\n"
-		"# A PCR goes by values, by `rules` (then every event of it must be allowed below), or is zero.\npcrs:\n");
-	for (int pcr = 0; pcr < AI_N_BOOT_PCRS; pcr++) {
+	for (int pcr = 1; pcr <= PCR_GPT; pcr += PCR_GPT - 1) {
 		AI_BUF_AUTO alone = AI_BUF(AI_MAX_AICERTFILE);
-		ai_buf_printf(&alone, "pcrs: { %d: rules }\nboot:\n%s", pcr, boot.data ? boot.data : "");
-		ai_buf_printf(&made, "  # %s\n  %d: ", pcr_words[pcr], pcr);
-		if ((pcr == 1 || pcr == PCR_GPT) && boot.len && holds(boots, alone.data))
-			ai_buf_puts(&made, "rules\n");
-		else
-			put_values(boots, pcr, &made);
+		put_both(boots, 1u << pcr, &boot, &alone);
+		if (alone.data && holds(boots, alone.data))
+			by_rules |= 1u << pcr;
 	}
-	if (boot.len)
-		ai_buf_printf(&made, "boot:\n%s", boot.data);
-	if (made.data && holds(boots, made.data))
-		ai_buf_put(out, made.data, made.len);
-	else
+	put_both(boots, by_rules, &boot, &made);
+	if (!made.data || !holds(boots, made.data)) {
 		ai_buf_puts(out, "\n# What was booted is not judged: the boot log does not replay to the PCRs that were quoted.\n");
+		return;
+	}
+	ai_buf_puts(out, "\n# What was booted. Compare it with what the runner's sources give, or this says no more than \"as before\".\n"
+		"# A PCR goes by values, by `rules` (then every event of it must be allowed under `boot`), or is zero.\n");
+	ai_buf_put(out, made.data, made.len);
 }

@@ -468,6 +468,27 @@ static const struct ai_policy_field top_fields[] = {
 	{ "deny", take_deny }, { "withhold", take_withhold }, { "threshold", take_threshold }, { "timestamp", take_timestamp },
 };
 
+/*
+ * What a rule demands is looked for by what the log calls its events. That is worth something only where every event of the PCR is accounted
+ * for: else the one that matters could go by another name.
+ */
+static int
+check_demands(struct ai_policy_reader *r, const struct ai_yaml *top, const json_t *made)
+{
+	static const struct { const char *key; unsigned first, last; } looks_at[] = { { "secure_boot", 7, 7 }, { "secure_boot_keys", 7, 7 }, { "verified_by", 7, 7 },
+		{ "firmware", 0, 0 }, { "images", 4, 4 }, { "drivers", 2, 2 }, { "files", 9, 9 }, { "uki", 11, 11 }, { "command_line", 8, 14 } };
+	const json_t *boot = json_object_get(made, "boot"), *pcrs = json_object_get(made, "pcrs");
+	for (size_t i = 0; i < COUNT(looks_at); i++)
+		for (unsigned p = looks_at[i].first; json_object_get(boot, looks_at[i].key) && p <= looks_at[i].last; p++) {
+			char name[4];
+			snprintf(name, sizeof name, "%u", p % 100);
+			if (!json_object_get(pcrs, name))
+				return ai_policy_at(r, ai_yaml_get(ai_yaml_get(top, "boot"), looks_at[i].key),
+					"%s looks at PCR %u, of which 'pcrs' says nothing: expected values, 'zero' or 'rules'", looks_at[i].key, p);
+		}
+	return 0;
+}
+
 /* What asks for something that this file makes impossible is a mistake, better found here than in a refused proof. */
 static int
 check_whole(struct ai_policy_reader *r, const struct ai_yaml *top, const json_t *made)
@@ -493,7 +514,7 @@ ai_policy_read(struct ai_policy_reader *r, const struct ai_yaml *top, json_t **o
 {
 	AI_JSON *made = NULL;
 	if (ai_policy_fields(r, top, "a policy", top_fields, COUNT(top_fields), &made) < 0 || check_whole(r, top, made) < 0
-		|| take_groups(r, top, made) < 0)
+		|| check_demands(r, top, made) < 0 || take_groups(r, top, made) < 0)
 		return r->err->code;
 	*out = json_incref(made);
 	return 0;

@@ -179,7 +179,7 @@ def test_boot_values_are_asked_at_any_level(aicert, proof):
     verify(aicert, policy, proof, 0)
     policy.write_text(f"aicert-policy: 1\nrequire: software\npcrs: {{ 4: {'a' * 64} }}\n")
     assert failed(verify(aicert, policy, proof, 1)) == ["policy boot"]
-    policy.write_text("aicert-policy: 1\nrequire: software\nboot: { secure_boot: on }\n")
+    policy.write_text("aicert-policy: 1\nrequire: software\npcrs: { 0-14: zero }\nboot: { secure_boot: on }\n")
     assert failed(verify(aicert, policy, proof, 1)) == ["policy boot"]
 
 
