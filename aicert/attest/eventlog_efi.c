@@ -47,25 +47,82 @@ ai_efi_variable_named(const struct ai_efi_variable *v, const char *name)
 	return true;
 }
 
+/* A DER value with this tag at the front of *p: *p and *n become what follows it, *in and *n_in its content. False when there is none. */
+static bool
+der_next(const uint8_t **p, size_t *n, uint8_t tag, const uint8_t **in, size_t *n_in)
+{
+	if (*n < 2 || (*p)[0] != tag)
+		return false;
+	size_t len = (*p)[1], head = 2;
+	if (len >= 0x80) {
+		size_t bytes = len & 0x7f;
+		if (bytes == 0 || bytes > 3 || *n < 2 + bytes)
+			return false;
+		len = 0;
+		for (size_t i = 0; i < bytes; i++)
+			len = len << 8 | (*p)[2 + i];
+		head += bytes;
+	}
+	if (len > *n - head)
+		return false;
+	*in = *p + head;
+	*n_in = len;
+	*p += head + len;
+	*n -= head + len;
+	return true;
+}
+
+/*
+ * The subject's Name in a Certificate. Not by d2i_X509, which takes the key to pieces too: of a revocation list's many that would be most of
+ * the work, and nobody asks for it here.
+ */
+static bool
+subject_name(const uint8_t *p, size_t n, const uint8_t **out, size_t *n_out)
+{
+	enum { SEQUENCE = 0x30, INTEGER = 0x02, VERSION = 0xa0 };
+	const uint8_t *in;
+	size_t n_in;
+	for (int i = 0; i < 2; i++) {
+		if (!der_next(&p, &n, SEQUENCE, &in, &n_in))
+			return false;
+		p = in;
+		n = n_in;
+	}
+	(void)der_next(&p, &n, VERSION, &in, &n_in);
+	if (!der_next(&p, &n, INTEGER, &in, &n_in))
+		return false;
+	/* Algorithm, issuer, validity. */
+	for (int i = 0; i < 3; i++)
+		if (!der_next(&p, &n, SEQUENCE, &in, &n_in))
+			return false;
+	*out = p;
+	size_t before = n;
+	if (!der_next(&p, &n, SEQUENCE, &in, &n_in))
+		return false;
+	*n_out = before - n;
+	return true;
+}
+
 /* A certificate: who it is for, and its own hash. */
 static void
 put_certificate(struct ai_fact *f, json_t *o, const uint8_t *der, size_t n)
 {
 	struct ai_digest d;
+	const uint8_t *p;
+	size_t n_name;
 	ai_sha256(der, n, &d);
 	ai_fact_set(f, o, "sha256", ai_json_hex(&d));
-	const uint8_t *p = der;
-	X509 *cert = n <= AI_MAX_CERT ? d2i_X509(NULL, &p, (long)n) : NULL;
-	BIO *bio = cert ? BIO_new(BIO_s_mem()) : NULL;
+	X509_NAME *name = n <= AI_MAX_CERT && subject_name(der, n, &p, &n_name) ? d2i_X509_NAME(NULL, &p, (long)n_name) : NULL;
+	BIO *bio = name ? BIO_new(BIO_s_mem()) : NULL;
 	char *text = NULL;
-	long len = bio && X509_NAME_print_ex(bio, X509_get_subject_name(cert), 0, XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB) >= 0 ? BIO_get_mem_data(bio, &text) : 0;
+	long len = bio && X509_NAME_print_ex(bio, name, 0, XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB) >= 0 ? BIO_get_mem_data(bio, &text) : 0;
 	if (len > 0) {
 		AI_BUF_AUTO b = AI_BUF(AI_MAX_TEXT);
 		ai_text_bytes(&b, (const uint8_t *)text, (size_t)len);
 		ai_fact_text(f, o, "subject", &b);
 	}
 	BIO_free(bio);
-	X509_free(cert);
+	X509_NAME_free(name);
 	ERR_clear_error();
 }
 

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "attest/eventlog_parts.h"
+#include "base/hash.h"
 #include "base/path.h"
 
 /* Does a terminal draw it, and where it stands? No controls, no marks that turn the text around, no line separators, nothing that is not seen. */
@@ -109,8 +110,20 @@ ai_text_utf16(struct ai_buf *out, const uint8_t *p, size_t n)
 void
 ai_text_guid(struct ai_buf *out, const uint8_t p[16])
 {
-	ai_buf_printf(out, "%08x-%04x-%04x-%02x%02x-%02x%02x%02x%02x%02x%02x", ai_le32(p), ai_le16(p + 4), ai_le16(p + 6), p[8], p[9], p[10], p[11], p[12], p[13],
-		p[14], p[15]);
+	/* The first three fields are little-endian. */
+	static const uint8_t order[16] = { 3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15 };
+	uint8_t bytes[16];
+	char hex[33];
+	for (size_t i = 0; i < 16; i++)
+		bytes[i] = p[order[i]];
+	ai_hex_bytes(bytes, 16, hex);
+	for (size_t i = 0, at = 0; i < 5; i++) {
+		size_t n = i == 0 ? 8 : i == 4 ? 12 : 4;
+		if (i)
+			ai_buf_putc(out, '-');
+		ai_buf_put(out, hex + at, n);
+		at += n;
+	}
 }
 
 /* The nodes that boot paths are made of; others are written as Path(type,subtype,hex) as UEFI does. */

@@ -167,6 +167,48 @@ signature_lists_that_lie(void **state)
 	assert_int_equal(json_array_size(ai_json_arr(json_array_get(f, 0), "signatures")), 16384);
 }
 
+/* A certificate's subject, of one that is cut short anywhere none, and its hash in any case; shim leaves out the owner. */
+static void
+certificates(void **state)
+{
+	(void)state;
+	static const char cn_a[] = "\x30\x0c\x31\x0a\x30\x08\x06\x03\x55\x04\x03\x0c\x01" "a", cn_b[] = "\x30\x0c\x31\x0a\x30\x08\x06\x03\x55\x04\x03\x0c\x01" "b";
+	AI_BUF_AUTO tbs = AI_BUF(1000);
+	AI_BUF_AUTO der = AI_BUF(1000);
+	ai_buf_put(&tbs, "\xa0\x03\x02\x01\x02" "\x02\x01\x07" "\x30\x00", 10);
+	ai_buf_put(&tbs, cn_a, 14);
+	ai_buf_put(&tbs, "\x30\x00", 2);
+	ai_buf_put(&tbs, cn_b, 14);
+	char filler[300] = { 0 };
+	ai_buf_put(&der, "\x30\x82\0\0" "\x30\x81", 6);
+	ai_buf_putc(&der, (char)tbs.len);
+	ai_buf_put(&der, tbs.data, tbs.len);
+	ai_buf_put(&der, filler, sizeof filler);
+	der.data[2] = (char)((der.len - 4) >> 8);
+	der.data[3] = (char)((der.len - 4) & 0xff);
+	AI_BUF_AUTO b = AI_BUF(1u << 20);
+	put_header(&b, only_sha256, "");
+	put_variable_event(&b, 7, AUTHORITY, "Shim", der.data, der.len);
+	/* Each byte of its frame, changed. */
+	for (size_t i = 4; i < 7 + tbs.len - 14; i++) {
+		der.data[i] = (char)(der.data[i] ^ 0x40);
+		put_variable_event(&b, 7, AUTHORITY, "Shim", der.data, der.len);
+		der.data[i] = (char)(der.data[i] ^ 0x40);
+	}
+	AI_JSON *f = facts_of(&b);
+	const json_t *first = json_array_get(ai_json_arr(json_array_get(f, 0), "signatures"), 0);
+	assert_string_equal(ai_json_str(first, "subject"), "CN=b");
+	assert_string_equal(ai_json_str(first, "type"), "x509");
+	assert_null(ai_json_str(first, "owner"));
+	size_t without = 0;
+	for (size_t i = 0; i < json_array_size(f); i++) {
+		const json_t *s = json_array_get(ai_json_arr(json_array_get(f, i), "signatures"), 0);
+		assert_non_null(ai_json_str(s, "sha256"));
+		without += !ai_json_str(s, "subject");
+	}
+	assert_true(without > 8);
+}
+
 static void
 put_utf16(struct ai_buf *b, const char *s)
 {
@@ -462,7 +504,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(firmware), cmocka_unit_test(variables), cmocka_unit_test(signature_lists_that_lie), cmocka_unit_test(images),
+		cmocka_unit_test(firmware), cmocka_unit_test(variables), cmocka_unit_test(signature_lists_that_lie), cmocka_unit_test(certificates), cmocka_unit_test(images),
 		cmocka_unit_test(boot_loaders), cmocka_unit_test(uki_sections), cmocka_unit_test(texts), cmocka_unit_test(gpt), cmocka_unit_test(rules),
 		cmocka_unit_test(rules_are_bounded), cmocka_unit_test(explains_differences),
 	};
