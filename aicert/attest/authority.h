@@ -56,6 +56,7 @@ struct ai_candidate {
 	struct ai_digest ek_key;      /* SHA-256 of the EK's SubjectPublicKeyInfo: what a deny list names */
 	struct ai_buf ak_public;
 	char *anchor;                 /* name of the root that its EK's certificates end at */
+	bool another;                 /* the caller's: enrolled even if another AK of this EK is */
 	json_t *tpm;                  /* {"manufacturer", "model", "version"} as far as that certificate says them */
 };
 

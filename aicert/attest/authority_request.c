@@ -294,8 +294,8 @@ ai_authority_challenge(const struct ai_authority *a, const struct ai_candidate *
 	OPENSSL_cleanse(secret, sizeof secret);
 	if (r < 0)
 		return r;
-	AI_JSON *fields = json_pack("{s:o, s:o, s:o, s:o, s:s, s:O, s:s, s:s}", "id", ai_json_hex(&id), "ak_public",
-		ai_enrolment_text(c->ak_public.data, c->ak_public.len), "ek", ai_json_hex(&c->ek_key), "secret", ai_json_hex(&hash), "anchor", c->anchor,
+	AI_JSON *fields = json_pack("{s:o, s:o, s:o, s:b, s:o, s:s, s:O, s:s, s:s}", "id", ai_json_hex(&id), "ak_public",
+		ai_enrolment_text(c->ak_public.data, c->ak_public.len), "ek", ai_json_hex(&c->ek_key), "another", (int)c->another, "secret", ai_json_hex(&hash), "anchor", c->anchor,
 		"tpm", c->tpm, "made", made, "expires", expires);
 	return fields ? ai_enrolment_format(AI_ENROLMENT_PENDING, fields, pending, err) : ai_nomem(err);
 }

@@ -7,10 +7,10 @@
 #include "base/path.h"
 #include "base/when.h"
 
-enum { MAX_CERTIFICATES = 8, MAX_FIELDS = 8, MAX_WORDS = 500 };
+enum { MAX_CERTIFICATES = 8, MAX_FIELDS = 9, MAX_WORDS = 500 };
 
 /* What a field holds; max is of BYTES, CERTIFICATES has those of the chain. */
-typedef enum field_kind { NONE, DIGEST, BYTES, CERTIFICATES, WHEN, WORDS, TPM } field_kind;
+typedef enum field_kind { NONE, DIGEST, BYTES, CERTIFICATES, WHEN, WORDS, TPM, FLAG } field_kind;
 
 struct field { const char *key; field_kind kind; size_t max; };
 
@@ -27,7 +27,7 @@ static const struct shape {
 	[AI_ENROLMENT_CERTIFICATE] = { "enrolment-certificate", {
 		{ "ak", DIGEST, 0 }, { "certificates", CERTIFICATES, 0 } } },
 	[AI_ENROLMENT_PENDING] = { "enrolment-pending", {
-		{ "id", DIGEST, 0 }, { "ak_public", BYTES, 1024 }, { "ek", DIGEST, 0 }, { "secret", DIGEST, 0 }, { "anchor", WORDS, 0 }, { "tpm", TPM, 0 },
+		{ "id", DIGEST, 0 }, { "ak_public", BYTES, 1024 }, { "ek", DIGEST, 0 }, { "another", FLAG, 0 }, { "secret", DIGEST, 0 }, { "anchor", WORDS, 0 }, { "tpm", TPM, 0 },
 		{ "made", WHEN, 0 }, { "expires", WHEN, 0 } } },
 };
 
@@ -105,6 +105,8 @@ check_field(const json_t *file, const struct field *f, struct ai_err *err)
 		return strcmp(again, json_string_value(v)) == 0 ? 0 : ai_fail(err, AI_EINPUT, "expected an instant as 2026-01-01T00:00:00Z");
 	case TPM:
 		return check_tpm(v, err);
+	case FLAG:
+		return json_is_boolean(v) ? 0 : ai_fail(err, AI_EINPUT, "expected true or false");
 	default:
 		return check_words(v, err);
 	}

@@ -5,7 +5,7 @@
  *   challenge    CA: id, authority, ak, credential, seed, expires
  *   answer       builder: challenge, ak, secret
  *   certificate  CA: ak, certificates
- *   pending      CA's own: id, ak_public, ek, secret (its SHA-256), anchor, tpm, made, expires
+ *   pending      CA's own: id, ak_public, ek, another, secret (its SHA-256), anchor, tpm, made, expires
  *
  * Each is one JSON object with "kind" ("enrolment-request", …), "format": 1, exactly the fields of its kind, and "check": the id of the
  * rest. The check is against damage on the way; what nobody may alter is bound by the TPM (credential) and by the CA's own pending entry.
@@ -26,7 +26,7 @@ struct ai_buf;
 
 typedef enum ai_enrolment { AI_ENROLMENT_REQUEST, AI_ENROLMENT_CHALLENGE, AI_ENROLMENT_ANSWER, AI_ENROLMENT_CERTIFICATE, AI_ENROLMENT_PENDING } ai_enrolment;
 
-enum { AI_MAX_ENROLMENT = 512 << 10 }; /* bytes of such a file: eight certificates of the largest kind, and room */
+enum { AI_MAX_ENROLMENT = 512 << 10 }; /* bytes of such a file; a maker's certificates have some 2 KiB each */
 
 /* AI_EINPUT when it is not this file, whole and well-formed. what names it in errors. *out is a new reference. */
 int ai_enrolment_parse(ai_enrolment kind, const char *text, size_t n, const char *what, json_t **out, struct ai_err *err) AI_CHECKED;

@@ -54,6 +54,12 @@ int ai_ca_pending_take(const struct ai_ca_dir *d, const struct ai_digest *id, st
 int ai_ca_issued(const struct ai_ca_dir *d, json_t **out, struct ai_err *err) AI_CHECKED;
 int ai_ca_issued_add(const struct ai_ca_dir *d, const json_t *record, struct ai_err *err) AI_CHECKED;
 
+/*
+ * A TPM's AK is the same on every run, so the same AK is enrolled again whenever its certificate ends, and another one under the same EK is worth a
+ * question: the TPM was cleared, or two parties use it. AI_ENO when another AK has a certificate now.
+ */
+int ai_ca_check_again(const struct ai_ca_dir *d, const struct ai_digest *ek, const struct ai_digest *ak, int64_t now, struct ai_err *err) AI_CHECKED;
+
 /* A whole number of days in the range. */
 int ai_ca_days(const char *text, int *out, struct ai_err *err) AI_CHECKED;
 

@@ -6,7 +6,6 @@
 #include "base/buf.h"
 #include "base/fs.h"
 #include "base/home.h"
-#include "base/when.h"
 #include "cli/ca.h"
 #include "cli/exchange.h"
 #include "cli/options.h"
@@ -37,32 +36,6 @@ get_roots(const struct wishes *w, struct ai_roots **roots, json_t *issuers, stru
 	if (r == 0)
 		r = ai_exchange_certificates(w->roots.items, w->roots.n, issuers, err);
 	return r < 0 ? r : ai_exchange_certificates(w->issuers.items, w->issuers.n, issuers, err);
-}
-
-/*
- * A TPM's AK is the same on every run, so the same AK is enrolled again whenever its certificate ends, and another one under the same EK is
- * worth a question: the TPM was cleared, or two parties use it.
- */
-static int
-check_again(const struct ai_ca_dir *d, const struct ai_candidate *c, int64_t now, struct ai_err *err)
-{
-	AI_JSON *issued = NULL;
-	size_t i;
-	json_t *record;
-	if (ai_ca_issued(d, &issued, err) < 0)
-		return err->code;
-	json_array_foreach(issued, i, record) {
-		struct ai_digest ek, ak;
-		int64_t until;
-		if (!ai_json_digest(record, "ek", &ek) || !ai_json_digest(record, "ak", &ak) || ai_when_parse(ai_json_str(record, "not_after"), &until, err) < 0)
-			return ai_fail(err, AI_EINPUT, "%s/issued.jsonl: is damaged", d->path);
-		if (!ai_digest_eq(&ek, &c->ek_key) || ai_digest_eq(&ak, &c->ak.fingerprint) || until < now)
-			continue;
-		(void)ai_fail(err, AI_ENO, "endorsement key: another attestation key (%.16s…) has a certificate under it until %s", ai_json_str(record, "ak"),
-			ai_json_str(record, "not_after"));
-		return ai_hint(err, "--another enrolls this one too: was the TPM cleared, or is it used by two?");
-	}
-	return 0;
 }
 
 /* Foreign text, made harmless, among our talk. */
@@ -97,7 +70,7 @@ challenge(const struct wishes *w, const struct ai_ca_dir *d, const struct ai_can
 	struct ai_authority *a = NULL;
 	int r = ai_ca_check_denied(d, &c->ek_key, &c->ak.fingerprint, err);
 	if (r == 0 && !w->another)
-		r = check_again(d, c, now, err);
+		r = ai_ca_check_again(d, &c->ek_key, &c->ak.fingerprint, now, err);
 	r = r < 0 ? r : ai_ca_authority(d, false, NULL, &a, err);
 	r = r < 0 ? r : ai_authority_challenge(a, c, now, &text, &pending, err);
 	ai_authority_free(a);
@@ -124,6 +97,7 @@ work(const struct wishes *w, struct ai_err *err)
 	if (r == 0 && ai_candidate_judge(request, issuers, roots, now, &c, err) < 0)
 		r = ai_in(err, "%s", w->request);
 	else if (r == 0) {
+		c.another = w->another;
 		r = challenge(w, &d, &c, now, err);
 		if (r == 0)
 			tell(&c);

@@ -239,7 +239,7 @@ ai_ca_issued(const struct ai_ca_dir *d, json_t **out, struct ai_err *err)
 	if (ai_read_file_if(AT_FDCWD, path, &text, err) < 0)
 		return err->code;
 	char *p = text.data, *end;
-	for (size_t line = 1; text.len && (end = strchr(p, '\n')); p = end + 1, line++) {
+	for (size_t line = 1; text.len && (end = memchr(p, '\n', text.len - (size_t)(p - text.data))); p = end + 1, line++) {
 		AI_JSON *record = NULL;
 		AI_FREE char *where = ai_format("%s:%zu", path, line);
 		struct ai_digest ek, ak;
@@ -282,6 +282,28 @@ ai_ca_issued_add(const struct ai_ca_dir *d, const json_t *record, struct ai_err 
 	if (ai_write_all(fd, line.data, line.len, path, err) < 0)
 		return err->code;
 	return fsync(fd) < 0 ? ai_fail_errno(err, AI_EENV, "%s: cannot write", path) : ai_fsync_dir(AT_FDCWD, d->path, err);
+}
+
+int
+ai_ca_check_again(const struct ai_ca_dir *d, const struct ai_digest *ek, const struct ai_digest *ak, int64_t now, struct ai_err *err)
+{
+	AI_JSON *issued = NULL;
+	size_t i;
+	json_t *record;
+	if (ai_ca_issued(d, &issued, err) < 0)
+		return err->code;
+	json_array_foreach(issued, i, record) {
+		struct ai_digest its_ek, its_ak;
+		int64_t until;
+		if (!ai_json_digest(record, "ek", &its_ek) || !ai_json_digest(record, "ak", &its_ak) || ai_when_parse(ai_json_str(record, "not_after"), &until, err) < 0)
+			return ai_fail(err, AI_EINPUT, "%s/issued.jsonl: is damaged", d->path);
+		if (!ai_digest_eq(&its_ek, ek) || ai_digest_eq(&its_ak, ak) || until < now)
+			continue;
+		(void)ai_fail(err, AI_ENO, "endorsement key: another attestation key (%.16s…) has a certificate under it until %s", ai_json_str(record, "ak"),
+			ai_json_str(record, "not_after"));
+		return ai_hint(err, "aicert ca challenge --another enrolls this one too: was the TPM cleared, or is it used by two?");
+	}
+	return 0;
 }
 
 int

@@ -66,7 +66,7 @@ tell(const struct wishes *w, struct ai_err *err)
 			r = j && ai_json_pretty(j, &text, err) == 0 ? ai_exchange_write(NULL, &text, err) : ai_nomem(err);
 		else
 			puts(hex);
-		fprintf(stderr, "aicert: a verifier takes this CA's word after: aicert trust add --root ca.pem --role ak-ca --authority NAME\n");
+		fprintf(stderr, "aicert: a verifier takes this CA's word after: aicert trust add --root %s/ca.pem --role ak-ca --authority NAME\n", w->dir);
 	}
 	ai_authority_free(a);
 	ai_ca_close(&d);

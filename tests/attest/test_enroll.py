@@ -233,6 +233,18 @@ def test_the_same_key_again_and_another_key(world):
     (world.ca / "issued.jsonl").write_text(json.dumps(line) + "\n")
     assert "another attestation key" in world.challenge(request, "c3.json", code=1)
     world.challenge(request, "c3.json", more=("--another",))
+    world.issue(world.answer(world.d / "c3.json", out="a3.json"), "cert3.json")
+
+
+def test_another_key_that_came_between(world):
+    answer = world.answer(world.challenge(world.request()))
+    ek = json.loads(pending(world).read_text())["ek"]
+    record = {"ek": ek, "ak": "ab" * 32, "not_after": "2099-01-01T00:00:00Z"}
+    (world.ca / "issued.jsonl").write_text(json.dumps(record) + "\n" + "cut by a cra")
+    assert "another attestation key" in world.issue(answer, code=1)
+    (world.ca / "issued.jsonl").write_text(json.dumps({**record, "not_after": "2020-01-01T00:00:00Z"}) + "\n" + "cut by a cra")
+    world.issue(answer)
+    assert len(world.issued()) == 2
 
 
 def test_nothing_is_overwritten(world):

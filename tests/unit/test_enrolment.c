@@ -22,7 +22,7 @@ fields_of(size_t kind)
 	case AI_ENROLMENT_CERTIFICATE:
 		return json_pack("{s:s, s:[s]}", "ak", HEX, "certificates", "MAAA");
 	default:
-		return json_pack("{s:s, s:s, s:s, s:s, s:s, s:{s:s}, s:s, s:s}", "id", HEX, "ak_public", "AAAA", "ek", HEX, "secret", HEX, "anchor", "A root", "tpm",
+		return json_pack("{s:s, s:s, s:s, s:b, s:s, s:s, s:{s:s}, s:s, s:s}", "id", HEX, "ak_public", "AAAA", "ek", HEX, "another", 0, "secret", HEX, "anchor", "A root", "tpm",
 			"manufacturer", "id:4558414D", "made", "2026-01-01T00:00:00Z", "expires", "2026-01-01T01:00:00Z");
 	}
 }
