@@ -84,14 +84,15 @@ which_pcrs(const struct ai_text_list *list, uint32_t *out, struct ai_err *err)
 	uint32_t mask = list->n ? 0 : (1u << AI_LOG_PCRS) - 1;
 	for (size_t i = 0; i < list->n; i++) {
 		const char *s = list->items[i];
-		do {
+		for (bool more = true; more;) {
 			size_t n = strspn(s, "0123456789");
 			unsigned v = n == 0 || n > 2 ? AI_LOG_PCRS : n == 1 ? (unsigned)(s[0] - '0') : (unsigned)((s[0] - '0') * 10 + (s[1] - '0'));
 			if (v >= AI_LOG_PCRS || (s[n] != ',' && s[n] != '\0'))
 				return ai_fail(err, AI_EUSAGE, "usage: --pcr: got '%s', expected PCRs, 0 to %d, with commas between", list->items[i], AI_LOG_PCRS - 1);
 			mask |= 1u << v;
-			s += n + (s[n] == ',');
-		} while (*s);
+			more = s[n] == ',';
+			s += n + 1;
+		}
 	}
 	*out = mask;
 	return 0;
