@@ -4,6 +4,7 @@ The maker is swtpm's own local CA, made in the test's folder; the verifier and t
 SPDX-License-Identifier: Apache-2.0
 """
 import base64
+import concurrent.futures
 import hashlib
 import json
 import os
@@ -72,7 +73,9 @@ def factory(tmp_path_factory):
     """A maker, two of its TPMs, and one of another maker's: states to be copied."""
     d = tmp_path_factory.mktemp("factory")
     maker, stranger = Maker(d / "maker"), Maker(d / "stranger")
-    return {"maker": maker, "stranger": stranger, "one": maker.make(d / "one"), "two": maker.make(d / "two"), "foreign": stranger.make(d / "foreign")}
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        foreign = pool.submit(stranger.make, d / "foreign")
+        return {"maker": maker, "stranger": stranger, "one": maker.make(d / "one"), "two": maker.make(d / "two"), "foreign": foreign.result()}
 
 
 class World:
