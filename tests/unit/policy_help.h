@@ -35,8 +35,8 @@ static const uint8_t guid_sha256[16] = { 0x26, 0x16, 0xc4, 0xc1, 0x4c, 0x50, 0x9
 static inline void
 put_le(struct ai_buf *b, uint64_t v, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
-		ai_buf_putc(b, (char)(v >> (8 * i) & 0xff));
+	for (; n > 0; n--, v >>= 8)
+		ai_buf_putc(b, (char)(v & 0xff));
 }
 
 /* The SHA-256 of a text, in hex; of the last sixteen asked for. */

@@ -42,13 +42,14 @@ verify_with_text(const json_t *proof, const char *failing)
 		fail_msg("'%s' did not fail: %s", failing, err.text);
 }
 
+/* Turns the line that begins so into a comment. */
 static void
 drop_line(const char *begin)
 {
-	char *at = strstr(text, begin), *end = at ? strchr(at, '\n') : NULL;
-	if (!end)
+	char *at = strstr(text, begin);
+	if (!at)
 		fail_msg("no line '%s' in\n%s", begin, text);
-	memmove(at, end + 1, strlen(end + 1) + 1);
+	*at = '#';
 }
 
 static void
