@@ -56,7 +56,7 @@ int ai_cmd_timestamp(int argc, char **argv);
 	X("disclose", disclose, 1, "show that one file is in a folder that a proof names") \
 	X("hash", hash, 1, "print the id of a file or folder") \
 	X("timestamp", timestamp, 0, "have a time-stamping authority say when a proof was there") \
-	X("trust", trust, 1, "list, add or remove the keys that this verifier accepts") \
+	X("trust", trust, 1, "list, add, remove or revoke the keys and roots that this verifier believes") \
 	X("policy", policy, 1, "write or read a policy: what a verifier asks of a proof") \
 	X("tpm", tpm, 1, "look at TPMs, quotes and event logs") \
 	X("enroll", enroll, 0, "get a certificate for this TPM's attestation key from an attestation CA") \
