@@ -95,7 +95,7 @@ test_good_by_values(void **state)
 	/* Of one PCR another value, whichever. */
 	for (int i = 0; i < 15; i++) {
 		e.pcrs[i].b[5] ^= 1;
-		char where[16];
+		char where[24];
 		snprintf(where, sizeof where, "PCR %d: ", i);
 		judge_with(text.data, &e, where);
 		e.pcrs[i].b[5] ^= 1;
