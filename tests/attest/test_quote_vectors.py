@@ -160,10 +160,10 @@ def test_a_creation_is_no_quote():
 @pytest.mark.parametrize("which", ["quote", "signature"])
 @pytest.mark.parametrize("q", [QUOTES[2], plain(AZURE, "6368616c6c656e6765")], ids=["gce tpmt", "azure pem"])
 def test_no_flipped_bit_is_accepted(q, which, tmp_path):
-    """One bit of each byte (all of them: tests/unit/test_quote.c)."""
+    """A bit of every fourth byte, and of each of the first ones (two bits of every byte: tests/unit/test_quote.c)."""
     b = bytearray((VECTORS / q[0 if which == "quote" else 1]).read_bytes())
     f = tmp_path / "flipped"
-    for i in range(len(b)):
+    for i in [*range(12), *range(12, len(b), 4)]:
         b[i] ^= 1 << i % 8
         f.write_bytes(b)
         assert check(*options(q, **{which: f})).returncode in (1, 3), i
