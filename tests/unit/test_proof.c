@@ -154,7 +154,7 @@ unsupported_parts(void **state)
 	(void)state;
 	json_t *proof = fake_make(&f);
 	json_object_set_new(proof, "cosigned", fake_json("[{}]"));
-	expect_failed(proof, "format", "not supported by this version");
+	expect_failed(proof, "format", "cosigned[0]: field 'claims' is missing");
 	proof = fake_make(&f);
 	json_object_set_new(proof, "proofs", fake_json("{'a':{}}"));
 	expect_failed(proof, "format", "not supported by this version");
