@@ -48,7 +48,7 @@ parse_one(const json_t *text, struct ai_chain_memo *memo, struct ai_certs *certs
 
 /* --- do they hold together ---------------------------------------------------------- */
 
-/* How many certificates between this one and the leaf count for a path length: not those that name themselves (RFC 5280, 4.2.1.9). */
+/* May it stand here? What names itself would not count for a path length (RFC 5280, 4.2.1.9), but can only be the last. */
 static int
 check_place(const struct ai_certs *certs, size_t i, struct ai_err *err)
 {
