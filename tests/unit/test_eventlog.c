@@ -190,6 +190,11 @@ refuses_headers(void **state)
 		b.data[lies[i].at] = (char)lies[i].value;
 		refused(AI_EINPUT, lies[i].words, parse_log(&b, false, &log, &err));
 	}
+	/* Bytes after the vendor's own. */
+	AI_BUF_AUTO more = AI_BUF(1u << 20);
+	put_header(&more, only_sha256, "xy");
+	more.data[64] = 1;
+	refused(AI_EINPUT, "vendorInfoSize lies: got 1", parse_log(&more, false, &log, &err));
 	AI_BUF_AUTO twice = AI_BUF(1u << 20);
 	put_good_log(&twice);
 	put_event(&twice, 0, NO_ACTION, "Spec ID Event03", 16);

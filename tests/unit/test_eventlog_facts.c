@@ -107,6 +107,8 @@ variables(void **state)
 	put_event_of(&b, 1, VARIABLE_BOOT, "\1\0", 2, v.data, v.len);
 	/* A lie: another value than what was hashed. */
 	put_event_of(&b, 7, DRIVER_CONFIG, "something", 9, v.data, v.len);
+	/* The last byte of its value was not hashed. */
+	put_event_of(&b, 7, DRIVER_CONFIG, v.data, v.len - 1, v.data, v.len);
 	/* shim 15: a byte more than it hashed. */
 	ai_buf_putc(&v, (char)0xaf);
 	put_event_of(&b, 7, AUTHORITY, v.data, v.len - 1, v.data, v.len);
@@ -131,10 +133,11 @@ variables(void **state)
 	says(f, 3, "value_believed", "true");
 	says(f, 4, "believed", "false");
 	says(f, 4, "value_believed", "false");
-	says(f, 5, "name", "BootOrder");
-	says(f, 5, "believed", "true");
-	says(f, 6, "believed", "false");
-	says(f, 6, "name", NULL);
+	says(f, 5, "believed", "false");
+	says(f, 6, "name", "BootOrder");
+	says(f, 6, "believed", "true");
+	says(f, 7, "believed", "false");
+	says(f, 7, "name", NULL);
 }
 
 /* A list that cannot be read to its end is not believed: it may hide what it lists. */
