@@ -59,6 +59,7 @@ typedef struct aicert_verify_options {
 	const aicert_named_path *outputs; size_t n_outputs;
 	const char *policy;       /* path of a policy file, or NULL; it says the level unless `require` does */
 	const char *as_of;        /* "2026-01-31" or "2026-01-31T12:00:00Z": when certificates are judged; NULL = now */
+	const aicert_named_path *disclosures; size_t n_disclosures; /* name: a disclosure's file; path: what lies here, or NULL */
 } aicert_verify_options;
 
 /*

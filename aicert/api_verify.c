@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "aicert.h"
 #include "api_hooks.h"
@@ -10,9 +11,11 @@
 #include "base/buf.h"
 #include "base/fs.h"
 #include "base/home.h"
+#include "base/when.h"
 #include "cache/hashsink.h"
 #include "fetch/fetch.h"
 #include "proof/trust.h"
+#include "proof/policy.h"
 #include "proof/verify.h"
 
 const char *
@@ -80,22 +83,30 @@ hash_local(void *ctx, const char *path, const char *revision, struct ai_ref *out
 	return ai_hint(err, "use the aicert command, or libaicert");
 }
 
-/* Own keys and trusted keys of the user's folders; none when there are no such folders. */
-static int
-accepted_keys(const char *home_dir, json_t **out, struct ai_err *err)
+/* What this user's verifier believes, beside its options: keys of data/, anchors, the policy. */
+struct believed {
+	json_t *keys;
+	struct ai_roots *roots;
+	struct ai_policy *policy;
+	int64_t as_of;
+};
+
+static void
+believed_done(struct believed *b)
 {
-	struct ai_home home;
-	struct ai_err homeless = { 0 };
-	if (ai_home_find(home_dir, &home, &homeless) < 0)
-		return (*out = json_array()) ? 0 : ai_nomem(err);
+	json_decref(b->keys);
+	ai_roots_free(b->roots);
+	ai_policy_free(b->policy);
+}
+
+/* Own keys and trusted keys of the user's folders. */
+static int
+accepted_keys(const char *data, json_t **out, struct ai_err *err)
+{
 	AI_JSON *keys = NULL;
 	AI_JSON *trusted = NULL;
-	int r = ai_ownkeys_read(home.data, &keys, err);
-	if (r == 0)
-		r = ai_trust_read(home.data, &trusted, err);
-	ai_home_done(&home);
-	if (r < 0)
-		return r;
+	if (ai_ownkeys_read(data, &keys, err) < 0 || ai_trust_read(data, &trusted, err) < 0)
+		return err->code;
 	size_t i;
 	json_t *k;
 	json_array_foreach(trusted, i, k)
@@ -103,6 +114,21 @@ accepted_keys(const char *home_dir, json_t **out, struct ai_err *err)
 			return ai_nomem(err);
 	*out = json_incref(keys);
 	return 0;
+}
+
+/* The user's folders; without them, or where they are not to be asked, what is built in. */
+static int
+believed_of_home(const aicert_verify_options *o, struct believed *b, struct ai_err *err)
+{
+	struct ai_home home;
+	struct ai_err homeless = { 0 };
+	if (o->ignore_home || ai_home_find(o->home, &home, &homeless) < 0)
+		return ai_roots_new(true, &b->roots, err);
+	int r = accepted_keys(home.data, &b->keys, err);
+	if (r == 0)
+		r = ai_trust_roots(home.data, &b->roots, err);
+	ai_home_done(&home);
+	return r;
 }
 
 static int
@@ -116,23 +142,41 @@ check_keys(const aicert_verify_options *o, struct ai_err *err)
 }
 
 static int
-verify(const char *proof, size_t length, const char *file, const aicert_verify_options *o, char **report, struct ai_err *err)
+judge(const char *proof, size_t length, const char *file, const aicert_verify_options *o, struct believed *b, json_t **made, struct ai_err *err)
 {
 	struct ai_verify_options v = {
 		.require = AI_LEVEL_MEASURED_PLATFORM, .keys = o->keys, .n_keys = o->n_keys, .nonce = o->nonce,
 		.allow_withheld = o->allow_withheld != 0, .hash_path = hash_local, .replan = ai_api_hooks.replan,
 		.inputs = (const struct ai_named_ref *)o->inputs, .n_inputs = o->n_inputs,
 		.outputs = (const struct ai_named_ref *)o->outputs, .n_outputs = o->n_outputs,
+		.disclosures = (const struct ai_named_ref *)o->disclosures, .n_disclosures = o->n_disclosures, .now = time(NULL),
 	};
-	AI_JSON *keys = NULL;
-	AI_JSON *made = NULL;
+	if (check_keys(o, err) < 0 || believed_of_home(o, b, err) < 0)
+		return err->code;
+	if (o->policy && ai_policy_load(o->policy, &b->policy, err) < 0)
+		return err->code;
+	if (o->as_of && ai_when_parse(o->as_of, &b->as_of, err) < 0)
+		return err->code;
+	/* What is asked for here stands above what the policy asks for. */
 	if (o->require && ai_level_parse(o->require, &v.require, err) < 0)
 		return err->code;
-	if (check_keys(o, err) < 0 || (!o->ignore_home && accepted_keys(o->home, &keys, err) < 0))
-		return err->code;
-	v.trusted = keys;
-	int r = ai_verify(proof, length, file, &v, &made, err);
+	if (!o->require && b->policy)
+		(void)ai_policy_require(b->policy, &v.require);
+	v.trusted = b->keys;
+	v.roots = b->roots;
+	v.policy = b->policy;
+	v.as_of = o->as_of ? &b->as_of : NULL;
+	return ai_verify(proof, length, file, &v, made, err);
+}
+
+static int
+verify(const char *proof, size_t length, const char *file, const aicert_verify_options *o, char **report, struct ai_err *err)
+{
+	struct believed b = { 0 };
+	AI_JSON *made = NULL;
 	struct ai_err second = { 0 };
+	int r = judge(proof, length, file, o, &b, &made, err);
+	believed_done(&b);
 	if (made && report && ai_api_text(made, report, &second) < 0) {
 		*err = second;
 		return err->code;

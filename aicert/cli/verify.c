@@ -45,15 +45,60 @@ put_column(const char *text, size_t width)
 	printf("%*s", (int)(width > n ? width - n : 0) + 2, "");
 }
 
+static bool
+has_status(const json_t *check, const char *status)
+{
+	return strcmp(ai_json_str(check, "status"), status) == 0;
+}
+
 static void
 print_check(const json_t *check, size_t width)
 {
-	const char *status = ai_json_str(check, "status");
-	bool failed = strcmp(status, "failed") == 0, passed = strcmp(status, "passed") == 0;
-	printf("  %s%-7s%s  ", failed ? ai_red() : passed ? ai_green() : ai_dim(), failed ? "FAILED" : passed ? "ok" : status, ai_plain());
+	bool failed = has_status(check, "failed"), passed = has_status(check, "passed");
+	printf("  %s%-7s%s  ", failed ? ai_red() : passed ? ai_green() : ai_dim(), failed ? "FAILED" : passed ? "ok" : ai_json_str(check, "status"), ai_plain());
 	put_column(ai_json_str(check, "name"), width);
 	ai_put_prose(ai_json_str(check, "compared"), 2 + 7 + 2 + width + 2);
 	putchar('\n');
+}
+
+/* The names alone of the checks of a status, on as few lines as they need. */
+static void
+print_names(const json_t *checks, const char *status, const char *word, const char *colour)
+{
+	AI_BUF_AUTO names = AI_BUF(AI_MAX_TEXT);
+	size_t i;
+	json_t *c;
+	json_array_foreach(checks, i, c)
+		if (has_status(c, status))
+			ai_buf_printf(&names, "%s%s", names.len ? ", " : "", ai_json_str(c, "name"));
+	if (!names.len)
+		return;
+	printf("  %s%-7s%s  ", colour, word, ai_plain());
+	ai_put_prose(names.data, 2 + 7 + 2);
+	putchar('\n');
+}
+
+/* Failed ones in full and first: the weakest link is what a reader came for. The others in full only when asked. */
+static void
+print_checks(const json_t *checks, bool all)
+{
+	size_t i, width = 0;
+	json_t *c;
+	printf("checks   %s\n", all ? "(what was compared with what)" : "(-v: what each compared with what)");
+	json_array_foreach(checks, i, c)
+		if (all || has_status(c, "failed"))
+			width = ai_columns(ai_json_str(c, "name")) > width ? ai_columns(ai_json_str(c, "name")) : width;
+	json_array_foreach(checks, i, c)
+		if (has_status(c, "failed"))
+			print_check(c, width);
+	if (all) {
+		json_array_foreach(checks, i, c)
+			if (!has_status(c, "failed"))
+				print_check(c, width);
+		return;
+	}
+	print_names(checks, "passed", "ok", ai_green());
+	print_names(checks, "skipped", "skipped", ai_dim());
 }
 
 static void
@@ -93,9 +138,9 @@ print_prose(const char *title, const char *text)
 	putchar('\n');
 }
 
-/* The verdict first, the failed checks before the others: the weakest link is what a reader came for. */
+/* The verdict first, then what stands between the proof and a higher level. */
 static void
-print_report(const json_t *r)
+print_report(const json_t *r, bool all)
 {
 	bool verified = json_is_true(json_object_get(r, "verified"));
 	printf("%s%s%s%s  level reached: %s  (required: %s)\n", ai_bold(), verified ? ai_green() : ai_red(),
@@ -107,14 +152,8 @@ print_report(const json_t *r)
 	print_named("inputs", inputs, width);
 	print_named("outputs", outputs, width);
 	print_line("key", ai_json_str(r, "key"));
-	puts("checks   (what was compared with what)");
-	size_t i;
-	json_t *c;
-	width = widest(checks, "name", 0);
-	for (int pass = 0; pass < 2; pass++)
-		json_array_foreach(checks, i, c)
-			if ((strcmp(ai_json_str(c, "status"), "failed") == 0) == (pass == 0))
-				print_check(c, width);
+	print_line("platform", ai_json_str(r, "anchor"));
+	print_checks(checks, all);
 	print_prose("not more because: ", ai_json_str(r, "why_not_next"));
 	const char *hint = ai_json_str(r, "hint");
 	if (hint && *hint) {
@@ -141,10 +180,24 @@ pairs(const struct ai_text_list *list, const char *option, aicert_named_path **o
 	return 0;
 }
 
+/* Each --disclosure with the --file of its place in their order, if there are so many. */
+static int
+with_files(const struct ai_text_list *disclosures, const struct ai_text_list *files, aicert_named_path **out, struct ai_err *err)
+{
+	*out = ai_calloc(disclosures->n, sizeof **out);
+	if (!*out)
+		return ai_nomem(err);
+	if (files->n > disclosures->n)
+		return ai_fail(err, AI_EUSAGE, "usage: --file: got %zu of them with %zu --disclosure: expected one at most for each", files->n, disclosures->n);
+	for (size_t i = 0; i < disclosures->n; i++)
+		(*out)[i] = (aicert_named_path){ disclosures->items[i], i < files->n ? files->items[i] : NULL };
+	return 0;
+}
+
 struct verify_cli {
 	aicert_verify_options o;
-	struct ai_text_list keys, inputs, outputs, words;
-	int json, quiet, help, only_keys;
+	struct ai_text_list keys, inputs, outputs, disclosures, files, words;
+	int json, quiet, verbose, help, only_keys;
 };
 
 static int
@@ -159,7 +212,7 @@ judge(struct verify_cli *v)
 	} else if (report && !v->quiet) {
 		AI_JSON *j = NULL;
 		if (ai_json_parse(report, strlen(report), "report", &j, &err) == 0)
-			print_report(j);
+			print_report(j, v->verbose);
 	}
 	if (r < 0 && (!report || v->quiet))
 		ai_print_error(&error);
@@ -176,16 +229,21 @@ ai_cmd_verify(int argc, char **argv)
 		{ "require", 0, AI_OPTION_TEXT, (void *)&v.o.require, "LEVEL", "the level that the proof must reach" },
 		{ "key", 0, AI_OPTION_LIST, &v.keys, "FINGERPRINT", "accept this attestation key (may be repeated)" },
 		{ "only-keys", 0, AI_OPTION_FLAG, &v.only_keys, NULL, "accept no key but those of --key" },
+		{ "policy", 0, AI_OPTION_TEXT, (void *)&v.o.policy, "FILE", "judge by this policy (aicert policy --help)" },
+		{ "as-of", 0, AI_OPTION_TEXT, (void *)&v.o.as_of, "TIME", "judge certificates as of this day or time, not now" },
 		{ "nonce", 0, AI_OPTION_TEXT, (void *)&v.o.nonce, "TEXT", "the nonce that you gave the builder" },
 		{ "input", 0, AI_OPTION_LIST, &v.inputs, "NAME=PATH", "compare an input with a file, folder or git clone here" },
 		{ "output", 0, AI_OPTION_LIST, &v.outputs, "NAME=PATH", "compare an output with a file or folder here" },
+		{ "disclosure", 0, AI_OPTION_LIST, &v.disclosures, "FILE", "check what `aicert disclose` made (may be repeated)" },
+		{ "file", 0, AI_OPTION_LIST, &v.files, "PATH", "compare what that disclosure shows with a file here" },
 		{ "allow-withheld", 0, AI_OPTION_FLAG, &v.o.allow_withheld, NULL, "accept a proof whose nodes are withheld" },
 		{ "json", 0, AI_OPTION_FLAG, &v.json, NULL, "print the report as JSON" },
+		{ "verbose", 'v', AI_OPTION_FLAG, &v.verbose, NULL, "say of each check what it compared with what" },
 		{ "quiet", 'q', AI_OPTION_FLAG, &v.quiet, NULL, "print nothing; the exit code says it" },
 		{ "help", 'h', AI_OPTION_FLAG, &v.help, NULL, "show this" },
 	};
 	const size_t n = sizeof table / sizeof *table;
-	aicert_named_path *in = NULL, *out = NULL;
+	aicert_named_path *in = NULL, *out = NULL, *shown = NULL;
 	struct ai_err err = { 0 };
 	int r = ai_options_parse(table, n, argc, argv, &v.words, &err), code = 0;
 	if (r == 0 && v.help)
@@ -196,6 +254,8 @@ ai_cmd_verify(int argc, char **argv)
 		r = pairs(&v.inputs, "input", &in, &err);
 	if (r == 0)
 		r = pairs(&v.outputs, "output", &out, &err);
+	if (r == 0)
+		r = with_files(&v.disclosures, &v.files, &shown, &err);
 	if (r == 0 && !v.help) {
 		v.o.keys = v.keys.items;
 		v.o.n_keys = v.keys.n;
@@ -204,13 +264,18 @@ ai_cmd_verify(int argc, char **argv)
 		v.o.n_inputs = v.inputs.n;
 		v.o.outputs = out;
 		v.o.n_outputs = v.outputs.n;
+		v.o.disclosures = shown;
+		v.o.n_disclosures = v.disclosures.n;
 		code = judge(&v);
 	}
 	free(in);
 	free(out);
+	free(shown);
 	ai_text_list_done(&v.keys);
 	ai_text_list_done(&v.inputs);
 	ai_text_list_done(&v.outputs);
+	ai_text_list_done(&v.disclosures);
+	ai_text_list_done(&v.files);
 	ai_text_list_done(&v.words);
 	return r < 0 ? ai_print_err(&err) : code;
 }

@@ -13,6 +13,7 @@
 #ifndef AI_CHECK_H
 #define AI_CHECK_H
 
+#include "attest/chain.h"
 #include "attest/quote.h"
 #include "attest/runlog.h"
 #include "base/buf.h"
@@ -29,6 +30,19 @@ struct ai_evidence {
 	struct ai_buf ak_public, boot_log, quote, signature;
 	struct ai_ak ak;                         /* after ai_evidence_key */
 	char key[AI_HEX];                        /* its fingerprint; "" before */
+	struct ai_quote q;                       /* after the quote was parsed */
+	struct ai_chain_memo *memo;              /* what is known of certificates already; the verification's, or NULL */
+	struct ai_chain chain;                   /* after its certificates were checked; n is 0 without any */
+
+	/* judge.c: what this verifier makes of it. */
+	int64_t at;                              /* when its chain is judged */
+	enum { AI_AT_NOW, AI_AT_AS_OF, AI_AT_STAMP } at_how;
+	char *stamped_by;                        /* AI_AT_STAMP: whose stamp */
+	bool accepted;                           /* its key is one that the verifier accepts */
+	const struct ai_anchor *anchor;          /* what its chain ends at, believed; NULL: not a genuine TPM */
+	char *why_no_tpm;                        /* when anchor is NULL */
+	bool measured;                           /* every quoted PCR was judged and is good, and the authority is one the policy names */
+	char *why_not_measured;                  /* when it is not */
 };
 
 struct ai_verify {
@@ -43,32 +57,82 @@ struct ai_verify {
 	json_t *results;                         /* run's results by step name, {name, id} */
 	bool sources_withheld;
 	struct ai_evidence main;                 /* after "evidence" */
-	bool key_accepted, others_accepted;      /* the main key; every key of reused results */
-	char *why_no_tpm;                        /* what the certificates lack; after "certificates" */
+	struct ai_evidence *reused; size_t n_reused;     /* after "reused": each attestation of reused results */
+	struct ai_evidence *cosigned; size_t n_cosigned; /* after "cosigned": further attestations of the same root */
+	struct ai_evidence *lent; size_t n_lent;         /* after "cosigned": each attestation that only those reuse results of */
+	struct ai_chain_memo *memo;              /* certificates that were looked at: attestations share issuers */
+	const struct ai_roots *roots;            /* the verifier's, as the policy narrows and widens them */
 	json_t *summary;                         /* derived; after "summary" */
 };
+
+/* What has been found so far. */
+struct ai_verdict {
+	json_t *checks;
+	struct ai_err first;     /* the first failure, "check: text" */
+	bool broken;             /* a check failed that the level rests on */
+	const char *ended;       /* the check after which nothing more is looked at */
+};
+
+/* report.c */
+int ai_verify_report(const struct ai_verify *v, const struct ai_verdict *d, ai_level level, json_t **out, struct ai_err *err) AI_CHECKED;
+/* Foreign text cut by the size of an error may end within a character, which JSON does not take. New reference. */
+json_t *ai_safe_text(const char *s);
 
 typedef int ai_check_fn(struct ai_verify *v, struct ai_buf *said, struct ai_err *err);
 
 /* format.c: the file's fields, types and encodings; then ids, edges. */
-ai_check_fn ai_check_format, ai_check_ids, ai_check_edges, ai_check_withheld, ai_check_timestamp;
+ai_check_fn ai_check_format, ai_check_ids, ai_check_edges, ai_check_withheld;
 /* provenance.c */
 ai_check_fn ai_check_plan, ai_check_provenance, ai_check_replan;
 /* claims.c */
 ai_check_fn ai_check_claims, ai_check_coverage, ai_check_nonce;
+/* Do these claims, of the proof's own attestation or another, speak of this root and plan, and of nothing that failed? */
+int ai_claims_fit(const struct ai_verify *v, const json_t *claims, struct ai_err *err) AI_CHECKED;
+/* Are executed and reused together exactly the run's results, none in both? */
+int ai_claims_cover(const struct ai_verify *v, const json_t *claims, struct ai_err *err) AI_CHECKED;
 /* evidence.c */
 ai_check_fn ai_check_evidence, ai_check_key_attributes, ai_check_quote, ai_check_pcrs, ai_check_boot_log, ai_check_run_log,
-	ai_check_certificates, ai_check_reused, ai_check_key;
+	ai_check_certificates, ai_check_reused;
+/* stamp.c: do the timestamps hold; and, once everything is judged, is there one that the policy asks for? */
+ai_check_fn ai_check_timestamp, ai_check_policy_timestamp;
+/* judge.c: every attestation is judged by ai_check_judged; the others say what the weakest of them reaches. */
+ai_check_fn ai_check_judged, ai_check_key, ai_check_tpm, ai_check_platform;
+/* cosigned.c */
+ai_check_fn ai_check_cosigned, ai_check_threshold;
+/* policy_checks.c: each skipped when the policy does not speak of it, or there is none. */
+ai_check_fn ai_check_policy_inputs, ai_check_policy_outputs, ai_check_policy_rules, ai_check_policy_images, ai_check_policy_steps,
+	ai_check_policy_environments, ai_check_policy_denied, ai_check_policy_withheld, ai_check_policy_boot, ai_check_policy_root;
 /* local.c */
 ai_check_fn ai_check_summary;
 int ai_check_input(struct ai_verify *v, const struct ai_named_ref *given, struct ai_buf *said, struct ai_err *err) AI_CHECKED;
 int ai_check_output(struct ai_verify *v, const struct ai_named_ref *given, struct ai_buf *said, struct ai_err *err) AI_CHECKED;
+
+/*
+ * policy_boot.c: is every quoted PCR of this evidence judged by the policy, and good? 0; AI_ENO with the first that is not, and why. PCR 15 is the
+ * run log's. The boot log must replay to the quoted values; said: what was compared.
+ */
+int ai_policy_judge_boot(const struct ai_policy *p, const struct ai_evidence *e, struct ai_buf *said, struct ai_err *err) AI_CHECKED;
+/* The same of what the policy says of the boot, whatever the level: PCRs of which it says nothing are not asked for. */
+int ai_policy_boot_holds(const struct ai_policy *p, const struct ai_evidence *e, struct ai_buf *said, struct ai_err *err) AI_CHECKED;
+
+/*
+ * stamp.c: the time at which an attestation's chain is judged: of its timestamp, if it carries one that this verifier believes; else as_of; else
+ * now. Sets at, at_how, stamped_by. AI_ENO when it carries one that does not hold.
+ */
+int ai_evidence_time(const struct ai_verify *v, const json_t *attestation, struct ai_evidence *e, struct ai_buf *said, struct ai_err *err) AI_CHECKED;
+
+/* evidence.c: all that evidence shows without the DAG that it speaks of. n_opaque: events of its run log that only their digest is known of. */
+int ai_evidence_holds(struct ai_evidence *e, const struct ai_roots *roots, size_t *n_opaque, struct ai_err *err) AI_CHECKED;
+/* judge.c: what this verifier makes of evidence that holds: accepted, anchor, measured, and why not. Fails only when memory or the policy does. */
+int ai_evidence_judge(const struct ai_verify *v, const json_t *attestation, struct ai_evidence *e, struct ai_err *err) AI_CHECKED;
+/* judge.c: the level that one attestation reaches by itself; and of the proof's own and those of reused results, the one that reaches least. */
+ai_level ai_evidence_level(const struct ai_evidence *e);
+const struct ai_evidence *ai_weakest(const struct ai_verify *v);
 
 /* Exactly these fields; AI_ENO names the unknown or the missing one. A key that ends in '?' is optional. */
 int ai_exact_fields(const json_t *object, const char *const *keys, size_t n, struct ai_err *err) AI_CHECKED;
 /* Takes an attestation (or a proof, which has the same fields) apart: fields, base64, PCRs, shape and id of the claims. */
 int ai_evidence_open(const json_t *attestation, struct ai_evidence *out, struct ai_err *err) AI_CHECKED;
 void ai_evidence_done(struct ai_evidence *e);
-bool ai_key_accepted(const struct ai_verify_options *o, const char *fingerprint);
 
 #endif

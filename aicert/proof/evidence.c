@@ -70,20 +70,10 @@ ai_evidence_done(struct ai_evidence *e)
 	ai_buf_done(&e->quote);
 	ai_buf_done(&e->signature);
 	ai_ak_done(&e->ak);
-}
-
-bool
-ai_key_accepted(const struct ai_verify_options *o, const char *fingerprint)
-{
-	size_t i;
-	json_t *t;
-	for (i = 0; i < o->n_keys; i++)
-		if (strcmp(o->keys[i], fingerprint) == 0)
-			return true;
-	json_array_foreach((json_t *)o->trusted, i, t)
-		if (json_is_string(t) && strcmp(json_string_value(t), fingerprint) == 0)
-			return true;
-	return false;
+	ai_chain_done(&e->chain);
+	free(e->stamped_by);
+	free(e->why_no_tpm);
+	free(e->why_not_measured);
 }
 
 /* --- one attestation, part by part ----------------------------------------- */
@@ -117,9 +107,10 @@ evidence_key(struct ai_evidence *e, struct ai_err *err)
 
 /* The signature is good, and what was signed is a quote made for these claims. */
 static int
-evidence_quote(const struct ai_evidence *e, struct ai_quote *q, struct ai_err *err)
+evidence_quote(struct ai_evidence *e, struct ai_err *err)
 {
 	struct ai_digest extra;
+	struct ai_quote *q = &e->q;
 	if (ai_quote_signature(&e->ak, bytes(&e->quote), e->quote.len, bytes(&e->signature), e->signature.len, err) < 0
 		|| ai_quote_parse(bytes(&e->quote), e->quote.len, q, err) < 0)
 		return err->code;
@@ -135,8 +126,9 @@ evidence_quote(const struct ai_evidence *e, struct ai_quote *q, struct ai_err *e
 }
 
 static int
-evidence_pcrs(const struct ai_evidence *e, const struct ai_quote *q, struct ai_err *err)
+evidence_pcrs(const struct ai_evidence *e, struct ai_err *err)
 {
+	const struct ai_quote *q = &e->q;
 	if (q->bank != ALG_SHA256 || q->pcr_mask != ALL_PCRS)
 		return ai_fail(err, AI_ENO, "quote: selection: got bank %04x, PCRs %06x, expected bank 000b (SHA-256), PCRs 00ffff", q->bank, (unsigned)q->pcr_mask);
 	return ai_quote_pcrs(q, e->pcrs, ALL_PCRS, err);
@@ -186,34 +178,22 @@ evidence_run_log(const struct ai_evidence *e, size_t *n_opaque, struct ai_err *e
 	return 0;
 }
 
-/* *why_no_tpm (may be NULL): what these certificates lack to show a TPM; fresh. 1 checked, 0 there are none. */
+/* 1 checked, 0 there are none. Whether they are believed is judge.c's. */
 static int
-evidence_certificates(const struct ai_evidence *e, struct ai_buf *said, char **why_no_tpm, struct ai_err *err)
+evidence_certificates(struct ai_evidence *e, const struct ai_roots *roots, struct ai_err *err)
 {
-	struct ai_chain chain = { 0 };
-	size_t n = json_array_size(e->certificates);
-	char *why = NULL;
-	if (n == 0) {
-		ai_buf_puts(said, "the attestation key has no certificates");
-		why = ai_strdup("the attestation key has no certificate, so nothing says that it is in a TPM");
-	} else if (ai_chain_check(e->certificates, &e->ak, &chain, err) < 0) {
+	if (json_array_size(e->certificates) == 0)
+		return 0;
+	return ai_chain_check_memo(e->certificates, &e->ak, roots, e->memo, &e->chain, err) < 0 ? err->code : 1;
+}
+
+int
+ai_evidence_holds(struct ai_evidence *e, const struct ai_roots *roots, size_t *n_opaque, struct ai_err *err)
+{
+	if (evidence_key(e, err) < 0 || evidence_quote(e, err) < 0 || evidence_pcrs(e, err) < 0 || evidence_boot_log(e, err) < 0
+		|| evidence_run_log(e, n_opaque, err) < 0 || evidence_certificates(e, roots, err) < 0)
 		return err->code;
-	} else if (!chain.self_signed) {
-		/* Its signature is by a key that nobody here has, so any byte of it could be another: it says nothing. */
-		(void)ai_fail(err, AI_ENO, "certificates: the last, '%s', is signed by a certificate that is not here, and this version brings no roots", chain.issuer);
-	} else {
-		ai_buf_printf(said, "%zu certificates with the attestation key and with each other, up to '%s', which this version does not judge", n, chain.issuer);
-		why = chain.software ? ai_format("the attestation key's certificates end at '%s', which vouches for no TPM", chain.issuer)
-			: ai_format("the attestation key's certificates end at '%s', and this version brings no roots to judge it by", chain.issuer);
-	}
-	ai_chain_done(&chain);
-	if (n > 0 && !why)
-		return err->code ? err->code : ai_nomem(err);
-	if (why_no_tpm)
-		*why_no_tpm = why;
-	else
-		free(why);
-	return n > 0;
+	return 0;
 }
 
 /* --- the proof's own ------------------------------------------------------- */
@@ -221,6 +201,7 @@ evidence_certificates(const struct ai_evidence *e, struct ai_buf *said, char **w
 int
 ai_check_evidence(struct ai_verify *v, struct ai_buf *said, struct ai_err *err)
 {
+	v->main.memo = v->memo;
 	if (ai_evidence_open(v->proof, &v->main, err) < 0)
 		return err->code;
 	char id[AI_HEX];
@@ -241,8 +222,7 @@ ai_check_key_attributes(struct ai_verify *v, struct ai_buf *said, struct ai_err 
 int
 ai_check_quote(struct ai_verify *v, struct ai_buf *said, struct ai_err *err)
 {
-	struct ai_quote q;
-	if (evidence_quote(&v->main, &q, err) < 0)
+	if (evidence_quote(&v->main, err) < 0)
 		return err->code;
 	ai_buf_puts(said, "the signature over the quote with the attestation key, by the key's own scheme, and the quote's extraData with the id of the claims");
 	return CHECK_PASSED;
@@ -251,8 +231,7 @@ ai_check_quote(struct ai_verify *v, struct ai_buf *said, struct ai_err *err)
 int
 ai_check_pcrs(struct ai_verify *v, struct ai_buf *said, struct ai_err *err)
 {
-	struct ai_quote q;
-	if (ai_quote_parse(bytes(&v->main.quote), v->main.quote.len, &q, err) < 0 || evidence_pcrs(&v->main, &q, err) < 0)
+	if (ai_quote_parse(bytes(&v->main.quote), v->main.quote.len, &v->main.q, err) < 0 || evidence_pcrs(&v->main, err) < 0)
 		return err->code;
 	ai_buf_puts(said, "the quote's selection with the SHA-256 bank, PCRs 0 to 15, and its digest with the SHA-256 of the carried values");
 	return CHECK_PASSED;
@@ -282,22 +261,16 @@ ai_check_run_log(struct ai_verify *v, struct ai_buf *said, struct ai_err *err)
 int
 ai_check_certificates(struct ai_verify *v, struct ai_buf *said, struct ai_err *err)
 {
-	return evidence_certificates(&v->main, said, &v->why_no_tpm, err);
+	int r = evidence_certificates(&v->main, v->roots, err);
+	if (r <= 0) {
+		ai_buf_puts(said, "the attestation key has no certificates");
+		return r;
+	}
+	ai_buf_printf(said, "%zu certificates with the attestation key and with each other, up to '%s'", v->main.chain.n, v->main.chain.issuer);
+	return CHECK_PASSED;
 }
 
 /* --- those of reused results ----------------------------------------------- */
-
-/* All that evidence shows without the DAG that it speaks of. */
-static int
-evidence_holds(struct ai_evidence *e, size_t *n_opaque, struct ai_err *err)
-{
-	struct ai_quote q;
-	AI_BUF_AUTO unsaid = AI_BUF(AI_MAX_TEXT);
-	if (evidence_key(e, err) < 0 || evidence_quote(e, &q, err) < 0 || evidence_pcrs(e, &q, err) < 0 || evidence_boot_log(e, err) < 0
-		|| evidence_run_log(e, n_opaque, err) < 0 || evidence_certificates(e, &unsaid, NULL, err) < 0)
-		return err->code;
-	return 0;
-}
 
 int
 ai_attestation_holds(const json_t *attestation, struct ai_err *err)
@@ -306,29 +279,30 @@ ai_attestation_holds(const json_t *attestation, struct ai_err *err)
 	size_t n_opaque;
 	int r = ai_evidence_open(attestation, &e, err);
 	if (r == 0)
-		r = evidence_holds(&e, &n_opaque, err);
+		r = ai_evidence_holds(&e, NULL, &n_opaque, err);
 	ai_evidence_done(&e);
 	return r;
 }
 
 /* results: what the proof says this attestation executed. *n_opaque: events of its log that only their digest is known of. */
 static int
-check_reused(struct ai_verify *v, const char *hex, const json_t *results, struct ai_evidence *e, size_t *n_opaque, struct ai_err *err)
+check_reused(const struct ai_verify *v, const char *hex, const json_t *results, struct ai_evidence *e, size_t *n_opaque, struct ai_err *err)
 {
 	struct ai_digest id;
 	size_t i;
 	json_t *item;
 	AI_JSON *executed = NULL;
-	if (ai_evidence_open(json_object_get(json_object_get(v->proof, "attestations"), hex), e, err) < 0)
+	const json_t *attestation = json_object_get(json_object_get(v->proof, "attestations"), hex);
+	e->memo = v->memo;
+	if (ai_evidence_open(attestation, e, err) < 0)
 		return err->code;
 	if (!ai_unhex(hex, &id) || !ai_digest_eq(&id, &e->id))
 		return ai_fail(err, AI_ENO, "its claims have another id");
-	if (evidence_holds(e, n_opaque, err) < 0 || ai_index_set(json_object_get(e->claims, "executed"), &executed, err) < 0)
+	if (ai_evidence_holds(e, v->roots, n_opaque, err) < 0 || ai_index_set(json_object_get(e->claims, "executed"), &executed, err) < 0)
 		return err->code;
 	json_array_foreach((json_t *)results, i, item)
 		if (!json_object_get(executed, json_string_value(item)))
 			return ai_fail(err, AI_ENO, "it does not list result %s as executed", json_string_value(item));
-	v->others_accepted &= ai_key_accepted(v->options, e->key);
 	return 0;
 }
 
@@ -360,41 +334,24 @@ ai_check_reused(struct ai_verify *v, struct ai_buf *said, struct ai_err *err)
 	const char *hex;
 	json_t *results;
 	size_t n_opaque = 0;
-	v->others_accepted = true;
 	if (json_array_size(reused) == 0) {
 		ai_buf_puts(said, "no result is reused");
 		return CHECK_SKIPPED;
 	}
 	if (group_reused(reused, groups, err) < 0)
 		return err->code;
+	v->reused = ai_calloc(json_object_size(groups), sizeof *v->reused);
+	if (!v->reused)
+		return ai_nomem(err);
 	json_object_foreach(groups, hex, results) {
-		struct ai_evidence e = { 0 };
 		size_t n = 0;
-		int r = check_reused(v, hex, results, &e, &n, err);
-		ai_evidence_done(&e);
-		n_opaque += n;
-		if (r < 0)
+		if (check_reused(v, hex, results, &v->reused[v->n_reused++], &n, err) < 0)
 			return ai_in(err, "attestation %s", hex);
+		n_opaque += n;
 	}
 	ai_buf_printf(said, "each of %zu reused results with the executed ones of the attestation that it names; and of those %zu attestations key, quote, "
-		"PCRs, boot log and run log, as above", json_array_size(reused), json_object_size(groups));
+		"PCRs, boot log, run log and certificates, as above", json_array_size(reused), v->n_reused);
 	if (n_opaque > 0)
 		ai_buf_printf(said, "; %zu of the events are not those runs' and are known by their digest only", n_opaque);
 	return CHECK_PASSED;
-}
-
-int
-ai_check_key(struct ai_verify *v, struct ai_buf *said, struct ai_err *err)
-{
-	v->key_accepted = ai_key_accepted(v->options, v->main.key);
-	if (v->key_accepted && v->others_accepted) {
-		ai_buf_printf(said, "the attestation key %s with the keys that this verifier accepts", v->main.key);
-		return CHECK_PASSED;
-	}
-	const char *which = v->key_accepted ? "a key that attested a reused result" : v->main.key;
-	if (v->options->require <= AI_LEVEL_UNSIGNED) {
-		ai_buf_printf(said, "%s is not among the keys that this verifier accepts, which level 'unsigned' does not ask for", which);
-		return CHECK_SKIPPED;
-	}
-	return ai_fail(err, AI_ENO, "%s is not among the keys that this verifier accepts", which);
 }

@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "proof/check.h"
 #include "proof/index.h"
+#include "proof/policy.h"
 
 /* Is key one of keys? A key that ends in '?' is optional, and stands for itself without it. */
 static bool
@@ -61,18 +62,29 @@ check_evidence_fields(const json_t *e, struct ai_err *err)
 }
 
 static int
-check_attestations(const json_t *attestations, struct ai_err *err)
+check_attestation(const json_t *a, struct ai_err *err)
+{
+	if (ai_exact_fields(a, attestation_keys, N(attestation_keys), err) < 0)
+		return err->code;
+	return check_evidence_fields(json_object_get(a, "evidence"), err);
+}
+
+static int
+check_attestations(const json_t *attestations, const json_t *cosigned, struct ai_err *err)
 {
 	const char *hex;
 	json_t *a;
+	size_t i;
 	struct ai_digest id;
 	json_object_foreach((json_t *)attestations, hex, a) {
 		if (!ai_unhex(hex, &id))
 			return ai_fail(err, AI_ENO, "attestations: '%s' is not 64 lower-case hex digits", hex);
-		if (ai_exact_fields(a, attestation_keys, N(attestation_keys), err) < 0
-			|| check_evidence_fields(json_object_get(a, "evidence"), err) < 0)
+		if (check_attestation(a, err) < 0)
 			return ai_in(err, "attestation %s", hex);
 	}
+	json_array_foreach((json_t *)cosigned, i, a)
+		if (check_attestation(a, err) < 0)
+			return ai_in(err, "cosigned[%zu]", i);
 	return 0;
 }
 
@@ -82,8 +94,6 @@ check_unsupported(const json_t *p, struct ai_err *err)
 {
 	if (!ai_json_arr(p, "cosigned") || !ai_json_obj(p, "proofs"))
 		return ai_fail(err, AI_ENO, "'cosigned' must be an array and 'proofs' an object");
-	if (json_array_size(json_object_get(p, "cosigned")) > 0)
-		return ai_fail(err, AI_ENO, "'cosigned' holds attestations, which is not supported by this version: expected an empty array");
 	if (json_object_size(json_object_get(p, "proofs")) > 0)
 		return ai_fail(err, AI_ENO, "'proofs' holds proofs of inputs, which is not supported by this version: expected an empty object");
 	return 0;
@@ -107,8 +117,8 @@ ai_check_format(struct ai_verify *v, struct ai_buf *said, struct ai_err *err)
 		return ai_fail(err, AI_ENO, "'inputs' must be an array");
 	if (!ai_json_digest(p, "root", &v->root))
 		return ai_fail(err, AI_ENO, "'root' is not 64 lower-case hex digits");
-	if (check_evidence_fields(json_object_get(p, "evidence"), err) < 0
-		|| check_attestations(json_object_get(p, "attestations"), err) < 0 || check_unsupported(p, err) < 0)
+	if (check_unsupported(p, err) < 0 || check_evidence_fields(json_object_get(p, "evidence"), err) < 0
+		|| check_attestations(json_object_get(p, "attestations"), json_object_get(p, "cosigned"), err) < 0)
 		return err->code;
 	ai_buf_puts(said, "the fields of the file with those of a version 'v1' proof: all there, none unknown, none twice");
 	return CHECK_PASSED;
@@ -166,30 +176,14 @@ ai_check_withheld(struct ai_verify *v, struct ai_buf *said, struct ai_err *err)
 		ai_buf_puts(said, "no node is withheld");
 		return CHECK_SKIPPED;
 	}
+	if (v->options->policy && json_object_get(ai_policy_json(v->options->policy), "withhold")) {
+		ai_buf_printf(said, "%zu nodes are withheld; which of them may be, the policy says", v->counts.withheld);
+		return CHECK_SKIPPED;
+	}
 	if (!v->options->allow_withheld) {
 		(void)ai_fail(err, AI_ENO, "%zu nodes are withheld: expected none", v->counts.withheld);
 		return ai_hint(err, "--allow-withheld accepts that, if you need not see them");
 	}
 	ai_buf_printf(said, "%zu nodes are withheld, which you allowed: what they say is bound by the root and not looked at", v->counts.withheld);
-	return CHECK_SKIPPED;
-}
-
-/* Does an attestation of this proof carry a timestamp? */
-static bool
-has_timestamp(const json_t *attestation)
-{
-	return json_object_get(json_object_get(attestation, "evidence"), "timestamp") != NULL;
-}
-
-int
-ai_check_timestamp(struct ai_verify *v, struct ai_buf *said, struct ai_err *err)
-{
-	bool any = has_timestamp(v->proof);
-	const char *hex;
-	json_t *a;
-	(void)err;
-	json_object_foreach(json_object_get(v->proof, "attestations"), hex, a)
-		any |= has_timestamp(a);
-	ai_buf_puts(said, any ? "a timestamp is there: unsigned, and not looked at by this version" : "there is no timestamp");
 	return CHECK_SKIPPED;
 }

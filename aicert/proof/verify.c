@@ -1,4 +1,4 @@
-/* verify.c -- the order of the checks, the level they give, and the report.  SPDX-License-Identifier: Apache-2.0 */
+/* verify.c -- the order of the checks and the level they give.  SPDX-License-Identifier: Apache-2.0 */
 #include "proof/verify.h"
 
 #include <stdlib.h>
@@ -7,6 +7,8 @@
 #include "base/buf.h"
 #include "base/path.h"
 #include "proof/check.h"
+#include "proof/disclose.h"
+#include "proof/policy.h"
 
 /* --- levels ---------------------------------------------------------------- */
 
@@ -53,47 +55,42 @@ static const struct { const char *name; ai_check_fn *run; unsigned flags; } chec
 	{ "boot log", ai_check_boot_log, 0 },
 	{ "run log", ai_check_run_log, 0 },
 	{ "certificates", ai_check_certificates, 0 },
-	{ "reused", ai_check_reused, 0 },
+	{ "reused", ai_check_reused, ENDS },
+	{ "cosigned", ai_check_cosigned, ENDS },
 	{ "summary", ai_check_summary, 0 },
 	{ "timestamp", ai_check_timestamp, 0 },
 	{ "nonce", ai_check_nonce, ASKED },
+	{ "judged", ai_check_judged, 0 },
 	{ "accepted key", ai_check_key, ASKED },
+	{ "genuine tpm", ai_check_tpm, ASKED },
+	{ "measured platform", ai_check_platform, ASKED },
+	{ "threshold", ai_check_threshold, ASKED },
+	{ "policy timestamp", ai_check_policy_timestamp, ASKED },
+	{ "policy root", ai_check_policy_root, ASKED },
+	{ "policy inputs", ai_check_policy_inputs, ASKED },
+	{ "policy outputs", ai_check_policy_outputs, ASKED },
+	{ "policy rules", ai_check_policy_rules, ASKED },
+	{ "policy steps", ai_check_policy_steps, ASKED },
+	{ "policy images", ai_check_policy_images, ASKED },
+	{ "policy environments", ai_check_policy_environments, ASKED },
+	{ "policy boot", ai_check_policy_boot, ASKED },
+	{ "policy denied", ai_check_policy_denied, ASKED },
+	{ "policy withheld", ai_check_policy_withheld, ASKED },
 };
 enum { N_CHECKS = sizeof checks / sizeof *checks };
 
-/* What has been found so far. */
-struct verdict {
-	json_t *checks;
-	struct ai_err first;     /* the first failure, "check: text" */
-	bool broken;             /* a check failed that the level rests on */
-	const char *ended;       /* the check after which nothing more is looked at */
-};
-
-/* Foreign text cut by the size of an error may end within a character, which JSON does not take. */
-static json_t *
-text(const char *s)
-{
-	if (ai_utf8_valid(s, strlen(s)))
-		return json_string(s);
-	AI_FREE char *plain = ai_strdup(s);
-	for (char *p = plain; p && *p; p++)
-		if ((unsigned char)*p >= 0x80)
-			*p = '?';
-	return plain ? json_string(plain) : NULL;
-}
-
 static int
-add_check(struct verdict *d, const char *name, const char *status, const char *compared, struct ai_err *err)
+add_check(struct ai_verdict *d, const char *name, const char *status, const char *compared, struct ai_err *err)
 {
 	AI_JSON *made = json_object();
-	if (json_object_set_new(made, "name", text(name)) < 0 || json_object_set_new(made, "status", json_string(status)) < 0
-		|| json_object_set_new(made, "compared", text(compared)) < 0 || json_array_append(d->checks, made) < 0)
+	if (json_object_set_new(made, "name", ai_safe_text(name)) < 0 || json_object_set_new(made, "status", json_string(status)) < 0
+		|| json_object_set_new(made, "compared", ai_safe_text(compared)) < 0 || json_array_append(d->checks, made) < 0)
 		return ai_nomem(err);
 	return 0;
 }
 
 static int
-add_failed(struct verdict *d, const char *name, const struct ai_err *why, struct ai_err *err)
+add_failed(struct ai_verdict *d, const char *name, const struct ai_err *why, struct ai_err *err)
 {
 	if (!d->first.code) {
 		d->first = *why;
@@ -104,7 +101,7 @@ add_failed(struct verdict *d, const char *name, const struct ai_err *why, struct
 
 /* The outcome of one check into the report; an error of ours, not of the proof's, is passed on. */
 static int
-note(struct verdict *d, const char *name, int r, const struct ai_buf *said, const struct ai_err *why, bool asked, struct ai_err *err)
+note(struct ai_verdict *d, const char *name, int r, const struct ai_buf *said, const struct ai_err *why, bool asked, struct ai_err *err)
 {
 	if (r == AI_EENV || r == AI_EINTR || r == AI_EUSAGE) {
 		*err = *why;
@@ -120,7 +117,7 @@ note(struct verdict *d, const char *name, int r, const struct ai_buf *said, cons
 }
 
 static int
-run_checks(struct ai_verify *v, struct verdict *d, struct ai_err *err)
+run_checks(struct ai_verify *v, struct ai_verdict *d, struct ai_err *err)
 {
 	for (size_t i = 0; i < N_CHECKS; i++) {
 		AI_BUF_AUTO said = AI_BUF(AI_MAX_TEXT);
@@ -141,7 +138,7 @@ run_checks(struct ai_verify *v, struct verdict *d, struct ai_err *err)
 typedef int local_fn(struct ai_verify *v, const struct ai_named_ref *given, struct ai_buf *said, struct ai_err *err);
 
 static int
-run_local(struct ai_verify *v, struct verdict *d, const char *what, const struct ai_named_ref *given, size_t n, local_fn *run, struct ai_err *err)
+run_local(struct ai_verify *v, struct ai_verdict *d, const char *what, const struct ai_named_ref *given, size_t n, local_fn *run, struct ai_err *err)
 {
 	for (size_t i = 0; i < n; i++) {
 		AI_BUF_AUTO said = AI_BUF(AI_MAX_TEXT);
@@ -160,110 +157,8 @@ run_local(struct ai_verify *v, struct verdict *d, const char *what, const struct
 	return 0;
 }
 
-/* --- the report ------------------------------------------------------------ */
-
-static ai_level
-level_of(const struct ai_verify *v, const struct verdict *d)
-{
-	if (d->broken)
-		return AI_LEVEL_NONE;
-	/* genuine-tpm and measured-platform rest on roots and reference values that this version does not bring. */
-	return v->key_accepted && v->others_accepted ? AI_LEVEL_SOFTWARE : AI_LEVEL_UNSIGNED;
-}
-
-static char *
-why_not_next(const struct ai_verify *v, const struct verdict *d, ai_level level)
-{
-	if (level == AI_LEVEL_NONE)
-		return ai_format("a check failed: %s", d->first.text);
-	if (level == AI_LEVEL_SOFTWARE)
-		return ai_strdup(v->why_no_tpm ? v->why_no_tpm : "");
-	if (v->key_accepted)
-		return ai_strdup("an attestation of a reused result is by a key that this verifier does not accept");
-	return ai_format("this verifier does not accept the attestation key %s", v->main.key);
-}
-
-/* What to type next; "" when there is nothing to say. */
-static char *
-hint_of(const struct ai_verify *v, const struct verdict *d, ai_level level)
-{
-	if (d->first.hint[0])
-		return ai_strdup(d->first.hint);
-	if (level == AI_LEVEL_NONE || level >= v->options->require)
-		return ai_strdup("");
-	if (level == AI_LEVEL_SOFTWARE)
-		return ai_format("if a software TPM's word is enough: aicert verify --require software '%s'", v->file);
-	if (v->key_accepted)
-		return ai_strdup("if you know whose keys attested the reused results: aicert trust add FINGERPRINT");
-	return ai_format("if you know whose key it is: aicert trust add %s, then aicert verify --require software '%s'", v->main.key, v->file);
-}
-
 static int
-add_outputs(const struct ai_verify *v, json_t *list, struct ai_err *err)
-{
-	size_t i;
-	json_t *o;
-	json_array_foreach(json_object_get(v->run, "outputs"), i, o) {
-		const char *blob = ai_json_str(o, "blob"), *tree = ai_json_str(o, "tree");
-		if (json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "name", ai_json_str(o, "name"), "hash", blob ? blob : tree,
-			"type", blob ? "file" : "dir")) < 0)
-			return ai_nomem(err);
-	}
-	return 0;
-}
-
-/* What the proof says, only when it holds together: nothing of an altered proof is repeated as if it were so. */
-static int
-add_content(const struct ai_verify *v, bool holds, json_t *report, struct ai_err *err)
-{
-	AI_JSON *outputs = json_array();
-	const json_t *claims = holds ? v->main.claims : NULL, *summary = holds ? v->summary : NULL;
-	json_t *inputs = json_object_get(summary, "inputs");
-	const char *model = ai_json_str(summary, "output_model_hash"), *platform = ai_json_str(summary, "platform_hash");
-	const char *started = ai_json_str(claims, "started"), *finished = ai_json_str(claims, "finished");
-	if (holds && add_outputs(v, outputs, err) < 0)
-		return err->code;
-	int bad = json_object_set_new(report, "inputs", inputs ? json_incref(inputs) : json_array())
-		| json_object_set(report, "outputs", outputs)
-		| json_object_set_new(report, "output_model_hash", json_string(model ? model : ""))
-		| json_object_set_new(report, "platform_hash", json_string(platform ? platform : ""))
-		| json_object_set_new(report, "key", json_string(holds ? v->main.key : ""))
-		| json_object_set_new(report, "executed", json_integer((json_int_t)json_array_size(json_object_get(claims, "executed"))))
-		| json_object_set_new(report, "reused", json_integer((json_int_t)json_array_size(json_object_get(claims, "reused"))))
-		| json_object_set_new(report, "started", json_string(started ? started : ""))
-		| json_object_set_new(report, "finished", json_string(finished ? finished : ""));
-	return bad ? ai_nomem(err) : 0;
-}
-
-static int
-make_report(const struct ai_verify *v, const struct verdict *d, ai_level level, json_t **out, struct ai_err *err)
-{
-	AI_JSON *made = json_object();
-	AI_FREE char *why = why_not_next(v, d, level);
-	AI_FREE char *hint = hint_of(v, d, level);
-	char root[AI_HEX];
-	const char *name = ai_json_str(v->run, "name");
-	ai_hex(&v->root, root);
-	if (!why || !hint)
-		return ai_nomem(err);
-	int bad = json_object_set_new(made, "verified", json_boolean(!d->first.code))
-		| json_object_set_new(made, "level", json_string(levels[level]))
-		| json_object_set_new(made, "required", json_string(levels[v->options->require]))
-		| json_object_set_new(made, "why_not_next", text(why))
-		| json_object_set_new(made, "hint", text(hint))
-		| json_object_set_new(made, "root", json_string(v->run ? root : ""))
-		| json_object_set_new(made, "name", text(name ? name : ""))
-		| json_object_set(made, "checks", d->checks);
-	if (bad)
-		return ai_nomem(err);
-	if (add_content(v, level != AI_LEVEL_NONE, made, err) < 0)
-		return err->code;
-	*out = json_incref(made);
-	return 0;
-}
-
-static int
-check_level(const struct ai_verify *v, struct verdict *d, ai_level level, struct ai_err *err)
+check_level(const struct ai_verify *v, struct ai_verdict *d, ai_level level, struct ai_err *err)
 {
 	struct ai_err why = { 0 };
 	AI_BUF_AUTO said = AI_BUF(AI_MAX_TEXT);
@@ -274,19 +169,20 @@ check_level(const struct ai_verify *v, struct verdict *d, ai_level level, struct
 }
 
 static int
-judge(struct ai_verify *v, struct verdict *d, json_t **report, struct ai_err *err)
+judge(struct ai_verify *v, struct ai_verdict *d, json_t **report, struct ai_err *err)
 {
 	const struct ai_verify_options *o = v->options;
 	if (!d->checks)
 		return ai_nomem(err);
 	if (run_checks(v, d, err) < 0 || run_local(v, d, "input", o->inputs, o->n_inputs, ai_check_input, err) < 0
-		|| run_local(v, d, "output", o->outputs, o->n_outputs, ai_check_output, err) < 0)
+		|| run_local(v, d, "output", o->outputs, o->n_outputs, ai_check_output, err) < 0
+		|| run_local(v, d, "disclosure", o->disclosures, o->n_disclosures, ai_check_disclosure, err) < 0)
 		return err->code;
-	ai_level level = level_of(v, d);
+	ai_level level = d->broken ? AI_LEVEL_NONE : ai_evidence_level(ai_weakest(v));
 	if (check_level(v, d, level, err) < 0)
 		return err->code;
 	AI_JSON *made = NULL;
-	if (make_report(v, d, level, &made, err) < 0)
+	if (ai_verify_report(v, d, level, &made, err) < 0)
 		return err->code;
 	if (d->first.code) {
 		(void)ai_fail(err, AI_ENO, "%s: not verified: %s", v->file, d->first.text);
@@ -307,6 +203,14 @@ check_options(const struct ai_verify_options *o, struct ai_err *err)
 	return 0;
 }
 
+static void
+done_list(struct ai_evidence *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		ai_evidence_done(&list[i]);
+	free(list);
+}
+
 int
 ai_verify(const char *text_, size_t len, const char *file, const struct ai_verify_options *options, json_t **report, struct ai_err *err)
 {
@@ -320,14 +224,28 @@ ai_verify(const char *text_, size_t len, const char *file, const struct ai_verif
 	if (strcmp(version, "v1") != 0)
 		return ai_fail(err, AI_EINPUT, "%s: is a proof of version '%s', expected 'v1', which this program reads", file, version);
 	v.proof = proof;
-	struct verdict d = { .checks = json_array() };
+	v.roots = options->roots;
+	struct ai_roots *policy_roots = NULL;
+	if (options->policy && ai_policy_roots(options->policy, options->roots, &policy_roots, err) < 0)
+		return err->code;
+	if (policy_roots)
+		v.roots = policy_roots;
+	if (ai_chain_memo_new(&v.memo, err) < 0) {
+		ai_roots_free(policy_roots);
+		return err->code;
+	}
+	struct ai_verdict d = { .checks = json_array() };
 	int r = judge(&v, &d, report, err);
 	json_decref(d.checks);
 	json_decref(v.sources);
 	json_decref(v.results);
 	json_decref(v.summary);
-	free(v.why_no_tpm);
+	done_list(v.reused, v.n_reused);
+	done_list(v.cosigned, v.n_cosigned);
+	done_list(v.lent, v.n_lent);
 	ai_evidence_done(&v.main);
+	ai_chain_memo_free(v.memo);
+	ai_roots_free(policy_roots);
 	ai_dag_free(v.dag);
 	return r;
 }

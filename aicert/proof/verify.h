@@ -13,6 +13,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/json.h"
 #include "model/ref.h"
@@ -27,6 +28,8 @@ const char *ai_level_word(ai_level level);
 int ai_level_parse(const char *word, ai_level *out, struct ai_err *err) AI_CHECKED;
 
 struct ai_dag;
+struct ai_policy;
+struct ai_roots;
 
 struct ai_named_ref { const char *name; const char *path; };
 
@@ -36,8 +39,13 @@ struct ai_verify_options {
 	const json_t *trusted;                     /* array of hex: this machine's own keys and those of `aicert trust`; may be NULL */
 	const char *nonce;                         /* must equal claims.nonce when given */
 	bool allow_withheld;
+	const struct ai_policy *policy;            /* NULL: none */
+	const struct ai_roots *roots;              /* the anchors that this verifier believes; NULL: none */
+	int64_t now;                               /* seconds since 1970: when chains without a timestamp are judged */
+	const int64_t *as_of;                      /* judged then instead; NULL: now */
 	const struct ai_named_ref *inputs; size_t n_inputs;    /* --input NAME=PATH */
 	const struct ai_named_ref *outputs; size_t n_outputs;  /* --output NAME=PATH */
+	const struct ai_named_ref *disclosures; size_t n_disclosures; /* --disclosure FILE [--file PATH]: name is FILE, path may be NULL */
 	/* The content of a file or folder of this disk, or of a clone's commit (revision not NULL). Given by the caller; NULL = cannot. */
 	int (*hash_path)(void *ctx, const char *path, const char *revision, struct ai_ref *out, struct ai_err *err);
 	/* Plans again from what the proof carries and gives the plan's node; NULL = `plan not rechecked`. rules: [{"name","text"}]. */
@@ -50,7 +58,9 @@ struct ai_verify_options {
  *   {"verified": bool, "level": word, "required": word, "why_not_next": text, "hint": text, "root": hex, "name": text,
  *    "checks": [{"name", "status": "passed"|"failed"|"skipped", "compared": text}],
  *    "inputs": […], "outputs": [{"name","hash","type"}], "output_model_hash", "platform_hash", "key", "executed": n, "reused": n,
- *    "started", "finished"}
+ *    "started", "finished"}, and where the level is not "none":
+ *   {"judged_at", "judged_by": "now"|"as-of"|"timestamp", "timestamp_authority", "anchor", "authority", "cosigned": n,
+ *    "clock": {"milliseconds", "resets", "restarts", "safe"}}
  * Returns 0 when verified, AI_ENO when not (the report is there and says why; err holds the first failed check),
  * AI_EINPUT when the bytes are no proof (no report).
  */

@@ -119,6 +119,16 @@ fake_recipe(const struct fake *f, const char *inputs, const char *output)
 }
 
 static inline void
+fake_claim_boot(const struct fake_tpm *t, json_t *claims)
+{
+	AI_BUF_AUTO log = AI_BUF(AI_MAX_BOOT_LOG);
+	struct ai_digest d;
+	fake_boot_log(t, &log);
+	ai_sha256(log.data ? log.data : "", log.len, &d);
+	json_object_set_new(claims, "boot_log", ai_json_hex(&d));
+}
+
+static inline void
 fake_attest_earlier(struct fake *f)
 {
 	const struct fake_tpm *t = f->two_keys ? &f->other_tpm : &f->tpm;
@@ -130,6 +140,7 @@ fake_attest_earlier(struct fake *f)
 		"'verified':[],'started':'2026-01-01T00:00:00Z','finished':'2026-01-01T00:00:05Z','machine':{'cpu':'example'},"
 		"'program':{'version':'0.1.0','sha256':'%s'},'ak':'%s','boot_log':'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'}",
 		id, f->tokens, id, ak);
+	fake_claim_boot(t, claims);
 	fake_call(f->on_earlier, f, claims);
 	struct ai_digest d;
 	ok(ai_json_id(claims, &d, &err));
@@ -226,6 +237,7 @@ fake_make(struct fake *f)
 		"'machine':{'cpu':'example','kernel':'6.1'},'program':{'version':'0.1.0','sha256':'%s'},'ak':'%s',"
 		"'boot_log':'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'}",
 		f->plan, f->root, f->train, f->tokens, f->earlier, f->code, f->alpaca, f->root, f->key);
+	fake_claim_boot(&f->tpm, claims);
 	fake_call(f->on_claims, f, claims);
 	ok(ai_json_id(claims, &d, &err));
 	ai_hex(&d, claims_id);

@@ -16,6 +16,7 @@
 #include "attest/runlog.h"
 #include "base/hash.h"
 #include "base/json.h"
+#include "fake_boot.h"
 #include "unit.h"
 
 /* fixedTPM, fixedParent, sensitiveDataOrigin, userWithAuth, restricted, sign */
@@ -27,6 +28,10 @@ struct fake_tpm {
 	uint8_t select[3];      /* quoted PCRs, as a TPM writes them */
 	bool other_extra;       /* sign another extraData than asked */
 	uint16_t after_quote;   /* bytes that follow the TPMS_ATTEST */
+	json_t *certificates;   /* of its key; NULL: none */
+	const struct fake_boot *boot; /* what booted; NULL: PCRs of no meaning, no log */
+	const struct fake_boot *told; /* the log that goes with the quote; NULL: boot's */
+	uint32_t resets;
 };
 
 static inline void
@@ -40,6 +45,7 @@ static inline void
 fake_tpm_done(struct fake_tpm *t)
 {
 	EVP_PKEY_free(t->key);
+	json_decref(t->certificates);
 }
 
 static inline void
@@ -94,7 +100,7 @@ fake_attest(const struct fake_tpm *t, const struct ai_digest pcrs[AI_N_PCRS], co
 	fake_2b(b, name, sizeof name);
 	fake_2b(b, said.b, sizeof said.b);
 	fake_number(b, 12345, 8);               /* clock */
-	fake_number(b, 1, 4);
+	fake_number(b, 1 + t->resets, 4);
 	fake_number(b, 0, 4);
 	fake_number(b, 1, 1);                   /* safe */
 	fake_number(b, 0x20240101, 8);          /* firmware */
@@ -136,7 +142,7 @@ fake_sign(const struct fake_tpm *t, const struct ai_buf *attest, struct ai_buf *
 static inline json_t *
 fake_base64(struct ai_buf *bytes)
 {
-	AI_BUF_AUTO text = AI_BUF(AI_MAX_TEXT);
+	AI_BUF_AUTO text = AI_BUF(2 * AI_MAX_BOOT_LOG);
 	ai_b64_put(&text, bytes->data, bytes->len);
 	json_t *s = json_stringn(text.data ? text.data : "", text.len);
 	ai_buf_done(bytes);
@@ -154,6 +160,14 @@ fake_fingerprint(const struct fake_tpm *t, char out[AI_HEX])
 	ai_hex(&d, out);
 }
 
+static inline void
+fake_boot_log(const struct fake_tpm *t, struct ai_buf *out)
+{
+	const struct fake_boot *told = t->told ? t->told : t->boot;
+	if (told)
+		ai_buf_put(out, told->log.data, told->log.len);
+}
+
 /* {"claims", "signature", "low_level_quote", "evidence"}: claims quoted after the log was extended. New reference. */
 static inline json_t *
 fake_attestation(const struct fake_tpm *t, json_t *claims, json_t *log)
@@ -164,7 +178,10 @@ fake_attestation(const struct fake_tpm *t, json_t *claims, json_t *log)
 	size_t i;
 	ok(ai_json_id(claims, &id, &err));
 	for (i = 0; i < AI_PCR_RUN; i++)
-		pcrs[i].b[0] = (uint8_t)(i * 7);
+		if (t->boot)
+			pcrs[i] = t->boot->pcrs[i];
+		else
+			pcrs[i].b[0] = (uint8_t)(i * 7);
 	json_array_foreach(log, i, event) {
 		ok(ai_event_digest(event, &d, &err));
 		ai_sha256_pair(&pcrs[AI_PCR_RUN], &d, &pcrs[AI_PCR_RUN]);
@@ -178,8 +195,10 @@ fake_attestation(const struct fake_tpm *t, json_t *claims, json_t *log)
 	fake_attest(t, pcrs, &id, &attest);
 	fake_sign(t, &attest, &sig);
 	json_t *quote = fake_base64(&attest);
-	json_t *evidence = json_pack("{s:s, s:o, s:[], s:o, s:s, s:O}", "type", "tpm2", "ak_public", fake_base64(&public), "ak_certificates",
-		"pcrs", values, "boot_log", "", "run_log", log);
+	struct ai_buf boot_log = AI_BUF(AI_MAX_BOOT_LOG);
+	fake_boot_log(t, &boot_log);
+	json_t *evidence = json_pack("{s:s, s:o, s:o, s:o, s:o, s:O}", "type", "tpm2", "ak_public", fake_base64(&public), "ak_certificates",
+		t->certificates ? json_deep_copy(t->certificates) : json_array(), "pcrs", values, "boot_log", fake_base64(&boot_log), "run_log", log);
 	return json_pack("{s:O, s:o, s:o, s:o}", "claims", claims, "signature", fake_base64(&sig), "low_level_quote", quote, "evidence", evidence);
 }
 

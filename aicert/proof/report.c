@@ -1,0 +1,135 @@
+/* report.c -- the verdict as the documented JSON (verify.h).  SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/path.h"
+#include "base/when.h"
+#include "proof/check.h"
+
+/* Foreign text cut by the size of an error may end within a character, which JSON does not take. */
+json_t *
+ai_safe_text(const char *s)
+{
+	if (ai_utf8_valid(s, strlen(s)))
+		return json_string(s);
+	AI_FREE char *plain = ai_strdup(s);
+	for (char *p = plain; p && *p; p++)
+		if ((unsigned char)*p >= 0x80)
+			*p = '?';
+	return plain ? json_string(plain) : NULL;
+}
+
+/* Of the weakest attestation; whose it is when it is not the proof's own. */
+static char *
+why_not_next(const struct ai_verify *v, const struct ai_verdict *d, ai_level level)
+{
+	const struct ai_evidence *w = ai_weakest(v);
+	const char *whose = w == &v->main ? "" : "an attestation of a reused result: ";
+	switch (level) {
+	case AI_LEVEL_NONE: return ai_format("a check failed: %s", d->first.text);
+	case AI_LEVEL_UNSIGNED: return ai_format("%sthis verifier does not accept the attestation key %s", whose, w->key);
+	case AI_LEVEL_SOFTWARE: return ai_format("%s%s", whose, w->why_no_tpm);
+	case AI_LEVEL_GENUINE_TPM: return ai_format("%s%s", whose, w->why_not_measured);
+	case AI_LEVEL_MEASURED_PLATFORM: break;
+	}
+	return ai_strdup("");
+}
+
+/* What to type next; "" when there is nothing to say. */
+static char *
+hint_of(const struct ai_verify *v, const struct ai_verdict *d, ai_level level)
+{
+	if (d->first.hint[0])
+		return ai_strdup(d->first.hint);
+	if (level == AI_LEVEL_NONE || level >= v->options->require)
+		return ai_strdup("");
+	if (level == AI_LEVEL_SOFTWARE)
+		return ai_format("if a software TPM's word is enough: aicert verify --require software '%s'", v->file);
+	if (level == AI_LEVEL_GENUINE_TPM)
+		return ai_strdup(v->options->policy ? "" : "write what may boot into a policy ('aicert policy init' begins one), then aicert verify --policy FILE");
+	if (ai_weakest(v) != &v->main)
+		return ai_strdup("if you know whose keys attested the reused results: aicert trust add FINGERPRINT");
+	return ai_format("if you know whose key it is: aicert trust add %s, then aicert verify --require software '%s'", v->main.key, v->file);
+}
+
+static int
+add_outputs(const struct ai_verify *v, json_t *list, struct ai_err *err)
+{
+	size_t i;
+	json_t *o;
+	json_array_foreach(json_object_get(v->run, "outputs"), i, o) {
+		const char *blob = ai_json_str(o, "blob"), *tree = ai_json_str(o, "tree");
+		if (json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "name", ai_json_str(o, "name"), "hash", blob ? blob : tree,
+			"type", blob ? "file" : "dir")) < 0)
+			return ai_nomem(err);
+	}
+	return 0;
+}
+
+/* What the proof says, only when it holds together: nothing of an altered proof is repeated as if it were so. */
+static int
+add_content(const struct ai_verify *v, bool holds, json_t *report, struct ai_err *err)
+{
+	AI_JSON *outputs = json_array();
+	const json_t *claims = holds ? v->main.claims : NULL, *summary = holds ? v->summary : NULL;
+	json_t *inputs = json_object_get(summary, "inputs");
+	const char *model = ai_json_str(summary, "output_model_hash"), *platform = ai_json_str(summary, "platform_hash");
+	const char *started = ai_json_str(claims, "started"), *finished = ai_json_str(claims, "finished");
+	if (holds && add_outputs(v, outputs, err) < 0)
+		return err->code;
+	int bad = json_object_set_new(report, "inputs", inputs ? json_incref(inputs) : json_array())
+		| json_object_set(report, "outputs", outputs)
+		| json_object_set_new(report, "output_model_hash", json_string(model ? model : ""))
+		| json_object_set_new(report, "platform_hash", json_string(platform ? platform : ""))
+		| json_object_set_new(report, "key", json_string(holds ? v->main.key : ""))
+		| json_object_set_new(report, "executed", json_integer((json_int_t)json_array_size(json_object_get(claims, "executed"))))
+		| json_object_set_new(report, "reused", json_integer((json_int_t)json_array_size(json_object_get(claims, "reused"))))
+		| json_object_set_new(report, "started", json_string(started ? started : ""))
+		| json_object_set_new(report, "finished", json_string(finished ? finished : ""));
+	return bad ? ai_nomem(err) : 0;
+}
+
+/* Whose word it is, judged when, and what the TPM's clock said. */
+static int
+add_attester(const struct ai_verify *v, json_t *report, struct ai_err *err)
+{
+	static const char *const how[] = { "now", "as-of", "timestamp" };
+	const struct ai_evidence *e = &v->main;
+	char at[AI_WHEN_TEXT];
+	ai_when_text(e->at, at);
+	AI_JSON *made = json_pack("{s:s, s:s, s:s, s:s, s:s, s:{s:I, s:I, s:I, s:b}}", "judged_at", at, "judged_by", how[e->at_how],
+		"timestamp_authority", e->stamped_by ? e->stamped_by : "", "anchor", e->anchor ? e->anchor->name : "",
+		"authority", e->anchor ? e->anchor->authority : "", "clock", "milliseconds", (json_int_t)(e->q.clock & INT64_MAX),
+		"resets", (json_int_t)e->q.reset_count, "restarts", (json_int_t)e->q.restart_count, "safe", e->q.safe);
+	if (!made || json_object_update(report, made) < 0 || json_object_set_new(report, "cosigned", json_integer((json_int_t)v->n_cosigned)) < 0)
+		return ai_nomem(err);
+	return 0;
+}
+
+int
+ai_verify_report(const struct ai_verify *v, const struct ai_verdict *d, ai_level level, json_t **out, struct ai_err *err)
+{
+	AI_JSON *made = json_object();
+	AI_FREE char *why = why_not_next(v, d, level);
+	AI_FREE char *hint = hint_of(v, d, level);
+	char root[AI_HEX];
+	const char *name = ai_json_str(v->run, "name");
+	ai_hex(&v->root, root);
+	if (!why || !hint)
+		return ai_nomem(err);
+	int bad = json_object_set_new(made, "verified", json_boolean(!d->first.code))
+		| json_object_set_new(made, "level", json_string(ai_level_word(level)))
+		| json_object_set_new(made, "required", json_string(ai_level_word(v->options->require)))
+		| json_object_set_new(made, "why_not_next", ai_safe_text(why))
+		| json_object_set_new(made, "hint", ai_safe_text(hint))
+		| json_object_set_new(made, "root", json_string(v->run ? root : ""))
+		| json_object_set_new(made, "name", ai_safe_text(name ? name : ""))
+		| json_object_set(made, "checks", d->checks);
+	if (bad)
+		return ai_nomem(err);
+	if (add_content(v, level != AI_LEVEL_NONE, made, err) < 0 || (level != AI_LEVEL_NONE && add_attester(v, made, err) < 0))
+		return err->code;
+	*out = json_incref(made);
+	return 0;
+}
