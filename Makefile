@@ -164,7 +164,7 @@ $(B)/bench/verify_bench: tests/bench/verify_bench.c $(wildcard tests/unit/*.h) $
 
 bench:
 	@.ci/install build bench
-	$(AGAIN) all $(B)/bench/sandbox_bench $(B)/bench/verify_bench
+	$(AGAIN) all $(B)/bench/sandbox_bench $(B)/bench/verify_bench $(B)/bench/eventlog_bench
 	@tests/bench/bench.py --build $(B)
 
 demo:
