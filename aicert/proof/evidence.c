@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "attest/chain.h"
+#include "attest/eventlog.h"
 #include "base/buf.h"
 #include "proof/check.h"
 #include "proof/index.h"
@@ -237,12 +238,42 @@ ai_check_pcrs(struct ai_verify *v, struct ai_buf *said, struct ai_err *err)
 	return CHECK_PASSED;
 }
 
+/* What replaying the log gives, in words: whether that is enough is for a policy, since not every machine logs all that it measures. */
+static void
+say_replay(const struct ai_evidence *e, struct ai_buf *said)
+{
+	struct ai_eventlog log = { 0 };
+	struct ai_pcr_value values[AI_LOG_PCRS];
+	struct ai_err why = { 0 };
+	uint32_t mask = 0;
+	unsigned same = 0, other = 0;
+	if (e->boot_log.len == 0) {
+		ai_buf_puts(said, "; it is empty: nothing says what booted");
+		return;
+	}
+	if (ai_eventlog_parse(bytes(&e->boot_log), e->boot_log.len, false, &log, &why) < 0
+		|| ai_eventlog_replay(&log, AI_BANK_SHA256, values, &mask, &why) < 0) {
+		ai_buf_printf(said, "; it says nothing: %s", why.text);
+	} else {
+		for (int i = 0; i < AI_PCR_RUN; i++)
+			if (mask >> i & 1)
+				*(memcmp(values[i].b, e->pcrs[i].b, sizeof e->pcrs[i].b) == 0 ? &same : &other) |= 1u << i;
+		ai_buf_puts(said, "; its replay with the quoted values:");
+		for (int i = 0; i < AI_PCR_RUN; i++)
+			if ((same | other) >> i & 1)
+				ai_buf_printf(said, " PCR %d %s", i, same >> i & 1 ? "agrees," : "DIFFERS,");
+		ai_buf_puts(said, " and what booted is for a policy to judge");
+	}
+	ai_eventlog_done(&log);
+}
+
 int
 ai_check_boot_log(struct ai_verify *v, struct ai_buf *said, struct ai_err *err)
 {
 	if (evidence_boot_log(&v->main, err) < 0)
 		return err->code;
-	ai_buf_printf(said, "the SHA-256 of the boot log's %zu bytes with the one the claims name; what it says is not judged", v->main.boot_log.len);
+	ai_buf_printf(said, "the SHA-256 of the boot log's %zu bytes with the one the claims name", v->main.boot_log.len);
+	say_replay(&v->main, said);
 	return CHECK_PASSED;
 }
 
