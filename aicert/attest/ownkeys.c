@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "base/fs.h"
+#include "base/when.h"
 
 enum { MAX_OWN_KEYS = 1 << 20 };
 
@@ -69,11 +70,8 @@ static int
 append(const char *path, json_t *file, const char *hex, const char *tpm, struct ai_err *err)
 {
 	AI_BUF_AUTO text = AI_BUF(MAX_OWN_KEYS);
-	char made[32];
-	struct tm tm;
-	time_t now = time(NULL);
-	if (!gmtime_r(&now, &tm) || strftime(made, sizeof made, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
-		return ai_fail(err, AI_EENV, "clock: the time is out of range");
+	char made[AI_WHEN_TEXT];
+	ai_when_text(time(NULL), made);
 	json_t *key = json_pack("{s:s, s:s, s:s}", "fingerprint", hex, "tpm", tpm, "made", made);
 	if (!key || json_array_append_new(ai_json_arr(file, "keys"), key) < 0)
 		return ai_nomem(err);

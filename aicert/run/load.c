@@ -8,18 +8,16 @@
 #include "attest/ownkeys.h"
 #include "base/fs.h"
 #include "base/path.h"
+#include "base/when.h"
 #include "model/lock.h"
 #include "proof/trust.h"
 #include "run/job.h"
 #include "run/public_text.h"
 
 void
-ai_now(char out[24])
+ai_now(char out[AI_WHEN_TEXT])
 {
-	time_t t = time(NULL);
-	struct tm tm;
-	gmtime_r(&t, &tm);
-	strftime(out, 24, "%Y-%m-%dT%H:%M:%SZ", &tm);
+	ai_when_text(time(NULL), out);
 }
 
 static int
