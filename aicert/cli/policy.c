@@ -2,17 +2,14 @@
 #include "cli/policy.h"
 
 #include <stdio.h>
-#include <string.h>
 
-#include "base/path.h"
-#include "cli/commands.h"
-#include "cli/print.h"
+#include "cli/family.h"
 
 static const struct ai_command commands[] = {
 	{ "init", ai_policy_cmd_init, "write a policy that accepts just one proof, to be loosened by hand" },
 	{ "check", ai_policy_cmd_check, "read a policy and print what it asks for" },
+	{ 0 },
 };
-enum { N_COMMANDS = sizeof commands / sizeof *commands };
 
 static void
 help_schema(void)
@@ -89,8 +86,7 @@ help(void)
 	     "       aicert policy check FILE [--json]\n"
 	     "\n"
 	     "A policy says what a verifier asks of a proof: aicert verify --policy FILE PROOF\n");
-	for (size_t i = 0; i < N_COMMANDS; i++)
-		printf("  %-10s %s\n", commands[i].name, commands[i].line);
+	ai_family_list(commands);
 	putchar('\n');
 	help_schema();
 	help_boot();
@@ -105,19 +101,5 @@ help(void)
 int
 ai_cmd_policy(int argc, char **argv)
 {
-	const char *word = argc > 0 ? argv[0] : "", *names[N_COMMANDS];
-	for (size_t i = 0; i < N_COMMANDS; i++) {
-		names[i] = commands[i].name;
-		if (strcmp(commands[i].name, word) == 0)
-			return commands[i].main(argc - 1, argv + 1);
-	}
-	if (!*word || strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0) {
-		help();
-		return *word ? 0 : -AI_EUSAGE;
-	}
-	const char *near = ai_near(word, names, N_COMMANDS);
-	struct ai_err err = { 0 };
-	ai_fail(&err, AI_EUSAGE, "usage: aicert policy: no command '%s'%s%s%s", word, near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
-	ai_hint(&err, "aicert policy --help lists them");
-	return ai_print_err(&err);
+	return ai_family_run("policy", commands, help, argc, argv);
 }
