@@ -61,16 +61,23 @@ print_check(const json_t *check, size_t width)
 	putchar('\n');
 }
 
-/* The names alone of the checks of a status, on as few lines as they need. */
+/* The names alone of the checks of a status, on as few lines as they need; what a policy could have asked for and did not is only counted. */
 static void
 print_names(const json_t *checks, const char *status, const char *word, const char *colour)
 {
 	AI_BUF_AUTO names = AI_BUF(AI_MAX_TEXT);
 	size_t i;
 	json_t *c;
-	json_array_foreach(checks, i, c)
-		if (has_status(c, status))
+	size_t unasked = 0;
+	json_array_foreach(checks, i, c) {
+		bool of_policy = strncmp(ai_json_str(c, "name"), "policy ", 7) == 0;
+		if (has_status(c, status) && of_policy && has_status(c, "skipped"))
+			unasked++;
+		else if (has_status(c, status))
 			ai_buf_printf(&names, "%s%s", names.len ? ", " : "", ai_json_str(c, "name"));
+	}
+	if (unasked)
+		ai_buf_printf(&names, "%spolicy (%zu)", names.len ? ", " : "", unasked);
 	if (!names.len)
 		return;
 	printf("  %s%-7s%s  ", colour, word, ai_plain());
