@@ -255,11 +255,22 @@ fail_anchor(const struct ai_chain *c, const struct ai_cert *last, const struct a
 	return ai_fail(err, AI_ENO, "end at '%.300s', which is not an anchor of this verifier", c->issuer);
 }
 
+/* By its key, or by its bytes, also by those that somebody made of them who turned the signature. */
+static bool
+is_revoked(struct ai_certs *certs, size_t i, const struct ai_roots *roots)
+{
+	struct ai_cert *c = &certs->c[i], *issuer = i + 1 < certs->n ? c + 1 : c;
+	struct ai_digest twin;
+	if (ai_roots_revoked(roots, &c->spki) || ai_roots_revoked(roots, &c->der))
+		return true;
+	return ai_roots_any_revoked(roots) && ai_cert_key(issuer) && ai_x509_twin(c->x, issuer->key, &twin) && ai_roots_revoked(roots, &twin);
+}
+
 static int
-check_revoked(const struct ai_certs *certs, const struct ai_roots *roots, struct ai_err *err)
+check_revoked(struct ai_certs *certs, const struct ai_roots *roots, struct ai_err *err)
 {
 	for (size_t i = 0; i < certs->n; i++)
-		if (ai_roots_revoked(roots, &certs->c[i].spki) || ai_roots_revoked(roots, &certs->c[i].der)) {
+		if (is_revoked(certs, i, roots)) {
 			AI_FREE char *name = ai_x509_name(X509_get_subject_name(certs->c[i].x));
 			return ai_fail(err, AI_ENO, "certificate %zu '%.300s': was revoked by this verifier", i, name ? name : "");
 		}

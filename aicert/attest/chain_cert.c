@@ -1,6 +1,7 @@
 /* chain_cert.c -- what one certificate says. See chain_parts.h and chain.h.  SPDX-License-Identifier: Apache-2.0 */
 #include <openssl/bio.h>
 #include <openssl/core_names.h>
+#include <openssl/ecdsa.h>
 #include <openssl/err.h>
 #include <openssl/provider.h>
 #include <openssl/x509.h>
@@ -236,6 +237,51 @@ ai_cert_signed_by(const struct ai_cert *c, struct ai_cert *issuer)
 	bool good = n > 0 && verify(c->x, der, (size_t)n, issuer->key);
 	OPENSSL_free(der);
 	return good;
+}
+
+/* --- the twin of an ECDSA signature ------------------------------------------------ */
+
+/* (r, s) becomes (r, order - s); both in DER. False when it is no such signature. */
+static bool
+turn(const BIGNUM *order, const ASN1_BIT_STRING *from, ASN1_STRING *to)
+{
+	const unsigned char *p = ASN1_STRING_get0_data(from);
+	unsigned char *der = NULL;
+	ECDSA_SIG *was = d2i_ECDSA_SIG(NULL, &p, ASN1_STRING_length(from)), *now = ECDSA_SIG_new();
+	BIGNUM *r = was ? BN_dup(ECDSA_SIG_get0_r(was)) : NULL, *s = BN_new();
+	bool good = r && s && now && BN_sub(s, order, ECDSA_SIG_get0_s(was)) == 1 && ECDSA_SIG_set0(now, r, s) == 1;
+	if (good)
+		r = s = NULL; /* now's */
+	int n = good ? i2d_ECDSA_SIG(now, &der) : 0;
+	good = n > 0 && ASN1_STRING_set(to, der, n) == 1;
+	OPENSSL_free(der);
+	BN_free(r);
+	BN_free(s);
+	ECDSA_SIG_free(was);
+	ECDSA_SIG_free(now);
+	return good;
+}
+
+bool
+ai_x509_twin(const X509 *x, const EVP_PKEY *issuer_key, struct ai_digest *out)
+{
+	const ASN1_BIT_STRING *from, *to;
+	BIGNUM *order = NULL;
+	unsigned char *der = NULL;
+	if (EVP_PKEY_get_base_id(issuer_key) != EVP_PKEY_EC || EVP_PKEY_get_bn_param(issuer_key, OSSL_PKEY_PARAM_EC_ORDER, &order) != 1)
+		return false;
+	X509 *twin = X509_dup(x);
+	X509_get0_signature(&from, NULL, x);
+	if (twin)
+		X509_get0_signature(&to, NULL, twin);
+	/* Its signed part is written again as it was read. */
+	int n = twin && turn(order, from, (ASN1_STRING *)(uintptr_t)to) ? i2d_X509(twin, &der) : 0;
+	if (n > 0)
+		ai_sha256(der, (size_t)n, out);
+	OPENSSL_free(der);
+	X509_free(twin);
+	BN_free(order);
+	return n > 0;
 }
 
 /* --- for people ---------------------------------------------------------------------- */

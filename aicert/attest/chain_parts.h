@@ -1,5 +1,5 @@
 /*
- * chain_parts.h -- a parsed certificate, for chain*.c and roots.c only.
+ * chain_parts.h -- a parsed certificate, for chain*.c and roots.c, and a helper that timestamp_chain.c needs too.
  *
  * Depends on: roots, libcrypto.  Threads: pure.
  * SPDX-License-Identifier: Apache-2.0
@@ -42,6 +42,12 @@ struct evp_pkey_st *ai_cert_key(struct ai_cert *c);
 bool ai_cert_names(struct ai_cert *c, const struct evp_pkey_st *pkey);
 /* Did the issuer's key sign it? */
 bool ai_cert_signed_by(const struct ai_cert *c, struct ai_cert *issuer);
+
+/*
+ * ECDSA: who has a signature (r, s) can write (r, n - s), which is as good, and nobody signs the signature: so a certificate has a twin of other
+ * bytes. The SHA-256 of the twin's DER; false for other keys, which have none. What is revoked by its DER is revoked in both forms.
+ */
+bool ai_x509_twin(const struct x509_st *x, const struct evp_pkey_st *issuer_key, struct ai_digest *out);
 
 /* One line of printable ASCII; fresh memory, NULL when there is none. */
 char *ai_x509_name(const struct X509_name_st *name);

@@ -196,6 +196,12 @@ ai_roots_revoke(struct ai_roots *r, const struct ai_digest *spki_or_der, struct 
 }
 
 bool
+ai_roots_any_revoked(const struct ai_roots *r)
+{
+	return r->n_revoked > 0;
+}
+
+bool
 ai_roots_revoked(const struct ai_roots *r, const struct ai_digest *spki_or_der)
 {
 	for (size_t i = 0; i < r->n_revoked; i++)

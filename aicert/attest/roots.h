@@ -69,6 +69,7 @@ int ai_roots_only(struct ai_roots *r, const char *const *words, size_t n, struct
 int ai_roots_drop(struct ai_roots *r, const char *const *words, size_t n, struct ai_err *err) AI_CHECKED;
 /* A certificate that vouches for nothing any more: by the SHA-256 of its SPKI or of its DER (one list for both: no two of them meet). */
 int ai_roots_revoke(struct ai_roots *r, const struct ai_digest *spki_or_der, struct ai_err *err) AI_CHECKED;
+bool ai_roots_any_revoked(const struct ai_roots *r);
 bool ai_roots_revoked(const struct ai_roots *r, const struct ai_digest *spki_or_der);
 
 /* The anchor with this key and any of these roles (and, if it is exact, this DER); NULL. */

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "attest/chain_parts.h"
 #include "attest/timestamp_parts.h"
 #include "base/buf.h"
 #include "base/when.h"
@@ -133,6 +134,14 @@ reached(const struct search *s, const X509 *x)
 	return false;
 }
 
+/* By its bytes in the other form that an ECDSA signature has; the plain forms were looked at before. */
+static bool
+revoked_twin(const struct search *s, const X509 *x, X509 *issuer)
+{
+	struct ai_digest twin;
+	return ai_roots_any_revoked(s->roots) && ai_x509_twin(x, X509_get0_pubkey(issuer), &twin) && ai_roots_revoked(s->roots, &twin);
+}
+
 static void
 reach_issuers(struct search *s, size_t i)
 {
@@ -140,6 +149,10 @@ reach_issuers(struct search *s, size_t i)
 		X509 *issuer = sk_X509_value(s->all, k);
 		if (reached(s, issuer) || !signed_by(s, s->x[i], issuer))
 			continue;
+		if (revoked_twin(s, s->x[i], issuer)) {
+			in_the_way(s, s->x[i], "was revoked by this verifier");
+			return;
+		}
 		s->x[s->n] = issuer;
 		s->depth[s->n++] = s->depth[i] + 1;
 	}
@@ -174,6 +187,11 @@ look_at(struct search *s, size_t i, struct ai_err *err)
 	if (i > 0 && !may_vouch(s, x, s->depth[i]))
 		return 0;
 	const struct ai_anchor *a = i > 0 ? ai_roots_find(s->roots, &spki, &der, AI_ROLE_TSA) : NULL;
+	/* The bytes that bring an anchor are anybody's: what is revoked by its bytes is the verifier's own copy. */
+	if (a && ai_roots_revoked(s->roots, &a->der)) {
+		in_the_way(s, x, "was revoked by this verifier");
+		return 0;
+	}
 	if (a) {
 		if (valid_from_to(s, x, a->not_before, a->not_after))
 			s->anchor = a;
