@@ -144,6 +144,13 @@ flip(size_t from, size_t step, unsigned char mask)
 	return bad;
 }
 
+/* Every byte; sanitizers, which are six times as slow, look for what goes wrong in memory, and that does not hide in one byte of five. */
+#ifdef __SANITIZE_ADDRESS__
+enum { STRIDE = 5 };
+#else
+enum { STRIDE = 1 };
+#endif
+
 static void
 no_flipped_byte_verifies(void **state)
 {
@@ -156,7 +163,7 @@ no_flipped_byte_verifies(void **state)
 		if (half[h] == 0) {
 			size_t bad = 0;
 			for (size_t m = 0; m < n_masks; m++)
-				bad += flip(h, 2, masks[m]);
+				bad += flip(h * STRIDE, 2 * STRIDE, masks[m]);
 			_exit(bad ? 1 : 0);
 		}
 	}
