@@ -129,6 +129,9 @@ ai_ca_check_denied(const struct ai_ca_dir *d, const struct ai_digest *ek, const 
 		return err->code;
 	size_t line = 0;
 	char *rest = text.len ? text.data : NULL, *word;
+	/* Whatever follows a NUL would not be looked at. */
+	if (text.len && memchr(text.data, '\0', text.len))
+		return ai_fail(err, AI_EINPUT, "%s: holds a NUL byte, expected text: one fingerprint a line", path);
 	while ((word = strsep(&rest, "\n"))) {
 		struct ai_digest denied;
 		line++;

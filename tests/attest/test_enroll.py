@@ -418,6 +418,8 @@ def test_denied_keys(world):
     # A list that cannot be read denies all.
     (world.ca / "denied").write_text("not a fingerprint\n")
     assert "denied:1" in world.issue(answer, code=3)
+    (world.ca / "denied").write_bytes(b"0" * 64 + b"\0\n" + entry["ek"].encode() + b"\n")
+    assert "NUL" in world.issue(answer, code=3)
     (world.ca / "denied").unlink()
     world.issue(answer)
 
