@@ -54,6 +54,7 @@ struct ai_verify {
 	struct ai_digest root;
 	const json_t *run, *plan;                /* after "edges" */
 	json_t *sources;                         /* plan's sources by name, {name, id} */
+	json_t *source_ids;                      /* and by id: once, since each of many attestations speaks of them */
 	json_t *results;                         /* run's results by step name, {name, id} */
 	bool sources_withheld;
 	struct ai_evidence main;                 /* after "evidence" */

@@ -34,15 +34,12 @@ how_fits(const char *how, const char *type)
 static int
 check_verified(const struct ai_verify *v, const json_t *claims, struct ai_err *err)
 {
-	AI_JSON *by_id = NULL;
 	size_t i;
 	json_t *item;
-	if (ai_index_by(json_object_get(v->plan, "sources"), "id", &by_id, err) < 0)
-		return err->code;
 	json_array_foreach(json_object_get(claims, "verified"), i, item) {
 		struct ai_digest id;
 		const char *how = ai_json_str(item, "how");
-		if (!json_object_get(by_id, ai_json_str(item, "id")))
+		if (!json_object_get(v->source_ids, ai_json_str(item, "id")))
 			return ai_fail(err, AI_ENO, "verified[%zu]: %s is no source of the plan", i, ai_json_str(item, "id"));
 		const json_t *source = ai_json_digest(item, "id", &id) ? ai_dag_node(v->dag, AI_KIND_SOURCE, &id) : NULL;
 		if (source && !how_fits(how, ai_json_str(source, "type")))

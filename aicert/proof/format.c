@@ -161,6 +161,7 @@ ai_check_edges(struct ai_verify *v, struct ai_buf *said, struct ai_err *err)
 	if (json_array_size(json_object_get(v->run, "lineage")) > 0)
 		return ai_fail(err, AI_ENO, "run: 'lineage' names proofs of inputs, which is not supported by this version: expected an empty array");
 	if (ai_index_by(json_object_get(v->plan, "sources"), "name", &v->sources, err) < 0
+		|| ai_index_by(json_object_get(v->plan, "sources"), "id", &v->source_ids, err) < 0
 		|| ai_index_by(json_object_get(v->run, "results"), "name", &v->results, err) < 0)
 		return err->code;
 	note_withheld_sources(v);

@@ -238,6 +238,7 @@ ai_verify(const char *text_, size_t len, const char *file, const struct ai_verif
 	int r = judge(&v, &d, report, err);
 	json_decref(d.checks);
 	json_decref(v.sources);
+	json_decref(v.source_ids);
 	json_decref(v.results);
 	json_decref(v.summary);
 	done_list(v.reused, v.n_reused);
