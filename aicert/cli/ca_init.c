@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -15,15 +16,21 @@
 
 struct wishes { const char *dir, *name, *days, *curve, *passphrase_file; int json; };
 
-/* Makes the folder, or takes one of ours that is there. */
+/* Makes the folder, or takes one of ours that is there; of two at once the second waits, and finds the first one's CA. */
 static int
-prepare(const char *dir, const char *key, const char *root, struct ai_err *err)
+prepare(const char *dir, const char *key, const char *root, int *lock, struct ai_err *err)
 {
+	AI_FREE char *file = ai_join(dir, "lock");
 	struct stat st;
+	if (!file)
+		return ai_nomem(err);
 	if (ai_mkdirs(dir, 0700, err) < 0)
 		return err->code;
 	if (stat(dir, &st) < 0 || st.st_uid != geteuid() || (st.st_mode & 077))
 		return ai_fail(err, AI_EENV, "%s: is not yours alone: got mode %03o, expected 700", dir, (unsigned)st.st_mode & 0777);
+	*lock = open(file, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (*lock < 0 || flock(*lock, LOCK_EX) < 0)
+		return ai_fail_errno(err, AI_EENV, "%s: cannot lock", file);
 	if (ai_exists(key) || ai_exists(root))
 		return ai_fail(err, AI_EUSAGE, "%s: holds an attestation CA already", dir);
 	return 0;
@@ -36,12 +43,13 @@ make(const struct wishes *w, const char *passphrase, struct ai_err *err)
 	AI_FREE char *root_path = ai_join(w->dir, "ca.pem");
 	AI_BUF_AUTO key = AI_BUF(AI_MAX_CERT);
 	AI_BUF_AUTO root = AI_BUF(AI_MAX_CERT);
+	AI_FD lock = -1;
 	int days = 0;
 	if (!key_path || !root_path)
 		return ai_nomem(err);
 	if (ai_ca_days(w->days, &days, err) < 0 || ai_authority_make(w->name, w->curve, days, ai_exchange_now(), passphrase, &key, &root, err) < 0)
 		return err->code;
-	int r = prepare(w->dir, key_path, root_path, err);
+	int r = prepare(w->dir, key_path, root_path, &lock, err);
 	/* The key first: a root whose key is lost is of no use. */
 	r = r < 0 ? r : ai_write_file(AT_FDCWD, key_path, key.data, key.len, 0600, err);
 	explicit_bzero(key.data, key.len);

@@ -250,6 +250,16 @@ def test_another_key_that_came_between(world):
     assert len(world.issued()) == 2
 
 
+def test_two_make_a_ca_at_once(world):
+    """One makes it, and says its fingerprint; nobody is told one whose key was overwritten."""
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        done = list(pool.map(lambda _: world.team("ca", "init", world.d / "raced", code=None), range(6)))
+    assert sorted(r.returncode for r in done) == [0, 2, 2, 2, 2, 2], [r.stderr for r in done]
+    said = "".join(r.stdout for r in done).split()
+    der = subprocess.run(["openssl", "pkey", "-in", world.d / "raced" / "ca.key", "-pubout", "-outform", "der"], capture_output=True, check=True).stdout
+    assert said == [hashlib.sha256(der).hexdigest()]
+
+
 def test_nothing_is_overwritten(world):
     request = world.request()
     before = request.read_bytes()
