@@ -220,11 +220,15 @@ judge_certificates(const json_t *request, const json_t *issuers, const struct ai
 	}
 	if (ai_certificates_complete(list, issuers, roots, err) < 0)
 		return err->code;
-	if (ai_chain_check_key(list, c->ek.pkey, roots, &chain, err) < 0)
-		return ai_in(err, "endorsement key");
+	if (ai_chain_check_key(list, c->ek.pkey, roots, &chain, err) < 0) {
+		(void)ai_in(err, "endorsement key");
+		return err->code == AI_ENO ? ai_hint(err, "aicert ca challenge: --issuer FILE adds certificates in between, --root FILE a maker's root to believe") : err->code;
+	}
 	int r = ai_chain_trust(&chain, roots, AI_ROLE_EK, now, &anchor, err);
 	if (r < 0) {
 		(void)ai_in(err, "endorsement key");
+		if (!err->hint[0] && !ai_roots_find(roots, &chain.root_spki, &chain.root_spki, AI_ROLE_EK))
+			(void)ai_hint(err, "a maker's root that you believe: --root FILE for one call, or aicert trust add --root FILE --role ek");
 	} else {
 		c->anchor = ai_strdup(anchor->name);
 		r = c->anchor ? read_tpm(json_array_get(list, 0), &c->tpm, err) : ai_nomem(err);

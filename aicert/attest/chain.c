@@ -111,8 +111,10 @@ check_last(struct ai_cert *c, const struct ai_roots *roots, struct ai_chain_memo
 {
 	if (is_exact_anchor(c, roots) || ai_memo_link(memo, &c->der, &c->der))
 		return 0;
-	if (!c->names_itself)
-		return ai_fail(err, AI_ENO, "is the last and not self-signed: its issuer's certificate is missing");
+	if (!c->names_itself) {
+		AI_FREE char *issuer = ai_x509_name(X509_get_issuer_name(c->x));
+		return ai_fail(err, AI_ENO, "is the last and not self-signed: its issuer's certificate is missing: '%.300s'", issuer ? issuer : "");
+	}
 	/* Its strength is of no matter: it makes the bytes whole, and whether the key is believed is asked elsewhere. */
 	if (need_key(c, memo, err) < 0)
 		return err->code;

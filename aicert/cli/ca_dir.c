@@ -20,8 +20,10 @@ int
 ai_ca_open(const char *path, struct ai_ca_dir *out, struct ai_err *err)
 {
 	struct stat st;
-	if (stat(path, &st) < 0)
-		return ai_fail_errno(err, AI_EENV, "%s", path);
+	if (stat(path, &st) < 0) {
+		(void)ai_fail_errno(err, AI_EENV, "%s", path);
+		return ai_hint(err, "aicert ca init %s makes an attestation CA there", path);
+	}
 	if (!S_ISDIR(st.st_mode))
 		return ai_fail(err, AI_EENV, "%s: is no folder", path);
 	if (st.st_uid != geteuid() || (st.st_mode & 077)) {
@@ -316,7 +318,7 @@ ai_ca_days(const char *text, int *out, struct ai_err *err)
 	errno = 0;
 	long long v = strtoll(text, &end, 10);
 	if (errno || end == text || *end || v < 1 || v > 36500)
-		return ai_fail(err, AI_EUSAGE, "usage: --days '%.100s': expected a whole number of days", text);
+		return ai_fail(err, AI_EUSAGE, "usage: --days '%.100s': expected a number of days from 1 to 36500", text);
 	*out = (int)v;
 	return 0;
 }

@@ -158,7 +158,7 @@ help(const struct ai_option *table, size_t n)
 	     "       aicert enroll install certificate.json\n"
 	     "\n"
 	     "For a TPM that comes without a certificate for its attestation key: an attestation CA (`aicert ca`) that a team runs\n"
-	     "gives one, after this TPM has shown that it holds the key. Three files go there, two come back:\n"
+	     "gives one, after this TPM has shown that it holds the key. Two files go there, two come back:\n"
 	     "  request      the endorsement key with its maker's certificates, and the attestation key; goes to the CA\n"
 	     "  answer       opens the CA's challenge, which only this TPM can; goes to the CA\n"
 	     "  install      checks the certificate that came back, and keeps it: later proofs carry it\n");

@@ -243,7 +243,7 @@ change(const char *data, const struct ai_text_list *w, const struct trust_option
 	if (strcmp(verb, "unrevoke") == 0 && w->n == 2)
 		return digest_of(word, &d, err) < 0 ? err->code : ai_trust_unrevoke(data, &d, err);
 	(void)ai_fail(err, AI_EUSAGE, "trust '%.100s' with %zu arguments: no such use", verb, w->n - 1);
-	return ai_hint(err, "aicert trust --help");
+	return ai_hint(err, "aicert trust --help shows each use");
 }
 
 static int

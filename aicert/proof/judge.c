@@ -151,6 +151,16 @@ lacking(const struct ai_verify *v, ai_level needed_by, struct ai_buf *said, stru
 	return CHECK_SKIPPED;
 }
 
+/* The same, naming whose evidence it is when it is not the proof's own. */
+static int
+lacking_of(const struct ai_verify *v, const struct ai_evidence *w, ai_level needed_by, struct ai_buf *said, struct ai_err *err, const char *why)
+{
+	if (w == &v->main)
+		return lacking(v, needed_by, said, err, why);
+	AI_FREE char *whose = ai_format("a reused result, attested by key %s: %s", w->key, why);
+	return whose ? lacking(v, needed_by, said, err, whose) : ai_nomem(err);
+}
+
 int
 ai_check_key(struct ai_verify *v, struct ai_buf *said, struct ai_err *err)
 {
@@ -172,7 +182,7 @@ ai_check_tpm(struct ai_verify *v, struct ai_buf *said, struct ai_err *err)
 {
 	const struct ai_evidence *w = ai_weakest(v);
 	if (!w->anchor)
-		return lacking(v, AI_LEVEL_GENUINE_TPM, said, err, w->why_no_tpm);
+		return lacking_of(v, w, AI_LEVEL_GENUINE_TPM, said, err, w->why_no_tpm);
 	ai_buf_printf(said, "the attestation key's certificates with '%s', which this verifier believes (authority '%s')", w->anchor->name, w->anchor->authority);
 	return CHECK_PASSED;
 }
@@ -182,6 +192,6 @@ ai_check_platform(struct ai_verify *v, struct ai_buf *said, struct ai_err *err)
 {
 	const struct ai_evidence *w = ai_weakest(v);
 	if (!w->measured)
-		return lacking(v, AI_LEVEL_MEASURED_PLATFORM, said, err, w->why_not_measured);
+		return lacking_of(v, w, AI_LEVEL_MEASURED_PLATFORM, said, err, w->why_not_measured);
 	return ai_policy_judge_boot(v->options->policy, &v->main, said, err) < 0 ? err->code : CHECK_PASSED;
 }

@@ -74,7 +74,7 @@ class Report:
 
     def __str__(self) -> str:
         lines = [f"{'verified' if self.verified else 'not verified'}: level reached: {self.level}, required: {self.required}"]
-        lines += [f"  {c.status:<8} {c.name:<16} {c.compared}" for c in self.failed + [c for c in self.checks if c.status != "failed"]]
+        lines += [f"  {c.status:<8} {c.name:<19} {c.compared}" for c in self.failed + [c for c in self.checks if c.status != "failed"]]
         if self.why_not_next:
             lines.append(f"not more because: {self.why_not_next}")
         return "\n".join(lines)
