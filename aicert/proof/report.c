@@ -6,6 +6,7 @@
 #include "base/path.h"
 #include "base/when.h"
 #include "proof/check.h"
+#include "proof/policy.h"
 
 /* Foreign text cut by the size of an error may end within a character, which JSON does not take. */
 json_t *
@@ -36,7 +37,16 @@ why_not_next(const struct ai_verify *v, const struct ai_verdict *d, ai_level lev
 	return ai_strdup("");
 }
 
-/* What to type next; "" when there is nothing to say. */
+/* Do its certificates end at a CA that this verifier has never heard of? Not so when a known one is revoked or its time is over. */
+static bool
+is_unknown_root(const struct ai_verify *v, const struct ai_evidence *e)
+{
+	/* What is not self-signed was taken for an anchor's very bytes, so it is known. */
+	return e->chain.n > 0 && !e->chain.software && e->chain.self_signed && v->roots
+		&& !ai_roots_find(v->roots, &e->chain.root_spki, &e->chain.root_spki, AI_ROLE_AK_CLOUD | AI_ROLE_AK_CA);
+}
+
+/* What to type next; "" when there is nothing to say. A key whose certificate is spoilt is not one to take by hand. */
 static char *
 hint_of(const struct ai_verify *v, const struct ai_verdict *d, ai_level level)
 {
@@ -48,8 +58,17 @@ hint_of(const struct ai_verify *v, const struct ai_verdict *d, ai_level level)
 		return ai_format("if a software TPM's word is enough: aicert verify --require software '%s'", v->file);
 	if (level == AI_LEVEL_GENUINE_TPM)
 		return ai_strdup(v->options->policy ? "" : "write what may boot into a policy ('aicert policy init' begins one), then aicert verify --policy FILE");
-	if (ai_weakest(v) != &v->main)
-		return ai_strdup("if you know whose keys attested the reused results: aicert trust add FINGERPRINT");
+	const struct ai_evidence *w = ai_weakest(v);
+	if (v->options->policy && ai_policy_key(v->options->policy, w->key) < 0)
+		return ai_strdup("");
+	if (v->options->require > AI_LEVEL_SOFTWARE && is_unknown_root(v, w))
+		return ai_strdup("if you believe the CA that they end at: aicert trust add --root FILE --role ak-ca --authority NAME");
+	if (w->chain.n > 0 && !w->chain.software && !is_unknown_root(v, w))
+		return ai_strdup("");
+	if (w != &v->main && v->options->require > AI_LEVEL_SOFTWARE)
+		return ai_strdup("the builder reused results that a run before it attested, by no key of such a TPM: run those afresh, without the cache");
+	if (w != &v->main)
+		return ai_format("if you know whose key attested the reused results: aicert trust add %s", w->key);
 	return ai_format("if you know whose key it is: aicert trust add %s, then aicert verify --require software '%s'", v->main.key, v->file);
 }
 
