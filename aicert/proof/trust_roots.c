@@ -104,6 +104,10 @@ check_new(const json_t *whole, const struct ai_roots *r, struct ai_err *err)
 	for (i = 0; i + 1 < ai_roots_n(r); i++)
 		if (strcmp(ai_roots_at(r, i)->name, name) == 0)
 			return ai_fail(err, AI_EUSAGE, "root name '%s' is taken", name);
+	/* A policy that keeps the roots of an authority by its word would keep this one too. */
+	for (i = 0; i + 1 < ai_roots_n(r); i++)
+		if (strcmp(ai_roots_at(r, i)->authority, name) == 0)
+			return ai_fail(err, AI_EUSAGE, "root name '%s' is taken: it is an authority's", name);
 	json_array_foreach(ai_json_arr(whole, "keys"), i, k)
 		if (strcmp(ai_json_str(k, "name"), name) == 0)
 			return ai_fail(err, AI_EUSAGE, "root name '%s' is taken by a key", name);

@@ -107,7 +107,8 @@ def test_a_root_is_added_with_its_role(aicert, certs):
     (["--root", "ak.pem", "--role", "ak-ca"], "not a CA certificate"), (["--root", "team.key", "--role", "ak-ca"], "not an X.509 certificate"),
     (["--root", "absent.pem", "--role", "ak-ca"], "absent.pem"), (["--root", "both.pem", "--role", "ak-ca"], "more follows"),
     (["--root", "team.pem", "--role", "ak-ca", "--name", "a\nb"], "without control characters"), (["--root", "team.pem", "--role", "ak-ca", "--name", ""], "empty text"),
-    (["--root", "team.pem", "--role", "ak-ca", "--name", "AMDTPM ECC"], "is taken"), (["--role", "ek", KEY], "no such use"),
+    (["--root", "team.pem", "--role", "ak-ca", "--name", "AMDTPM ECC"], "is taken"),
+    (["--root", "team.pem", "--role", "ak-ca", "--name", "azure"], "an authority's"), (["--role", "ek", KEY], "no such use"),
     (["not a fingerprint"], "expected a key's fingerprint"), ([KEY.upper()], "expected a key's fingerprint"),
 ])
 def test_what_is_no_root_or_key_is_refused(aicert, certs, args, words):
