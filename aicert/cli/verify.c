@@ -117,10 +117,12 @@ print_named(const char *title, const json_t *list, size_t width)
 		printf("%-9s", i ? "" : title);
 		put_column(ai_json_str(v, "name"), width);
 		ai_put_safe(ai_json_str(v, "hash"));
-		const char *from = ai_json_str(v, "download_url");
-		if (from)
+		const char *from = ai_json_str(v, "download_url"), *type = ai_json_str(v, "type");
+		/* No content's hash: nobody must compare it with one. */
+		bool withheld = type && strcmp(type, "withheld") == 0;
+		if (withheld || from)
 			printf("  ");
-		ai_put_safe(from);
+		ai_put_safe(withheld ? "(withheld: the id of its description, not the hash of its content)" : from);
 		putchar('\n');
 	}
 }

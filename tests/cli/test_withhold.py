@@ -135,7 +135,10 @@ def test_withheld_and_what_shows_all_the_same(built):
     assert {"type": "withheld", "name": "words", "download_url": ""}.items() <= [i for i in p["inputs"] if i["name"] == "words"][0].items()
     assert sum(n["kind"] == "withheld" for n in p["nodes"].values()) == 2
     assert "--allow-withheld" in built("verify", "out.json", "--require", "software", code=1).stdout
-    built("verify", "out.json", "--require", "software", "--allow-withheld")
+    seen = built("verify", "out.json", "--require", "software", "--allow-withheld").stdout
+    # What stands in the place of a content's hash is said to be none.
+    shown = [i["hash"] for i in p["inputs"] if i["name"] == "words"][0]
+    assert [f"{shown}  (withheld" in line for line in seen.splitlines() if shown in line] == [True]
     for allowed, code in (("[source]", 1), ("[source, used]", 0), ("['source:words', used]", 0), ("['source:book', used]", 1)):
         (built.cwd / "policy.yaml").write_text(f"aicert-policy: 1\nrequire: software\nwithhold: {allowed}\n")
         built("verify", "out.json", "--policy", "policy.yaml", code=code)
