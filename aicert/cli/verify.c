@@ -61,6 +61,13 @@ print_check(const json_t *check, size_t width)
 	putchar('\n');
 }
 
+/* Told in full whatever the reader asked for: what failed, and a plan that nobody made again though it could have been. */
+static bool
+is_notable(const json_t *check)
+{
+	return has_status(check, "failed") || (has_status(check, "skipped") && strcmp(ai_json_str(check, "name"), "planned again") == 0);
+}
+
 /* The names alone of the checks of a status, on as few lines as they need; what a policy could have asked for and did not is only counted. */
 static void
 print_names(const json_t *checks, const char *status, const char *word, const char *colour)
@@ -73,7 +80,7 @@ print_names(const json_t *checks, const char *status, const char *word, const ch
 		bool of_policy = strncmp(ai_json_str(c, "name"), "policy ", 7) == 0;
 		if (has_status(c, status) && of_policy && has_status(c, "skipped"))
 			unasked++;
-		else if (has_status(c, status))
+		else if (has_status(c, status) && !is_notable(c))
 			ai_buf_printf(&names, "%s%s", names.len ? ", " : "", ai_json_str(c, "name"));
 	}
 	if (unasked)
@@ -93,14 +100,14 @@ print_checks(const json_t *checks, bool all)
 	json_t *c;
 	printf("checks   %s\n", all ? "(what was compared with what)" : "(-v: what each compared with what)");
 	json_array_foreach(checks, i, c)
-		if (all || has_status(c, "failed"))
+		if (all || is_notable(c))
 			width = ai_columns(ai_json_str(c, "name")) > width ? ai_columns(ai_json_str(c, "name")) : width;
 	json_array_foreach(checks, i, c)
-		if (has_status(c, "failed"))
+		if (is_notable(c))
 			print_check(c, width);
 	if (all) {
 		json_array_foreach(checks, i, c)
-			if (!has_status(c, "failed"))
+			if (!is_notable(c))
 				print_check(c, width);
 		return;
 	}
@@ -147,6 +154,20 @@ print_prose(const char *title, const char *text)
 	putchar('\n');
 }
 
+/* What the steps ran in: an image among the inputs must not let it seem that all ran in it. */
+static void
+print_environments(const json_t *steps)
+{
+	long long all = json_integer_value(json_object_get(steps, "all")), images = json_integer_value(json_object_get(steps, "in_images")),
+		hosts = json_integer_value(json_object_get(steps, "in_host"));
+	if (!steps)
+		return;
+	printf("steps    %lld: %lld ran in an image, %lld in the host environment", all, images, hosts);
+	if (all > images + hosts)
+		printf(", %lld in what is withheld", all - images - hosts);
+	putchar('\n');
+}
+
 /* The verdict first, then what stands between the proof and a higher level. */
 static void
 print_report(const json_t *r, bool all)
@@ -159,6 +180,7 @@ print_report(const json_t *r, bool all)
 	print_line("run", ai_json_str(r, "name"));
 	print_line("root", ai_json_str(r, "root"));
 	print_named("inputs", inputs, width);
+	print_environments(ai_json_obj(r, "steps"));
 	print_named("outputs", outputs, width);
 	print_line("key", ai_json_str(r, "key"));
 	print_line("platform", ai_json_str(r, "anchor"));

@@ -63,6 +63,7 @@ struct ai_verify {
 	struct ai_evidence *lent; size_t n_lent;         /* after "cosigned": each attestation that only those reuse results of */
 	struct ai_chain_memo *memo;              /* certificates that were looked at: attestations share issuers */
 	const struct ai_roots *roots;            /* the verifier's, as the policy narrows and widens them */
+	size_t n_in_images, n_in_host;           /* steps by their environment; after "provenance" */
 	json_t *summary;                         /* derived; after "summary" */
 };
 
@@ -126,6 +127,8 @@ int ai_evidence_time(const struct ai_verify *v, const json_t *attestation, struc
 int ai_evidence_holds(struct ai_evidence *e, const struct ai_roots *roots, size_t *n_opaque, struct ai_err *err) AI_CHECKED;
 /* judge.c: what this verifier makes of evidence that holds: accepted, anchor, measured, and why not. Fails only when memory or the policy does. */
 int ai_evidence_judge(const struct ai_verify *v, const json_t *attestation, struct ai_evidence *e, struct ai_err *err) AI_CHECKED;
+/* policy_checks.c: does the policy deny its key, by fingerprint or by the SHA-256 of its SubjectPublicKeyInfo? 1, 0 or negative. */
+int ai_evidence_denied(const struct ai_policy *p, const struct ai_evidence *e, struct ai_err *err) AI_CHECKED;
 /* judge.c: the level that one attestation reaches by itself; and of the proof's own and those of reused results, the one that reaches least. */
 ai_level ai_evidence_level(const struct ai_evidence *e);
 const struct ai_evidence *ai_weakest(const struct ai_verify *v);

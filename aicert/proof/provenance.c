@@ -101,16 +101,16 @@ withheld_environments(const struct ai_verify *v)
 
 /* How many steps ran in what: a run with an image may have steps beside it in the host. */
 static void
-say_environments(const struct ai_verify *v, struct ai_buf *said)
+count_environments(struct ai_verify *v, struct ai_buf *said)
 {
-	size_t i, images = 0, hosts = 0;
+	size_t i;
 	json_t *planned;
 	json_array_foreach(json_object_get(v->plan, "steps"), i, planned) {
 		const json_t *env = environment_of(v, json_object_get(planned, "recipe"));
-		images += json_object_get(env, "image") != NULL;
-		hosts += json_object_get(env, "host") != NULL;
+		v->n_in_images += json_object_get(env, "image") != NULL;
+		v->n_in_host += json_object_get(env, "host") != NULL;
 	}
-	ai_buf_printf(said, "; %zu ran in an image, %zu in the host environment", images, hosts);
+	ai_buf_printf(said, "; %zu ran in an image, %zu in the host environment", v->n_in_images, v->n_in_host);
 }
 
 /* An image is its manifest with its content: under that key in a set. */
@@ -244,7 +244,7 @@ ai_check_plan(struct ai_verify *v, struct ai_buf *said, struct ai_err *err)
 	ai_buf_printf(said, "the plan's %zu recipes, with results put in place of names, with the steps of the run's %zu results; the images that they ran in with the "
 		"plan's sources; their outputs with what is declared; and the run's %zu outputs with those results", n, n,
 		json_array_size(json_object_get(v->run, "outputs")));
-	say_environments(v, said);
+	count_environments(v, said);
 	if (hidden || v->sources_withheld)
 		ai_buf_printf(said, "; but not what %zu steps ran in, whose environment is withheld, nor any image of a withheld source", hidden);
 	return CHECK_PASSED;

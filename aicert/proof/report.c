@@ -121,7 +121,9 @@ add_attester(const struct ai_verify *v, json_t *report, struct ai_err *err)
 		"timestamp_authority", e->stamped_by ? e->stamped_by : "", "anchor", e->anchor ? e->anchor->name : "",
 		"authority", e->anchor ? e->anchor->authority : "", "clock", "milliseconds", (json_int_t)(e->q.clock & INT64_MAX),
 		"resets", (json_int_t)e->q.reset_count, "restarts", (json_int_t)e->q.restart_count, "safe", e->q.safe);
-	if (!made || json_object_update(report, made) < 0 || json_object_set_new(report, "cosigned", json_integer((json_int_t)v->n_cosigned)) < 0)
+	if (!made || json_object_update(report, made) < 0 || json_object_set_new(report, "cosigned", json_integer((json_int_t)v->n_cosigned)) < 0
+		|| json_object_set_new(report, "steps", json_pack("{s:I, s:I, s:I}", "in_images", (json_int_t)v->n_in_images, "in_host", (json_int_t)v->n_in_host,
+			"all", (json_int_t)json_array_size(json_object_get(v->plan, "steps")))) < 0)
 		return ai_nomem(err);
 	return 0;
 }

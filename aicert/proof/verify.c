@@ -185,7 +185,10 @@ judge(struct ai_verify *v, struct ai_verdict *d, json_t **report, struct ai_err 
 	if (ai_verify_report(v, d, level, &made, err) < 0)
 		return err->code;
 	if (d->first.code) {
-		(void)ai_fail(err, AI_ENO, "%s: not verified: %s", v->file, d->first.text);
+		if (level > AI_LEVEL_NONE && level < o->require)
+			(void)ai_fail(err, AI_ENO, "%s: not verified: reaches '%s', expected '%s': %s", v->file, ai_level_word(level), ai_level_word(o->require), d->first.text);
+		else
+			(void)ai_fail(err, AI_ENO, "%s: not verified: %s", v->file, d->first.text);
 		if (ai_json_str(made, "hint")[0])
 			(void)ai_hint(err, "%s", ai_json_str(made, "hint"));
 	}

@@ -59,7 +59,7 @@ struct ai_verify_options {
  *    "checks": [{"name", "status": "passed"|"failed"|"skipped", "compared": text}],
  *    "inputs": […], "outputs": [{"name","hash","type"}], "output_model_hash", "platform_hash", "key", "executed": n, "reused": n,
  *    "started", "finished"}, and where the level is not "none":
- *   {"judged_at", "judged_by": "now"|"as-of"|"timestamp", "timestamp_authority", "anchor", "authority", "cosigned": n,
+ *   {"judged_at", "judged_by": "now"|"as-of"|"timestamp", "timestamp_authority", "anchor", "authority", "cosigned": n, "steps": {"in_images", "in_host", "all"},
  *    "clock": {"milliseconds", "resets", "restarts", "safe"}}
  * Returns 0 when verified, AI_ENO when not (the report is there and says why; err holds the first failed check),
  * AI_EINPUT when the bytes are no proof (no report).
