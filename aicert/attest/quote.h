@@ -38,6 +38,11 @@ struct ai_ak {
 int ai_ak_parse(const uint8_t *p, size_t n, struct ai_ak *out, struct ai_err *err) AI_CHECKED;
 /* As ai_ak_parse, but takes a key that signs or is named with SHA-1: for people who look at old quotes, never for a proof. */
 int ai_ak_parse_sha1(const uint8_t *p, size_t n, struct ai_ak *out, struct ai_err *err) AI_CHECKED;
+/*
+ * The SHA-256 of its SubjectPublicKeyInfo: the key itself, whatever is said about it. Whoever holds a key can write another public area around it
+ * (a quote signs none), and so give it another fingerprint; not another of these.
+ */
+int ai_ak_spki(const struct ai_ak *ak, struct ai_digest *out, struct ai_err *err) AI_CHECKED;
 void ai_ak_done(struct ai_ak *ak);
 
 /*

@@ -213,6 +213,18 @@ ai_ak_parse_sha1(const uint8_t *p, size_t n, struct ai_ak *out, struct ai_err *e
 	return parse(p, n, true, out, err);
 }
 
+int
+ai_ak_spki(const struct ai_ak *ak, struct ai_digest *out, struct ai_err *err)
+{
+	unsigned char *der = NULL;
+	int n = i2d_PUBKEY(ak->pkey, &der);
+	if (n <= 0)
+		return ai_nomem(err);
+	ai_sha256(der, (size_t)n, out);
+	OPENSSL_free(der);
+	return 0;
+}
+
 void
 ai_ak_done(struct ai_ak *ak)
 {

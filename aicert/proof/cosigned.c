@@ -6,6 +6,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/buf.h"
 #include "proof/check.h"
@@ -160,7 +161,37 @@ struct tally {
 	ai_level least;     /* an attestation that reaches less counts for nothing */
 	bool boots;         /* the policy speaks of what may boot: so must it be for whoever counts */
 	json_t *parties;    /* {result: {party: true}} for every result of the run */
+	json_t *keys;       /* {SHA-256 of a key's SPKI: party} */
 };
+
+static int
+key_of(const struct ai_evidence *e, char out[AI_HEX], struct ai_err *err)
+{
+	struct ai_digest spki;
+	if (ai_ak_spki(&e->ak, &spki, err) < 0)
+		return err->code;
+	ai_hex(&spki, out);
+	return 0;
+}
+
+/*
+ * One key is one party, though two authorities certify it, or it goes without its certificates once, or under another fingerprint: the
+ * first of its attestations that has an anchor says which.
+ */
+static int
+name_party(const struct tally *t, const struct ai_evidence *e, struct ai_err *err)
+{
+	char key[AI_HEX];
+	AI_FREE char *party = party_of(e);
+	if (!party)
+		return ai_nomem(err);
+	if (key_of(e, key, err) < 0)
+		return err->code;
+	const char *known = ai_json_str(t->keys, key);
+	if (known && (!e->anchor || strncmp(known, "key ", 4) != 0))
+		return 0;
+	return json_object_set_new(t->keys, key, json_string(party)) < 0 ? ai_nomem(err) : 0;
+}
 
 /* Is this the word of somebody whom the verifier would believe, were it the proof's own? 1, 0 or negative. */
 static int
@@ -184,12 +215,13 @@ count_one(const struct tally *t, const struct ai_evidence *e, struct ai_err *err
 {
 	size_t i;
 	json_t *id;
+	char key[AI_HEX];
 	int r = counts(t, e, err);
 	if (r <= 0)
 		return r;
-	AI_FREE char *party = party_of(e);
-	if (!party)
-		return ai_nomem(err);
+	if (key_of(e, key, err) < 0)
+		return err->code;
+	const char *party = ai_json_str(t->keys, key);
 	json_array_foreach(json_object_get(e->claims, "executed"), i, id) {
 		json_t *set = json_object_get(t->parties, json_string_value(id));
 		if (set && json_object_set_new(set, party, json_true()) < 0)
@@ -198,13 +230,24 @@ count_one(const struct tally *t, const struct ai_evidence *e, struct ai_err *err
 	return 0;
 }
 
+typedef int tally_fn(const struct tally *t, const struct ai_evidence *e, struct ai_err *err);
+
 static int
-count_list(const struct tally *t, const struct ai_evidence *list, size_t n, struct ai_err *err)
+each_of(const struct tally *t, const struct ai_evidence *list, size_t n, tally_fn *one, struct ai_err *err)
 {
 	for (size_t i = 0; i < n; i++)
-		if (count_one(t, &list[i], err) < 0)
+		if (one(t, &list[i], err) < 0)
 			return err->code;
 	return 0;
+}
+
+static int
+each(const struct tally *t, tally_fn *one, struct ai_err *err)
+{
+	const struct ai_verify *v = t->v;
+	if (one(t, &v->main, err) < 0 || each_of(t, v->reused, v->n_reused, one, err) < 0 || each_of(t, v->cosigned, v->n_cosigned, one, err) < 0)
+		return err->code;
+	return each_of(t, v->lent, v->n_lent, one, err);
 }
 
 static int
@@ -216,9 +259,7 @@ count_all(const struct tally *t, struct ai_err *err)
 	json_array_foreach(json_object_get(v->run, "results"), i, item)
 		if (json_object_set_new(t->parties, ai_json_str(item, "id"), json_object()) < 0)
 			return ai_nomem(err);
-	if (count_one(t, &v->main, err) < 0 || count_list(t, v->reused, v->n_reused, err) < 0 || count_list(t, v->cosigned, v->n_cosigned, err) < 0)
-		return err->code;
-	return count_list(t, v->lent, v->n_lent, err);
+	return each(t, name_party, err) < 0 || each(t, count_one, err) < 0 ? err->code : 0;
 }
 
 static int
@@ -241,16 +282,17 @@ ai_check_threshold(struct ai_verify *v, struct ai_buf *said, struct ai_err *err)
 	/* Anybody can make a key that nobody believes: below 'software' there is nothing to count. */
 	const ai_level least = v->options->require > AI_LEVEL_SOFTWARE ? v->options->require : AI_LEVEL_SOFTWARE;
 	AI_JSON *parties = json_object();
+	AI_JSON *keys = json_object();
 	size_t i;
 	json_t *item;
 	if (k <= 1) {
 		ai_buf_puts(said, "no policy asks for more than one party");
 		return CHECK_SKIPPED;
 	}
-	if (!parties)
+	if (!parties || !keys)
 		return ai_nomem(err);
 	const json_t *asked = v->options->policy->j;
-	const struct tally t = { v, least, json_object_get(asked, "pcrs") || json_object_get(asked, "boot"), parties };
+	const struct tally t = { v, least, json_object_get(asked, "pcrs") || json_object_get(asked, "boot"), parties, keys };
 	if (count_all(&t, err) < 0)
 		return err->code;
 	json_array_foreach(json_object_get(v->run, "results"), i, item) {

@@ -51,7 +51,7 @@ TEST(the_events_in_the_order_that_the_policy_wants)
 TEST(the_log_cut_off_before_the_end)
 {
 	START;
-	s.other.n--;
+	ai_buf_done(&s.other.events[--s.other.n].data);
 	unmeasured(told_another(), "PCR 5: the boot log replays to");
 }
 
