@@ -84,11 +84,14 @@ int
 ai_evidence_judge(const struct ai_verify *v, const json_t *attestation, struct ai_evidence *e, struct ai_err *err)
 {
 	AI_BUF_AUTO said = AI_BUF(AI_MAX_TEXT);
-	e->accepted = key_accepted(v->options, e->key);
+	int denied = v->options->policy ? ai_evidence_denied(v->options->policy, e, err) : 0;
+	if (denied < 0)
+		return denied;
+	e->accepted = !denied && key_accepted(v->options, e->key);
 	if (ai_evidence_time(v, attestation, e, &said, err) < 0 || judge_chain(v, e, err) < 0)
 		return err->code;
 	/* A key that the policy denies speaks for nobody, whoever vouches for its TPM. */
-	if (v->options->policy && ai_policy_key(v->options->policy, e->key) < 0) {
+	if (denied) {
 		e->anchor = NULL;
 		free(e->why_no_tpm);
 		e->why_no_tpm = ai_format("the policy denies the attestation key %s", e->key);

@@ -34,7 +34,10 @@ bool ai_policy_require(const struct ai_policy *p, ai_level *out);
 /* The verifier's roots (base) with what the policy adds, narrows and revokes. New. */
 int ai_policy_roots(const struct ai_policy *p, const struct ai_roots *base, struct ai_roots **out, struct ai_err *err) AI_CHECKED;
 
-/* An AK's fingerprint (hex): 1 accepted, -1 denied, 0 not spoken of. */
+/*
+ * An AK's fingerprint, or the SHA-256 of its SubjectPublicKeyInfo (hex): 1 accepted, -1 denied, 0 not spoken of. Acceptance goes by the fingerprint alone.
+ * A denial does not hold by it alone: who has a certificate for his key can give it another fingerprint, and not another SPKI.
+ */
 int ai_policy_key(const struct ai_policy *p, const char *fingerprint);
 /* Is an authority one that the policy names as operating vTPM and hypervisor? A proof by any other is never measured-platform. */
 bool ai_policy_authority(const struct ai_policy *p, const char *authority);

@@ -250,12 +250,29 @@ ai_check_policy_environments(struct ai_verify *v, struct ai_buf *said, struct ai
 
 /* --- who is denied, and what was booted ----------------------------------------------- */
 
+int
+ai_evidence_denied(const struct ai_policy *p, const struct ai_evidence *e, struct ai_err *err)
+{
+	struct ai_digest spki;
+	char hex[AI_HEX];
+	bool asked_for = json_object_get(json_object_get(p->j, "keys"), "deny") || json_object_get(json_object_get(p->j, "deny"), "keys");
+	if (!asked_for)
+		return 0;
+	if (ai_ak_spki(&e->ak, &spki, err) < 0)
+		return err->code;
+	ai_hex(&spki, hex);
+	return ai_policy_key(p, e->key) < 0 || ai_policy_key(p, hex) < 0;
+}
+
 static int
 check_denied(const struct ai_policy *p, const struct ai_evidence *e, struct ai_err *err)
 {
 	const json_t *programs = json_object_get(json_object_get(p->j, "deny"), "programs");
 	const char *program = ai_json_str(json_object_get(e->claims, "program"), "sha256");
-	if (ai_policy_key(p, e->key) < 0)
+	int denied = ai_evidence_denied(p, e, err);
+	if (denied < 0)
+		return denied;
+	if (denied)
 		return ai_fail(err, AI_ENO, "the policy denies the attestation key %s", e->key);
 	if (programs && !program)
 		return ai_fail(err, AI_ENO, "the claims name no program");
