@@ -4,7 +4,9 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/fs.h"
@@ -85,6 +87,23 @@ ai_trust_write(const char *data, const json_t *whole, struct ai_err *err)
 }
 
 int
+ai_trust_lock(const char *data, struct ai_err *err)
+{
+	AI_FREE char *file = ai_join(data, "trust.lock");
+	if (!file)
+		return ai_nomem(err);
+	if (ai_mkdirs(data, 0700, err) < 0)
+		return err->code;
+	int fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd >= 0 && flock(fd, LOCK_EX) == 0)
+		return fd;
+	(void)ai_fail_errno(err, AI_EENV, "%s: cannot lock", file);
+	if (fd >= 0)
+		close(fd);
+	return err->code;
+}
+
+int
 ai_trust_now(char out[21], struct ai_err *err)
 {
 	char text[AI_WHEN_TEXT];
@@ -131,7 +150,10 @@ ai_trust_add(const char *data, const char *fingerprint, const char *name, struct
 	char added[21];
 	if (!ai_unhex(fingerprint, &d))
 		return ai_fail(err, AI_EUSAGE, "key '%.100s': expected a fingerprint of 64 lower-case hex digits", fingerprint);
-	if (ai_trust_text("key name", name, err) < 0 || ai_trust_file(data, &whole, err) < 0 || ai_trust_now(added, err) < 0)
+	if (ai_trust_text("key name", name, err) < 0)
+		return err->code;
+	AI_FD lock = ai_trust_lock(data, err);
+	if (lock < 0 || ai_trust_file(data, &whole, err) < 0 || ai_trust_now(added, err) < 0)
 		return err->code;
 	json_t *keys = ai_json_arr(whole, "keys");
 	size_t i;

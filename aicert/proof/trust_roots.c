@@ -139,7 +139,10 @@ ai_trust_add_root(const char *data, const void *certificate, size_t n, const cha
 	const char *word = authority ? authority : "";
 	if (name && ai_trust_text("root name", name, err) < 0)
 		return err->code;
-	if ((*word && ai_trust_text("authority", word, err) < 0) || ai_trust_file(data, &whole, err) < 0 || roots_of(whole, true, &r, err) < 0)
+	if (*word && ai_trust_text("authority", word, err) < 0)
+		return err->code;
+	AI_FD lock = ai_trust_lock(data, err);
+	if (lock < 0 || ai_trust_file(data, &whole, err) < 0 || roots_of(whole, true, &r, err) < 0)
 		return err->code;
 	int result = ai_roots_add(r, certificate, n, name, role, word, err);
 	if (result == 0)
@@ -243,7 +246,8 @@ ai_trust_remove(const char *data, const char *word, struct ai_err *err)
 	AI_JSON *whole = NULL;
 	struct ai_roots *r = NULL;
 	struct pointed p = { 0 };
-	if (ai_trust_file(data, &whole, err) < 0 || point_added(ai_json_arr(whole, "roots"), word, &p, err) < 0 || ai_roots_new(true, &r, err) < 0)
+	AI_FD lock = ai_trust_lock(data, err);
+	if (lock < 0 || ai_trust_file(data, &whole, err) < 0 || point_added(ai_json_arr(whole, "roots"), word, &p, err) < 0 || ai_roots_new(true, &r, err) < 0)
 		return err->code;
 	point_entries(ai_json_arr(whole, "keys"), "fingerprint", word, &p);
 	point_builtin(whole, r, word, &p);
@@ -259,7 +263,8 @@ ai_trust_restore(const char *data, const char *word, struct ai_err *err)
 {
 	AI_JSON *whole = NULL;
 	struct pointed p = { 0 };
-	if (ai_trust_file(data, &whole, err) < 0)
+	AI_FD lock = ai_trust_lock(data, err);
+	if (lock < 0 || ai_trust_file(data, &whole, err) < 0)
 		return err->code;
 	point_entries(ai_json_arr(whole, "removed"), "spki", word, &p);
 	if (p.n != 1)
@@ -285,7 +290,10 @@ ai_trust_revoke(const char *data, const struct ai_digest *spki_or_der, const cha
 {
 	AI_JSON *whole = NULL;
 	char id[AI_HEX], added[21];
-	if ((why && *why && ai_trust_text("reason", why, err) < 0) || ai_trust_file(data, &whole, err) < 0 || ai_trust_now(added, err) < 0)
+	if (why && *why && ai_trust_text("reason", why, err) < 0)
+		return err->code;
+	AI_FD lock = ai_trust_lock(data, err);
+	if (lock < 0 || ai_trust_file(data, &whole, err) < 0 || ai_trust_now(added, err) < 0)
 		return err->code;
 	json_t *revoked = ai_json_arr(whole, "revoked");
 	ai_hex(spki_or_der, id);
@@ -301,7 +309,8 @@ ai_trust_unrevoke(const char *data, const struct ai_digest *spki_or_der, struct 
 {
 	AI_JSON *whole = NULL;
 	char id[AI_HEX];
-	if (ai_trust_file(data, &whole, err) < 0)
+	AI_FD lock = ai_trust_lock(data, err);
+	if (lock < 0 || ai_trust_file(data, &whole, err) < 0)
 		return err->code;
 	json_t *revoked = ai_json_arr(whole, "revoked");
 	size_t i = revoked_at(revoked, spki_or_der);

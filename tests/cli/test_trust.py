@@ -2,6 +2,7 @@
 SPDX-License-Identifier: Apache-2.0
 """
 import base64
+import concurrent.futures
 import json
 import subprocess
 
@@ -231,3 +232,10 @@ def test_help_names_every_use(aicert):
         assert word in text
     assert "no such use" in aicert("trust", "believe", code=2).stderr
     assert "no such use" in aicert("trust", "remove", code=2).stderr
+
+
+def test_changes_at_the_same_time_are_all_kept(aicert):
+    """A revocation that another change overwrote would be believed to stand."""
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        list(pool.map(lambda i: aicert("trust", "revoke", f"{i}" * 64), range(10)))
+    assert sorted(r["id"][0] for r in json.loads(aicert("trust", "list", "--json").stdout)["revoked"]) == list("0123456789")
