@@ -132,7 +132,7 @@ evidence_pcrs(const struct ai_evidence *e, struct ai_err *err)
 	const struct ai_quote *q = &e->q;
 	if (q->bank != ALG_SHA256 || q->pcr_mask != ALL_PCRS)
 		return ai_fail(err, AI_ENO, "quote: selection: got bank %04x, PCRs %06x, expected bank 000b (SHA-256), PCRs 00ffff", q->bank, (unsigned)q->pcr_mask);
-	return ai_quote_pcrs(q, e->pcrs, ALL_PCRS, err);
+	return ai_quote_values(q, e->ak.hash, e->pcrs, sizeof e->pcrs, err);
 }
 
 static int
