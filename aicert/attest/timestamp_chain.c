@@ -210,7 +210,7 @@ led_nowhere(const struct search *s)
 	AI_FREE char *name = ai_tsa_name(last);
 	bool own = X509_NAME_cmp(X509_get_issuer_name(last), X509_get_subject_name(last)) == 0;
 	return ai_format("its certificates end at '%s'%s, which this verifier does not believe for time stamps", name ? name : "",
-		own ? "" : ", whose issuer is not among them");
+		own ? "" : ", whose issuer is not among them (a stamp must carry its certificates up to the root)");
 }
 
 int
