@@ -94,6 +94,9 @@ add_failed(struct ai_verdict *d, const char *name, const struct ai_err *why, str
 {
 	if (!d->first.code) {
 		d->first = *why;
+		/* The verdict hangs on this: a failure without a reason is one. */
+		if (!d->first.code)
+			(void)ai_fail(&d->first, AI_ENO, "failed without saying why");
 		(void)ai_in(&d->first, "%s", name);
 	}
 	return add_check(d, name, "failed", why->text, err);
