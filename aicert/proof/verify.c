@@ -60,7 +60,7 @@ static const struct { const char *name; ai_check_fn *run; unsigned flags; } chec
 	{ "summary", ai_check_summary, 0 },
 	{ "timestamp", ai_check_timestamp, 0 },
 	{ "nonce", ai_check_nonce, ASKED },
-	{ "judged", ai_check_judged, 0 },
+	{ "judged", ai_check_judged, ENDS },
 	{ "accepted key", ai_check_key, ASKED },
 	{ "genuine tpm", ai_check_tpm, ASKED },
 	{ "measured platform", ai_check_platform, ASKED },
