@@ -252,7 +252,7 @@ static inline json_t *evidence_of(const json_t *proof) { return json_object_get(
 
 /* Puts bytes in place of n others. */
 static inline void
-splice(struct ai_buf *b, size_t at, size_t n, const void *with, size_t len)
+put_over(struct ai_buf *b, size_t at, size_t n, const void *with, size_t len)
 {
 	AI_BUF_AUTO out = AI_BUF(AI_MAX_BOOT_LOG);
 	assert_true(at + n <= b->len);
@@ -269,7 +269,7 @@ quote_again(json_t *proof, size_t at, size_t n, const void *with, size_t len)
 {
 	struct ai_buf attest, sig = AI_BUF(AI_MAX_QUOTE);
 	get_bytes(proof, "low_level_quote", &attest);
-	splice(&attest, at, n, with, len);
+	put_over(&attest, at, n, with, len);
 	fake_sign(&s.f.tpm, &attest, &sig);
 	put_bytes(proof, "low_level_quote", &attest);
 	put_bytes(proof, "signature", &sig);
@@ -296,7 +296,7 @@ public_again(json_t *proof, size_t at, size_t n, const void *with, size_t len)
 	struct ai_buf public;
 	struct ai_digest d;
 	get_bytes(evidence_of(proof), "ak_public", &public);
-	splice(&public, at, n, with, len);
+	put_over(&public, at, n, with, len);
 	ai_sha256(public.data, public.len, &d);
 	json_object_set_new(json_object_get(proof, "claims"), "ak", ai_json_hex(&d));
 	attest_again(proof);

@@ -83,7 +83,7 @@ log_edited(size_t at, size_t n, const void *with, size_t len)
 	s.f.tpm.boot = &s.seen;
 	s.told.log = AI_BUF(AI_MAX_BOOT_LOG);
 	ai_buf_put(&s.told.log, s.seen.log.data, s.seen.log.len);
-	splice(&s.told.log, at == SIZE_MAX ? s.told.log.len : at, n, with, len);
+	put_over(&s.told.log, at == SIZE_MAX ? s.told.log.len : at, n, with, len);
 	s.f.tpm.told = &s.told;
 	return made();
 }

@@ -186,6 +186,45 @@ TEST(a_certificate_with_trailing_bytes_is_the_same)
 	caught(made(), "certificates+reused", "certificate 0");
 }
 
+/* The leaf as it is, signed once more: with SHA-1. */
+TEST(a_certificate_signed_with_sha1)
+{
+	START;
+	AI_BUF_AUTO der = AI_BUF(AI_MAX_CERT);
+	struct ai_buf again = AI_BUF(AI_MAX_CERT);
+	fake_cert_der(&s.leaf, &der);
+	const unsigned char *p = (const unsigned char *)der.data;
+	unsigned char *out = NULL;
+	X509 *x = d2i_X509(NULL, &p, (long)der.len);
+	assert_true(X509_sign(x, s.mid_key, EVP_sha1()) > 0);
+	int n = i2d_X509(x, &out);
+	ai_buf_put(&again, out, (size_t)n);
+	OPENSSL_free(out);
+	X509_free(x);
+	s.f.tpm.certificates = forgery_certificates(&s.leaf);
+	json_array_set_new(s.f.tpm.certificates, 0, fake_base64(&again));
+	caught(made(), "certificates+reused", "its signature algorithm is too weak");
+}
+
+TEST(an_issuer_whose_key_can_be_broken)
+{
+	START;
+	EVP_PKEY *weak = EVP_RSA_gen(1024);
+	s.mid.key = s.leaf.signer = weak;
+	caught(made(), "certificates+reused", "its signature algorithm is too weak");
+	EVP_PKEY_free(weak);
+}
+
+TEST(a_chain_in_another_order)
+{
+	START;
+	s.f.tpm.certificates = forgery_certificates(&s.leaf);
+	json_t *root = json_incref(json_array_get(s.f.tpm.certificates, 2));
+	json_array_remove(s.f.tpm.certificates, 2);
+	json_array_insert_new(s.f.tpm.certificates, 1, root);
+	caught(made(), "certificates+reused", "certificate 0");
+}
+
 TEST(an_expired_certificate_still_speaks)
 {
 	START;
@@ -331,7 +370,8 @@ main(void)
 		H(my_key_passes_for_the_one_that_the_claims_name), H(a_software_key_passes_for_the_verifiers_by_its_name), H(a_trusted_public_key_beside_my_signature),
 		H(a_trusted_software_key_passes_for_a_tpm), H(my_ak_certificate_makes_me_a_ca), H(an_ak_may_issue_certificates),
 		H(an_issuer_may_do_without_the_right_to_sign_certificates), H(a_ca_below_pathlen_0_may_have_a_ca_below_it), H(the_root_may_be_left_out),
-		H(a_further_certificate_goes_unseen), H(a_certificate_with_trailing_bytes_is_the_same), H(an_expired_certificate_still_speaks),
+		H(a_further_certificate_goes_unseen), H(a_certificate_with_trailing_bytes_is_the_same), H(a_certificate_signed_with_sha1),
+		H(an_issuer_whose_key_can_be_broken), H(a_chain_in_another_order), H(an_expired_certificate_still_speaks),
 		H(an_expired_issuer_still_speaks), H(a_certificate_of_tomorrow_speaks_today), H(an_ek_may_pass_for_an_ak), H(a_certificate_for_anything_is_one_for_an_ak),
 		H(a_certificate_that_says_no_purpose_is_one_for_an_ak), H(an_issuer_for_something_else_may_issue_for_aks), H(a_tpm_makers_root_may_issue_for_aks),
 		H(a_time_stamping_root_may_issue_for_aks), H(a_revoked_issuer_still_speaks), H(a_revoked_root_still_speaks), H(a_revoked_ak_still_speaks),

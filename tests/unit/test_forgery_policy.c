@@ -1,4 +1,6 @@
 /* test_forgery_policy.c -- forgeries against what a verifier asks for: his policy, several parties, and the time.  SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
+
 #include "fake_tsa.h"
 #include "forgery.h"
 
@@ -33,6 +35,49 @@ TEST(an_input_from_elsewhere) { START; asked("inputs: { alpaca: { uri: 'https://
 TEST(a_model_of_mine) { START; asked("outputs: { model: " SOME " }", "policy outputs", "expected " SOME); }
 TEST(a_model_under_a_name_of_mine) { START; asked("outputs: { official: " SOME " }", "policy outputs", "the run has none of that name"); }
 TEST(a_root_of_another_run) { START; asked("root: " SOME, "policy root", "none of the 1 roots"); }
+
+/* --- what is disclosed --------------------------------------------------------------------- */
+
+/* What a disclosure of the repository's one file says otherwise; NULL: as it is. */
+struct disclosure { const char *root, *path, *blob, *name; };
+
+static char *
+disclosure_text(const struct disclosure *lie)
+{
+	json_t *tree = json_deep_copy(json_object_get(s.f.nodes, s.f.repo)), *entry = json_array_get(json_object_get(tree, "entries"), 0);
+	json_t *blob = lie->blob ? json_string(lie->blob) : json_incref(json_object_get(entry, "id"));
+	if (lie->name)
+		json_object_set_new(entry, "name", json_string(lie->name));
+	AI_JSON *d = json_pack("{s:i, s:s, s:{s:s}, s:s, s:{s:o}, s:[o]}", "disclosure", 1, "root", lie->root ? lie->root : s.f.root, "of", "input", "code",
+		"path", lie->path ? lie->path : "main.py", "reference", "blob", blob, "trees", tree);
+	return json_dumps(d, JSON_COMPACT);
+}
+
+/* Asked about beside the good proof. words NULL: it must be good. */
+static void
+disclosed(const struct disclosure *lie, const char *words)
+{
+	json_t *proof = made();
+	char *dir = NULL;
+	AI_FREE char *text = disclosure_text(lie);
+	ok(ai_mkdtemp("/tmp/test_forgery", &dir, &err));
+	AI_FREE char *path = ai_format("%s/disclosure.json", dir);
+	AI_FREE char *check = ai_format("disclosure %s", path);
+	ok(ai_write_file(AT_FDCWD, path, text, strlen(text), 0644, &err));
+	const struct ai_named_ref given = { .name = path };
+	s.o.disclosures = &given;
+	s.o.n_disclosures = 1;
+	unwanted(proof, words ? check : "", words ? words : "");
+	ai_discard_tree(dir);
+	free(dir);
+}
+
+/* Not a forgery. */
+TEST(the_good_disclosure) { START; disclosed(&(struct disclosure){ 0 }, NULL); }
+TEST(a_file_of_another_run_is_disclosed) { START; disclosed(&(struct disclosure){ .root = SOME }, "it was made for another proof"); }
+TEST(a_file_of_mine_is_disclosed_as_theirs) { START; disclosed(&(struct disclosure){ .blob = SOME }, "reference: got blob aaaa"); }
+TEST(a_file_that_is_not_there_is_disclosed) { START; disclosed(&(struct disclosure){ .path = "backdoor.py" }, "there is no 'backdoor.py' in its folder"); }
+TEST(a_folder_of_mine_is_disclosed_as_theirs) { START; disclosed(&(struct disclosure){ .path = "x.py", .name = "x.py" }, "its canonical bytes hash to"); }
 
 /* --- who is denied -------------------------------------------------------------------- */
 
@@ -358,7 +403,7 @@ TEST(a_stamp_from_the_future)
 {
 	START;
 	s.o.now = 1767225600; /* 2026-01-01, midnight; stamped at noon */
-	caught(stamped(), "timestamp+judged+accepted key+genuine tpm+measured platform", "is from the future");
+	caught(stamped(), "timestamp+judged", "is from the future");
 }
 
 TEST(a_stamp_of_another_signature)
@@ -366,7 +411,7 @@ TEST(a_stamp_of_another_signature)
 	START;
 	json_t *proof = stamped();
 	stamp(earlier_of(proof), proof);
-	caught(proof, "timestamp+judged+accepted key+genuine tpm+measured platform", "is the stamp of something else");
+	caught(proof, "timestamp+judged", "is the stamp of something else");
 }
 
 /* The signature alone binds nothing: for any signature a fitting key can be found. */
@@ -381,7 +426,7 @@ TEST(a_stamp_of_the_signature_alone)
 	ai_buf_done(&sig);
 	fake_token(&tsa, &d, &token);
 	put_bytes(evidence_of(proof), "timestamp", &token);
-	caught(proof, "timestamp+judged+accepted key+genuine tpm+measured platform", "is the stamp of something else");
+	caught(proof, "timestamp+judged", "is the stamp of something else");
 }
 
 /* What is reused was never stamped. */
@@ -398,7 +443,7 @@ TEST(a_stamp_that_is_none)
 	START;
 	json_t *proof = stamped();
 	json_object_set_new(evidence_of(proof), "timestamp", json_string("MAA="));
-	caught(proof, "timestamp+judged+accepted key+genuine tpm+measured platform", "timestamp");
+	caught(proof, "timestamp+judged", "is no signed CMS message");
 }
 
 TEST(a_stamp_that_the_policy_asks_for_is_left_out)
@@ -417,7 +462,8 @@ main(void)
 		H(the_good_one),
 		H(no_image_evades_a_rule_on_images), H(the_host_passes_for_an_image), H(a_rule_of_mine_under_an_official_name), H(a_rule_under_a_name_of_mine),
 		H(the_step_that_tests_is_left_out), H(an_input_of_mine_under_an_official_name), H(an_input_under_a_name_of_mine), H(an_input_more_than_is_allowed),
-		H(an_input_from_elsewhere), H(a_model_of_mine), H(a_model_under_a_name_of_mine), H(a_root_of_another_run), H(a_denied_program_lends_its_result),
+		H(an_input_from_elsewhere), H(a_model_of_mine), H(a_model_under_a_name_of_mine), H(a_root_of_another_run), H(the_good_disclosure), H(a_file_of_another_run_is_disclosed),
+		H(a_file_of_mine_is_disclosed_as_theirs), H(a_file_that_is_not_there_is_disclosed), H(a_folder_of_mine_is_disclosed_as_theirs), H(a_denied_program_lends_its_result),
 		H(a_denied_key_still_speaks), H(a_denied_key_lends_its_result), H(a_denied_key_under_another_fingerprint), H(the_good_two),
 		H(one_key_speaks_twice), H(two_keys_of_one_authority_speak_for_two), H(one_key_with_certificates_of_two_authorities_speaks_for_two),
 		H(one_key_with_two_fingerprints_speaks_for_two), H(one_key_without_its_certificates_is_another), H(a_key_of_mine_is_the_second),

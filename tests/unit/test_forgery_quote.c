@@ -18,7 +18,7 @@ TEST(an_edited_quote_keeps_its_signature)
 	json_t *proof = made();
 	struct ai_buf attest;
 	get_bytes(proof, "low_level_quote", &attest);
-	splice(&attest, AT_CLOCK, 1, "\x7f", 1);
+	put_over(&attest, AT_CLOCK, 1, "\x7f", 1);
 	put_bytes(proof, "low_level_quote", &attest);
 	caught(proof, "quote", "not made by this attestation key");
 }
@@ -288,7 +288,7 @@ signature_words(const char *four, const char *words)
 	json_t *proof = made();
 	struct ai_buf sig;
 	get_bytes(proof, "signature", &sig);
-	splice(&sig, 0, 4, four, 4);
+	put_over(&sig, 0, 4, four, 4);
 	put_bytes(proof, "signature", &sig);
 	caught(proof, "quote", words);
 }
@@ -303,8 +303,8 @@ TEST(a_signature_of_zeros)
 	struct ai_buf sig;
 	static const char zeros[32];
 	get_bytes(proof, "signature", &sig);
-	splice(&sig, 6, 32, zeros, 32);
-	splice(&sig, 40, 32, zeros, 32);
+	put_over(&sig, 6, 32, zeros, 32);
+	put_over(&sig, 40, 32, zeros, 32);
 	put_bytes(proof, "signature", &sig);
 	caught(proof, "quote", "not made by this attestation key");
 }
