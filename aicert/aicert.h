@@ -102,6 +102,7 @@ typedef struct aicert_run_options {
 	const char *const *check; /* steps to run twice and compare; "all" is every step */
 	size_t n_check;
 	const char *timestamp;    /* URL of an RFC 3161 time-stamping authority that is asked before the proof is written; NULL = none */
+	int fresh;                /* 1: run every step, whatever results are known */
 } aicert_run_options;
 
 /*

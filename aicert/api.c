@@ -42,7 +42,7 @@ take_options(const aicert_run_options *in, struct engine *e, struct ai_err *err)
 	e->run = (struct ai_run_options){
 		.file = o.file, .proof = o.proof, .output_dir = o.output_dir, .tpm = o.tpm, .ak = o.ak, .nonce = o.nonce,
 		.home = o.home, .locked = o.locked != 0, .force = o.force != 0, .with_trees = o.with_trees != 0,
-		.check = o.check, .n_check = o.n_check, .timestamp = o.timestamp,
+		.check = o.check, .n_check = o.n_check, .timestamp = o.timestamp, .fresh = o.fresh != 0,
 		.talk = o.say ? &e->talk : NULL,
 	};
 	return 0;

@@ -85,7 +85,7 @@ int
 ai_cmd_run(int argc, char **argv)
 {
 	struct ai_engine_cli e = { 0 };
-	enum { OWN = 9 };
+	enum { OWN = 10 };
 	struct ai_text_list check = { 0 };
 	struct ai_option table[AI_ENGINE_OPTIONS + OWN] = {
 		[AI_ENGINE_OPTIONS] =
@@ -96,6 +96,7 @@ ai_cmd_run(int argc, char **argv)
 		{ "ak", 0, AI_OPTION_TEXT, (void *)&e.run.ak, "ALG", "attestation key: ecc (P-256, default) or rsa (2048)" },
 		{ "tpm", 0, AI_OPTION_TEXT, (void *)&e.run.tpm, "TCTI", "the TPM: 'embedded' or a TCTI (default: $AICERT_TPM, /dev/tpmrm0, embedded)" },
 		{ "with-trees", 0, AI_OPTION_FLAG, &e.run.with_trees, NULL, "carry every tree node in the proof" },
+		{ "fresh", 0, AI_OPTION_FLAG, &e.run.fresh, NULL, "run every step, whatever results are known" },
 		{ "timestamp", 0, AI_OPTION_TEXT, (void *)&e.run.timestamp, "URL", "have the quote stamped by this RFC 3161 authority" },
 		{ "check", 0, AI_OPTION_LIST, &check, "STEP|all", "run a step twice and compare its outputs (may be repeated)" },
 	};

@@ -257,12 +257,12 @@ ai_cmd_verify(int argc, char **argv)
 	ai_crypto_without_config();
 	struct verify_cli v = { .o.size = sizeof v.o };
 	const struct ai_option table[] = {
-		{ "require", 0, AI_OPTION_TEXT, (void *)&v.o.require, "LEVEL", "the level that the proof must reach" },
+		{ "require", 0, AI_OPTION_TEXT, (void *)&v.o.require, "LEVEL", "the level that the proof must reach, whatever a policy asks for" },
 		{ "key", 0, AI_OPTION_LIST, &v.keys, "FINGERPRINT", "accept this attestation key (may be repeated)" },
 		{ "only-keys", 0, AI_OPTION_FLAG, &v.only_keys, NULL, "accept no key but those of --key" },
 		{ "policy", 0, AI_OPTION_TEXT, (void *)&v.o.policy, "FILE", "judge by this policy (aicert policy --help)" },
 		{ "as-of", 0, AI_OPTION_TEXT, (void *)&v.o.as_of, "TIME", "judge certificates as of this day or time, not now" },
-		{ "nonce", 0, AI_OPTION_TEXT, (void *)&v.o.nonce, "TEXT", "the nonce that you gave the builder" },
+		{ "nonce", 0, AI_OPTION_TEXT, (void *)&v.o.nonce, "TEXT", "the nonce that you gave the builder, in the proof's own attestation" },
 		{ "input", 0, AI_OPTION_LIST, &v.inputs, "NAME=PATH", "compare an input with a file, folder or git clone here" },
 		{ "output", 0, AI_OPTION_LIST, &v.outputs, "NAME=PATH", "compare an output with a file or folder here" },
 		{ "disclosure", 0, AI_OPTION_LIST, &v.disclosures, "FILE", "check what `aicert disclose` made (may be repeated)" },

@@ -33,18 +33,30 @@ key_accepted(const struct ai_verify_options *o, const char *fingerprint)
 	return said >= 0 && (said > 0 || is_listed(o, fingerprint));
 }
 
+/*
+ * The certificates that speak for this evidence's key. A certificate binds a key and not an attestation, so those of the proof's own
+ * attestation speak for an earlier one by the same key, made before the key was enrolled.
+ */
+static const struct ai_chain *
+chain_of(const struct ai_verify *v, const struct ai_evidence *e)
+{
+	bool lent = e->chain.n == 0 && v->main.chain.n > 0 && strcmp(e->key, v->main.key) == 0;
+	return lent ? &v->main.chain : &e->chain;
+}
+
 /* Whose TPM is it? Sets anchor or why_no_tpm. */
 static int
 judge_chain(const struct ai_verify *v, struct ai_evidence *e, struct ai_err *err)
 {
+	const struct ai_chain *c = chain_of(v, e);
 	struct ai_err why = { 0 };
-	if (e->chain.n == 0)
+	if (c->n == 0)
 		e->why_no_tpm = ai_strdup("the attestation key has no certificate, so nothing says that it is in a TPM");
-	else if (e->chain.software)
-		e->why_no_tpm = ai_format("the attestation key's certificates end at '%s', which vouches for no TPM", e->chain.issuer);
+	else if (c->software)
+		e->why_no_tpm = ai_format("the attestation key's certificates end at '%s', which vouches for no TPM", c->issuer);
 	else if (!v->roots)
-		e->why_no_tpm = ai_format("the attestation key's certificates end at '%s', and this verifier was given no roots to judge it by", e->chain.issuer);
-	else if (ai_chain_trust(&e->chain, v->roots, AI_ROLE_AK_CLOUD | AI_ROLE_AK_CA, e->at, &e->anchor, &why) == 0)
+		e->why_no_tpm = ai_format("the attestation key's certificates end at '%s', and this verifier was given no roots to judge it by", c->issuer);
+	else if (ai_chain_trust(c, v->roots, AI_ROLE_AK_CLOUD | AI_ROLE_AK_CA, e->at, &e->anchor, &why) == 0)
 		return 0;
 	else if (why.code == AI_ENO)
 		e->why_no_tpm = ai_format("the attestation key's certificates: %s", why.text);

@@ -166,6 +166,10 @@ ai_job_find_result(struct ai_job *job, struct ai_job_step *s, struct ai_err *err
 {
 	AI_FREE struct ai_digest *ids = NULL;
 	size_t n = 0;
+	if (job->opt->fresh) {
+		because(s, ai_strdup("asked to run afresh"));
+		return 0;
+	}
 	if (ai_store_results(job->store, &s->id, &ids, &n, err) < 0)
 		return err->code;
 	if (n == 0)

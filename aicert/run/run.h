@@ -20,6 +20,7 @@ struct ai_run_options {
 	const char *nonce;
 	const char *home;          /* NULL = as environment says */
 	bool locked, force, with_trees;
+	bool fresh;                /* run every step, whatever results are known */
 	const char *const *check; size_t n_check; /* --check: steps to run again and compare; "all" is every step */
 	const char *timestamp;     /* URL of a time-stamping authority that is asked before the proof is written; NULL: none */
 	const struct ai_talk *talk;

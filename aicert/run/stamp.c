@@ -73,7 +73,7 @@ ai_stamp_attestation(json_t *attestation, const char *url, const struct ai_talk 
 		return err->code;
 	const struct ai_http_request http = {
 		.url = url, .headers = headers, .n_headers = 2, .size = -1, .talk = talk, .post = request.data,
-		.post_size = request.len, .plain = true, .max = MAX_ANSWER,
+		.post_size = request.len, .plain = true, .max = MAX_ANSWER, .tries = 2,
 	};
 	struct ai_http_answer answer = { 0 };
 	int r = ai_http_call(&http, &answer, err);

@@ -404,6 +404,16 @@ outputs: {{ n: second.n }}
 """
 
 
+def test_afresh_runs_what_is_known(aicert):
+    (aicert.cwd / "Aicertfile").write_text("aicert: 1\nsteps:\n  a: { use: shell, script: 'echo > $OUT_P', outputs: { p: p } }\n")
+    counts = []
+    for words in ([], [], ["--fresh"]):
+        aicert(*words)
+        claims = json.loads((aicert.cwd / "proof.json").read_text())["claims"]
+        counts.append((len(claims["executed"]), len(claims["reused"])))
+    assert counts == [(1, 0), (0, 1), (1, 0)]
+
+
 def test_what_ran_before_a_failure_is_attested_and_reused(aicert):
     (aicert.cwd / "words.txt").write_text("b\na\n")
     (aicert.cwd / "Aicertfile").write_text(TWO_STEPS.format(second="exit 7"))

@@ -112,6 +112,24 @@ TEST(a_trusted_public_key_beside_my_signature)
 	fake_tpm_done(&theirs);
 }
 
+/* No attack: a certificate binds a key, so the proof's own speaks for what the same key attested before it was enrolled. */
+TEST(what_the_same_key_attested_before_its_certificate_counts)
+{
+	START;
+	json_t *proof = made(), *a;
+	const char *id;
+	json_object_foreach(json_object_get(proof, "attestations"), id, a)
+		json_object_set_new(json_object_get(a, "evidence"), "ak_certificates", json_array());
+	ends(proof, "measured-platform", "", "");
+}
+
+TEST(a_software_key_behind_the_tpm_borrows_its_certificates)
+{
+	START;
+	s.f.two_keys = true;
+	ends(made(), "unsigned", "accepted key+genuine tpm+measured platform+policy boot", "a key that attested a reused result");
+}
+
 TEST(a_trusted_software_key_passes_for_a_tpm)
 {
 	START;
@@ -368,6 +386,7 @@ main(void)
 		H(the_good_one), H(a_key_without_a_certificate_is_enough), H(a_certificate_that_i_signed_myself_is_enough), H(a_root_of_mine_passes_for_theirs_by_its_name),
 		H(their_root_may_stand_above_my_issuing_ca), H(a_built_in_cloud_root_is_taken_by_its_name), H(the_certificate_of_another_ak_speaks_for_mine),
 		H(my_key_passes_for_the_one_that_the_claims_name), H(a_software_key_passes_for_the_verifiers_by_its_name), H(a_trusted_public_key_beside_my_signature),
+		H(what_the_same_key_attested_before_its_certificate_counts), H(a_software_key_behind_the_tpm_borrows_its_certificates),
 		H(a_trusted_software_key_passes_for_a_tpm), H(my_ak_certificate_makes_me_a_ca), H(an_ak_may_issue_certificates),
 		H(an_issuer_may_do_without_the_right_to_sign_certificates), H(a_ca_below_pathlen_0_may_have_a_ca_below_it), H(the_root_may_be_left_out),
 		H(a_further_certificate_goes_unseen), H(a_certificate_with_trailing_bytes_is_the_same), H(a_certificate_signed_with_sha1),
