@@ -59,7 +59,8 @@ hint_of(const struct ai_verify *v, const struct ai_verdict *d, ai_level level)
 	if (level == AI_LEVEL_GENUINE_TPM)
 		return ai_strdup(v->options->policy ? "" : "write what may boot into a policy ('aicert policy init' begins one), then aicert verify --policy FILE");
 	const struct ai_evidence *w = ai_weakest(v);
-	if (v->options->policy && ai_policy_key(v->options->policy, w->key) < 0)
+	struct ai_err unsaid = { 0 };
+	if (v->options->policy && ai_evidence_denied(v->options->policy, w, &unsaid) != 0)
 		return ai_strdup("");
 	if (v->options->require > AI_LEVEL_SOFTWARE && is_unknown_root(v, w))
 		return ai_strdup("if you believe the CA that they end at: aicert trust add --root FILE --role ak-ca --authority NAME");
