@@ -34,14 +34,14 @@ say = $(if $(V),,@echo '  $(1)  $@')
 
 # --- what goes where ------------------------------------------------------
 # The verifying half: libcrypto, jansson, libyaml (policies) and plain POSIX, nothing else. What reaches a TPM is not in it.
-TPM_SRC := $(wildcard aicert/attest/tpm*.c) aicert/attest/localca.c aicert/attest/seal.c
-VERIFY_SRC := $(wildcard aicert/base/*.c aicert/proof/*.c) $(filter-out $(TPM_SRC),$(wildcard aicert/attest/*.c)) \
+TPM_SRC := $(wildcard aicert/attest/tpm/*.c)
+VERIFY_SRC := $(wildcard aicert/base/*.c aicert/proof/*.c aicert/proof/*/*.c) $(filter-out $(TPM_SRC),$(wildcard aicert/attest/*.c aicert/attest/*/*.c)) \
 	$(addprefix aicert/model/,ref.c tree.c node.c recipe.c yaml.c) \
 	aicert/fetch/path.c $(addprefix cache/,hashsink.c ahead.c pump.c filekey.c idset.c) aicert/api_verify.c
 # Planning: adds Lua; still starts fast.
 PLAN_SRC := $(filter-out $(VERIFY_SRC),$(wildcard aicert/model/*.c)) $(wildcard aicert/rule/*.c) $(wildcard aicert/run/plan/*.c)
 # The engine: everything that fetches, stores, runs and attests.
-ENGINE_SRC := $(filter-out $(VERIFY_SRC) $(PLAN_SRC),$(wildcard aicert/fetch/*.c aicert/attest/*.c aicert/run/*.c aicert/run/*/*.c cache/*.c))
+ENGINE_SRC := $(filter-out $(VERIFY_SRC) $(PLAN_SRC),$(TPM_SRC) $(wildcard aicert/fetch/*.c aicert/run/*.c aicert/run/*/*.c cache/*.c))
 API_SRC := aicert/api.c aicert/api_replan.c aicert/api_hooks_full.c
 
 obj = $(patsubst %.c,$(B)/obj/%.o,$(1))

@@ -15,7 +15,7 @@
 #include "cache/hashsink.h"
 #include "fetch/fetch.h"
 #include "proof/trust.h"
-#include "proof/policy.h"
+#include "proof/policy/policy.h"
 #include "proof/verify.h"
 
 const char *

@@ -18,7 +18,7 @@
 
 #include <stdbool.h>
 
-#include "attest/authority.h"
+#include "attest/enrol/authority.h"
 #include "base/json.h"
 
 int ai_ca_init(int argc, char **argv);

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "attest/roots.h"
+#include "attest/x509/roots.h"
 #include "base/json.h"
 #include "cache/hashsink.h"
 #include "cli/commands.h"

@@ -2,8 +2,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "attest/authority.h"
-#include "attest/tpm.h"
+#include "attest/enrol/authority.h"
+#include "attest/tpm/tpm.h"
 #include "base/buf.h"
 #include "base/home.h"
 #include "cli/commands.h"

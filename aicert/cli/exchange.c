@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <time.h>
 
-#include "attest/authority.h"
+#include "attest/enrol/authority.h"
 #include "base/buf.h"
 #include "base/fs.h"
 

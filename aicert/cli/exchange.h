@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "attest/enrolment.h"
+#include "attest/enrol/enrolment.h"
 
 /* A file that another party made. AI_EINPUT. */
 int ai_exchange_read(ai_enrolment kind, const char *path, json_t **out, struct ai_err *err) AI_CHECKED;

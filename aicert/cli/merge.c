@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "attest/roots.h"
+#include "attest/x509/roots.h"
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "cli/print.h"

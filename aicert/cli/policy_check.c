@@ -7,7 +7,7 @@
 #include "cli/options.h"
 #include "cli/policy.h"
 #include "cli/print.h"
-#include "proof/policy.h"
+#include "proof/policy/policy.h"
 
 static void
 print_value(const json_t *v)

@@ -3,13 +3,13 @@
 #include <string.h>
 
 #include "aicert.h"
-#include "attest/eventlog.h"
+#include "attest/eventlog/eventlog.h"
 #include "base/hash.h"
 #include "cli/options.h"
 #include "cli/policy.h"
 #include "cli/print.h"
 #include "cli/proofs.h"
-#include "proof/policy.h"
+#include "proof/policy/policy.h"
 
 /* The verifier's own report of the proof; what it lacks for a level is no matter here. */
 static int

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "attest/roots.h"
+#include "attest/x509/roots.h"
 #include "base/fs.h"
 #include "base/home.h"
 #include "proof/trust.h"

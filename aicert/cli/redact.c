@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "attest/roots.h"
+#include "attest/x509/roots.h"
 #include "base/json.h"
 #include "cli/commands.h"
 #include "cli/options.h"

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "attest/eventlog.h"
+#include "attest/eventlog/eventlog.h"
 #include "base/when.h"
 #include "cli/print.h"
 #include "cli/tpm.h"

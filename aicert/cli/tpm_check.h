@@ -7,8 +7,8 @@
 #ifndef AI_TPM_CHECK_H
 #define AI_TPM_CHECK_H
 
-#include "attest/quote.h"
-#include "attest/roots.h"
+#include "attest/quote/quote.h"
+#include "attest/x509/roots.h"
 #include "base/buf.h"
 #include "base/json.h"
 #include "cli/options.h"

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "attest/eventlog.h"
+#include "attest/eventlog/eventlog.h"
 #include "base/fs.h"
 #include "cli/tpm_check.h"
 

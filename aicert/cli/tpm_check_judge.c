@@ -1,8 +1,8 @@
 /* tpm_check_judge.c -- the checks of `aicert tpm check`; see tpm_check.h.  SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
-#include "attest/chain.h"
-#include "attest/eventlog.h"
+#include "attest/x509/chain.h"
+#include "attest/eventlog/eventlog.h"
 #include "base/when.h"
 #include "cli/tpm_check.h"
 

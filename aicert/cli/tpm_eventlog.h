@@ -7,7 +7,7 @@
 #ifndef AI_CLI_TPM_EVENTLOG_H
 #define AI_CLI_TPM_EVENTLOG_H
 
-#include "attest/eventlog.h"
+#include "attest/eventlog/eventlog.h"
 
 /* PCR values that somebody knows, by bank. */
 struct ai_known_pcrs {

@@ -5,8 +5,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "attest/eventlog.h"
-#include "attest/tpm.h"
+#include "attest/eventlog/eventlog.h"
+#include "attest/tpm/tpm.h"
 #include "base/buf.h"
 #include "base/fs.h"
 #include "base/home.h"

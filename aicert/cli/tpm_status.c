@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "attest/tpm.h"
+#include "attest/tpm/tpm.h"
 #include "base/buf.h"
 #include "base/home.h"
 #include "base/json.h"

@@ -4,8 +4,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "attest/authority.h"
-#include "attest/chain.h"
+#include "attest/enrol/authority.h"
+#include "attest/x509/chain.h"
 #include "base/buf.h"
 #include "base/fs.h"
 #include "base/home.h"

@@ -13,8 +13,8 @@
 #ifndef AI_CHECK_H
 #define AI_CHECK_H
 
-#include "attest/chain.h"
-#include "attest/quote.h"
+#include "attest/x509/chain.h"
+#include "attest/quote/quote.h"
 #include "attest/runlog.h"
 #include "base/buf.h"
 #include "proof/dag.h"

@@ -3,7 +3,7 @@
 
 #include "proof/check.h"
 #include "proof/index.h"
-#include "proof/policy.h"
+#include "proof/policy/policy.h"
 
 /* The claims' field names the same id as got does. */
 static int

@@ -11,8 +11,8 @@
 #include "base/buf.h"
 #include "proof/check.h"
 #include "proof/index.h"
-#include "proof/policy.h"
-#include "proof/policy_parts.h"
+#include "proof/policy/policy.h"
+#include "proof/policy/policy_parts.h"
 
 /* --- what each says ---------------------------------------------------------- */
 

@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "attest/chain.h"
-#include "attest/eventlog.h"
+#include "attest/x509/chain.h"
+#include "attest/eventlog/eventlog.h"
 #include "base/buf.h"
 #include "proof/check.h"
 #include "proof/index.h"

@@ -5,7 +5,7 @@
 #include "base/buf.h"
 #include "proof/check.h"
 #include "proof/index.h"
-#include "proof/policy.h"
+#include "proof/policy/policy.h"
 
 /* Is key one of keys? A key that ends in '?' is optional, and stands for itself without it. */
 static bool

@@ -10,7 +10,7 @@
 #include "base/buf.h"
 #include "base/when.h"
 #include "proof/check.h"
-#include "proof/policy.h"
+#include "proof/policy/policy.h"
 
 static bool
 is_listed(const struct ai_verify_options *o, const char *fingerprint)

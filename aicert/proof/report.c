@@ -6,7 +6,7 @@
 #include "base/path.h"
 #include "base/when.h"
 #include "proof/check.h"
-#include "proof/policy.h"
+#include "proof/policy/policy.h"
 
 /* Foreign text cut by the size of an error may end within a character, which JSON does not take. */
 json_t *

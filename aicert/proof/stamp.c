@@ -7,10 +7,10 @@
  */
 #include <stdlib.h>
 
-#include "attest/timestamp.h"
+#include "attest/x509/timestamp.h"
 #include "base/when.h"
 #include "proof/check.h"
-#include "proof/policy.h"
+#include "proof/policy/policy.h"
 
 enum { MAX_TOKEN_TEXT = 128 << 10, CLOCKS_DIFFER_S = 5 * 60 };
 

@@ -14,7 +14,7 @@
 #ifndef AI_TRUST_H
 #define AI_TRUST_H
 
-#include "attest/roots.h"
+#include "attest/x509/roots.h"
 #include "base/json.h"
 
 /* The array "keys"; empty when there is no file. New reference. */

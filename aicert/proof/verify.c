@@ -8,7 +8,7 @@
 #include "base/path.h"
 #include "proof/check.h"
 #include "proof/disclose.h"
-#include "proof/policy.h"
+#include "proof/policy/policy.h"
 
 /* --- levels ---------------------------------------------------------------- */
 

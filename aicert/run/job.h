@@ -10,7 +10,7 @@
 #ifndef AI_JOB_H
 #define AI_JOB_H
 
-#include "attest/tpm.h"
+#include "attest/tpm/tpm.h"
 #include "base/buf.h"
 #include "base/home.h"
 #include "base/talk.h"

@@ -1,5 +1,5 @@
 /* seal.c -- run node, claims and quote of a job; durable before anything is shown (job.h).  SPDX-License-Identifier: Apache-2.0 */
-#include "attest/seal.h"
+#include "attest/tpm/seal.h"
 
 #include <fcntl.h>
 #include <stdlib.h>

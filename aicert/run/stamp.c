@@ -8,7 +8,7 @@
 #include <strings.h>
 #include <sys/random.h>
 
-#include "attest/timestamp.h"
+#include "attest/x509/timestamp.h"
 #include "base/buf.h"
 #include "base/fs.h"
 #include "base/path.h"

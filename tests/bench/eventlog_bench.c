@@ -12,7 +12,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "attest/eventlog.h"
+#include "attest/eventlog/eventlog.h"
 #include "base/buf.h"
 #include "base/fs.h"
 

@@ -12,7 +12,7 @@
 #include <fcntl.h>
 #include <time.h>
 
-#include "attest/quote.h"
+#include "attest/quote/quote.h"
 #include "base/fs.h"
 #include "fake_cert.h"
 #include "fake_tpm.h"

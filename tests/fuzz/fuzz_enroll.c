@@ -3,7 +3,7 @@
  * judged, an answer against an entry, a certificate to be installed. 5: an endorsement key's public area; 6: certificates of a file.
  * SPDX-License-Identifier: Apache-2.0
  */
-#include "attest/authority.h"
+#include "attest/enrol/authority.h"
 #include "base/buf.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -2,7 +2,7 @@
  * fuzz_eventlog.c -- a boot log: parsed, replayed in every bank, put in words, judged. What is taken must not depend on what is read of it,
  * and every word of the facts is text that a proof or a terminal can hold.  SPDX-License-Identifier: Apache-2.0
  */
-#include "attest/eventlog.h"
+#include "attest/eventlog/eventlog.h"
 #include "base/buf.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

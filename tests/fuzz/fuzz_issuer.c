@@ -1,7 +1,7 @@
 /* fuzz_issuer.c -- what an address of a certificate answers, and what stands in a TPM's NV.  SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
 
-#include "attest/tpm_parts.h"
+#include "attest/tpm/tpm_parts.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

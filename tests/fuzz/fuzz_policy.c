@@ -8,7 +8,7 @@
 
 #include "base/buf.h"
 #include "proof/check.h"
-#include "proof/policy.h"
+#include "proof/policy/policy.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

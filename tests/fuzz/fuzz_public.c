@@ -1,7 +1,7 @@
 /* fuzz_public.c -- TPMT_PUBLIC and PEM: attestation keys and Names.  SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
 
-#include "attest/quote.h"
+#include "attest/quote/quote.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

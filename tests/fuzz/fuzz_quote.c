@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "attest/quote.h"
+#include "attest/quote/quote.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,7 +1,7 @@
 /* fuzz_signature.c -- TPMT_SIGNATURE and bare ones, against keys that signed nothing.  SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
 
-#include "attest/quote.h"
+#include "attest/quote/quote.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

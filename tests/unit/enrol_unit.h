@@ -10,7 +10,7 @@
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
-#include "attest/authority.h"
+#include "attest/enrol/authority.h"
 #include "tpm_bytes.h"
 
 #define EK_EXTENSIONS "critical,keyEncipherment", "2.23.133.8.1"

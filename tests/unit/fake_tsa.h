@@ -11,7 +11,7 @@
 #include <openssl/rsa.h>
 #include <openssl/ts.h>
 
-#include "attest/timestamp.h"
+#include "attest/x509/timestamp.h"
 #include "fake_cert.h"
 
 struct fake_tsa {

@@ -7,7 +7,7 @@
 
 #include <openssl/evp.h>
 
-#include "attest/eventlog.h"
+#include "attest/eventlog/eventlog.h"
 #include "unit.h"
 
 static inline void

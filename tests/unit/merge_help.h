@@ -9,7 +9,7 @@
 
 #include "fake_proof.h"
 #include "proof/merge.h"
-#include "proof/policy.h"
+#include "proof/policy/policy.h"
 
 enum { N_BUILDERS = 4 };
 

@@ -7,11 +7,11 @@
 
 #include "unit.h"
 
-#include "attest/eventlog.h"
+#include "attest/eventlog/eventlog.h"
 #include "base/fs.h"
 #include "base/hash.h"
 #include "proof/check.h"
-#include "proof/policy.h"
+#include "proof/policy/policy.h"
 
 /* TCG PC Client Platform Firmware Profile, table of event types. */
 enum { NO_ACTION = 3, SEPARATOR = 4, EVENT_TAG = 6, CRTM_VERSION = 8, IPL = 0xd };

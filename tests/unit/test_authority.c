@@ -1,5 +1,5 @@
 /* test_authority.c -- an attestation CA: one good enrolment, and everything that must not become one.  SPDX-License-Identifier: Apache-2.0 */
-#include "attest/authority.h"
+#include "attest/enrol/authority.h"
 
 #include <openssl/pem.h>
 #include <time.h>

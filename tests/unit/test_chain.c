@@ -1,12 +1,12 @@
 /* test_chain.c -- certificates of an attestation key: one good order, and every way to be wrong.  SPDX-License-Identifier: Apache-2.0 */
-#include "attest/chain.h"
+#include "attest/x509/chain.h"
 
 #include <fcntl.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
-#include "attest/localca.h"
+#include "attest/tpm/localca.h"
 #include "base/fs.h"
 #include "tpm_bytes.h"
 

@@ -1,5 +1,5 @@
 /* test_chain_trust.c -- what a verifier believes of a chain: anchor, role, time, revocation, profile. Each refusal is somebody's hope.  SPDX-License-Identifier: Apache-2.0 */
-#include "attest/chain.h"
+#include "attest/x509/chain.h"
 
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>

@@ -1,5 +1,5 @@
 /* test_chain_twin.c -- a certificate that is revoked by its bytes, and comes back with its ECDSA signature turned.  SPDX-License-Identifier: Apache-2.0 */
-#include "attest/chain.h"
+#include "attest/x509/chain.h"
 
 #include <openssl/core_names.h>
 #include <openssl/ecdsa.h>

@@ -1,12 +1,12 @@
 /* test_credential.c -- MakeCredential against keylime's known answers, and against a TPM that opens what was made.  SPDX-License-Identifier: Apache-2.0 */
-#include "attest/credential.h"
+#include "attest/enrol/credential.h"
 
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/ec.h>
 #include <openssl/param_build.h>
 
-#include "attest/credential_parts.h"
+#include "attest/enrol/credential_parts.h"
 #include "swtpm.h"
 #include "tpm_bytes.h"
 

@@ -1,5 +1,5 @@
 /* test_enrolment.c -- the files of an enrolment: read strictly, whole or not at all.  SPDX-License-Identifier: Apache-2.0 */
-#include "attest/enrolment.h"
+#include "attest/enrol/enrolment.h"
 
 #include "unit.h"
 

@@ -1,6 +1,6 @@
 /* test_policy_checks.c -- a whole proof in front of policies: what each asks of the run, and who tries to get past it.  SPDX-License-Identifier: Apache-2.0 */
 #include "proof_cases.h"
-#include "proof/policy.h"
+#include "proof/policy/policy.h"
 
 static char weights[AI_HEX], rule[AI_HEX];
 

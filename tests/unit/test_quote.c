@@ -1,5 +1,5 @@
 /* test_quote.c -- keys, quotes and signatures: real ones verify, and nothing that differs does.  SPDX-License-Identifier: Apache-2.0 */
-#include "attest/quote.h"
+#include "attest/quote/quote.h"
 
 #include <fcntl.h>
 #include <openssl/pem.h>

@@ -1,5 +1,5 @@
 /* test_roots.c -- the built-in anchors against the certificates that they were taken from, and sets of anchors.  SPDX-License-Identifier: Apache-2.0 */
-#include "attest/roots.h"
+#include "attest/x509/roots.h"
 
 #include <dirent.h>
 #include <fcntl.h>

@@ -1,10 +1,10 @@
 /* test_seal.c -- an attestation holds together: claims, quote, run log, evidence.  SPDX-License-Identifier: Apache-2.0 */
-#include "attest/seal.h"
+#include "attest/tpm/seal.h"
 
 #include <fcntl.h>
 
-#include "attest/chain.h"
-#include "attest/quote.h"
+#include "attest/x509/chain.h"
+#include "attest/quote/quote.h"
 #include "base/fs.h"
 #include "model/node.h"
 #include "unit.h"

@@ -1,5 +1,5 @@
 /* test_timestamp.c -- attest/timestamp: what is stamped, and every way a token may not hold.  SPDX-License-Identifier: Apache-2.0 */
-#include "attest/timestamp.h"
+#include "attest/x509/timestamp.h"
 
 #include "base/when.h"
 #include "fake_tsa.h"

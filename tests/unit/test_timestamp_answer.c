@@ -1,5 +1,5 @@
 /* test_timestamp_answer.c -- attest/timestamp: asking an authority, and what may come back.  SPDX-License-Identifier: Apache-2.0 */
-#include "attest/timestamp.h"
+#include "attest/x509/timestamp.h"
 
 #include "fake_tsa.h"
 

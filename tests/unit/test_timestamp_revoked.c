@@ -1,6 +1,6 @@
 /* test_timestamp_revoked.c -- certificates of a token that come in other bytes than those that were revoked.  SPDX-License-Identifier: Apache-2.0 */
-#include "attest/chain_parts.h"
-#include "attest/timestamp.h"
+#include "attest/x509/chain_parts.h"
+#include "attest/x509/timestamp.h"
 #include "fake_tsa.h"
 
 static const struct ai_digest imprint = { { 1, 2, 3 } };

@@ -1,13 +1,13 @@
 /* test_tpm.c -- the same life of a run over the embedded TPM and over swtpm; what must be refused.  SPDX-License-Identifier: Apache-2.0 */
-#include "attest/tpm.h"
+#include "attest/tpm/tpm.h"
 
 #include <sys/stat.h>
 #include <tss2/tss2_esys.h>
 #include <tss2/tss2_tctildr.h>
 
-#include "attest/chain.h"
+#include "attest/x509/chain.h"
 #include "attest/ownkeys.h"
-#include "attest/quote.h"
+#include "attest/quote/quote.h"
 #include "swtpm.h"
 
 static const struct ai_digest plan = { { 1 } }, claims = { { 2 } }, results[2] = { { { 3 } }, { { 4 } } };

@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "attest/tpm_parts.h"
+#include "attest/tpm/tpm_parts.h"
 #include "base/fs.h"
 #include "fake_cert.h"
 

@@ -1,13 +1,13 @@
 /* test_tpm_keys.c -- endorsement keys, credentials, kept certificates, quotes of anything, and TPMs that go away.  SPDX-License-Identifier: Apache-2.0 */
-#include "attest/tpm.h"
+#include "attest/tpm/tpm.h"
 
 #include <tss2/tss2_esys.h>
 #include <tss2/tss2_tctildr.h>
 
-#include "attest/credential.h"
-#include "attest/eventlog.h"
-#include "attest/quote.h"
-#include "attest/tpm_parts.h"
+#include "attest/enrol/credential.h"
+#include "attest/eventlog/eventlog.h"
+#include "attest/quote/quote.h"
+#include "attest/tpm/tpm_parts.h"
 #include "fake_cert.h"
 #include "swtpm.h"
 

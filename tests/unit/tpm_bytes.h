@@ -13,7 +13,7 @@
 #include <openssl/rsa.h>
 #include <string.h>
 
-#include "attest/quote.h"
+#include "attest/quote/quote.h"
 #include "unit.h"
 
 enum { RSASSA = 0x14, RSAPSS = 0x16, ECDSA = 0x18, S1 = 4, S256 = 0xb, S384 = 0xc, NONE = 0x10, ECC = 0x23, RSA_ = 1 };

@@ -1,0 +1,280 @@
+/* policy_init.c -- `aicert policy init`: a policy that accepts just this proof.  SPDX-License-Identifier: Apache-2.0 */
+#include "proof/policy/policy_init.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "proof/policy/policy_parts.h"
+
+struct init {
+	const json_t *proof, *nodes, *report, *run, *plan;
+	struct ai_boots boots;
+	struct ai_buf *out;
+};
+
+static const json_t *
+node(const struct init *in, const char *id)
+{
+	return id ? json_object_get(in->nodes, id) : NULL;
+}
+
+static bool
+is_withheld(const json_t *n)
+{
+	return n && ai_node_kind(n) == AI_KIND_WITHHELD;
+}
+
+static void
+put_text(struct init *in, const char *before, const char *text, const char *after)
+{
+	ai_buf_puts(in->out, before);
+	ai_init_text(in->out, text);
+	ai_buf_puts(in->out, after);
+}
+
+/* --- the attestation --------------------------------------------------------------- */
+
+static void
+put_keys(struct init *in, const char *level)
+{
+	const char *id, *own = ai_json_str(in->report, "key");
+	json_t *a;
+	AI_JSON *seen = json_object();
+	/* A policy that names the key accepts it: that is level 'software'. */
+	bool named = strcmp(level, "unsigned") == 0 || strcmp(level, "software") == 0;
+	ai_buf_printf(in->out, "aicert-policy: 1\nrequire: %s\n\n", named ? "software" : level);
+	ai_buf_printf(in->out, "# Whose word it is: attestation keys by fingerprint%s.\nkeys:\n  accept:\n    - %s\n",
+		named ? ". Ask the keys' owner whether they are theirs" : "", own);
+	json_object_foreach(json_object_get(in->proof, "attestations"), id, a) {
+		const char *key = ai_json_str(json_object_get(a, "claims"), "ak");
+		if (!key || strcmp(key, own) == 0 || json_object_get(seen, key))
+			continue;
+		ai_buf_printf(in->out, "    - %s   # attested reused results\n", key);
+		if (json_object_set_new(seen, key, json_true()) < 0)
+			in->out->state = AI_BUF_NOMEM;
+	}
+	const char *anchor = ai_json_str(in->report, "anchor"), *authority = ai_json_str(in->report, "authority");
+	if (named || !anchor || !anchor[0])
+		return;
+	if (authority && authority[0])
+		put_text(in, "# Who operates the TPM and what is below it.\nauthorities: [ ", authority, " ]\n");
+	if (json_object_size(seen) == 0)
+		put_text(in, "roots: { builtin: [ ", anchor, " ] }\n");
+}
+
+/* --- the run ----------------------------------------------------------------------- */
+
+static const char *
+content_of(const json_t *reference)
+{
+	return ai_json_str(reference, "blob") ? ai_json_str(reference, "blob") : ai_json_str(reference, "tree");
+}
+
+static void
+put_inputs(struct init *in)
+{
+	static const char *const fields[] = { "type", "uri", "revision" };
+	const json_t *sources = json_object_get(in->plan, "sources");
+	size_t i, shown = 0;
+	json_t *named;
+	json_array_foreach((json_t *)sources, i, named) {
+		const json_t *source = node(in, ai_json_str(named, "id"));
+		if (is_withheld(source))
+			continue;
+		put_text(in, shown++ ? "  " : "\ninputs:\n  ", ai_json_str(named, "name"), ":\n");
+		for (size_t f = 0; f < 3; f++)
+			if (ai_json_str(source, fields[f])) {
+				ai_buf_printf(in->out, "    %s: ", fields[f]);
+				put_text(in, "", ai_json_str(source, fields[f]), "\n");
+			}
+		ai_buf_printf(in->out, "    hash: %s\n", content_of(json_object_get(source, "content")));
+	}
+	if (shown && shown == i)
+		ai_buf_puts(in->out, "inputs-only: true\n");
+	else if (shown < i)
+		ai_buf_printf(in->out, "# %zu inputs are withheld: nothing can be asked of them.\n", i - shown);
+}
+
+static void
+put_outputs(struct init *in)
+{
+	size_t i;
+	json_t *o;
+	json_array_foreach(json_object_get(in->run, "outputs"), i, o) {
+		put_text(in, i ? "  " : "\noutputs:\n  ", ai_json_str(o, "name"), ": ");
+		ai_buf_printf(in->out, "%s\n", content_of(o));
+	}
+}
+
+static void
+put_rules(struct init *in)
+{
+	AI_JSON *by_name = json_object();
+	size_t i;
+	json_t *rule, *list;
+	const char *name;
+	json_array_foreach(json_object_get(in->plan, "rules"), i, rule) {
+		name = ai_json_str(rule, "name");
+		if (!json_object_get(by_name, name) && json_object_set_new(by_name, name, json_array()) < 0)
+			in->out->state = AI_BUF_NOMEM;
+		list = json_object_get(by_name, name);
+		if (!ai_policy_lists(list, ai_json_str(rule, "blob")) && json_array_append(list, json_object_get(rule, "blob")) < 0)
+			in->out->state = AI_BUF_NOMEM;
+	}
+	bool first = true;
+	json_object_foreach(by_name, name, list) {
+		put_text(in, first ? "\nrules:\n  " : "  ", name, ": [");
+		json_array_foreach(list, i, rule)
+			ai_buf_printf(in->out, "%s%s", i ? ", " : " ", json_string_value(rule));
+		ai_buf_puts(in->out, " ]\n");
+		first = false;
+	}
+}
+
+/* Steps, and the environments that they ran in. */
+static void
+put_steps(struct init *in)
+{
+	AI_JSON *manifests = json_object(), *kinds = json_object();
+	size_t i, n = 0;
+	json_t *item, *t;
+	const char *word;
+	bool hidden = false;
+	json_array_foreach(json_object_get(in->run, "results"), i, item) {
+		const json_t *step = node(in, ai_json_str(node(in, ai_json_str(item, "id")), "step")), *environment = node(in, ai_json_str(step, "environment"));
+		const char *manifest = ai_json_str(json_object_get(environment, "image"), "manifest");
+		put_text(in, i ? ", " : "\nsteps: { require: [ ", ai_json_str(item, "name"), "");
+		hidden |= !environment || is_withheld(environment);
+		if (json_object_set_new(kinds, manifest ? "image" : "host", json_true()) < 0 || (manifest && json_object_set_new(manifests, manifest, json_true()) < 0))
+			in->out->state = AI_BUF_NOMEM;
+	}
+	if (i)
+		ai_buf_puts(in->out, " ] }\n");
+	if (i == 0 || hidden) {
+		ai_buf_puts(in->out, hidden ? "# Environments are withheld: nothing can be asked of them.\n" : "");
+		return;
+	}
+	json_object_foreach(kinds, word, t)
+		ai_buf_printf(in->out, "%s%s", n++ ? ", " : "environments: [ ", word);
+	ai_buf_puts(in->out, " ]\n");
+	n = 0;
+	json_object_foreach(manifests, word, t)
+		ai_buf_printf(in->out, "%s%s", n++ ? ", " : "images: [ ", word);
+	ai_buf_puts(in->out, n ? " ]\n" : "");
+}
+
+struct hidden { const struct init *in; json_t *kinds; };
+
+static int
+note_withheld(void *ctx, ai_kind kind, const struct ai_digest *id, const char *where, struct ai_err *err)
+{
+	struct hidden *h = ctx;
+	char hex[AI_HEX];
+	(void)where;
+	ai_hex(id, hex);
+	if (is_withheld(node(h->in, hex)) && json_object_set_new(h->kinds, ai_kind_word(kind), json_true()) < 0)
+		return ai_nomem(err);
+	return 0;
+}
+
+/* Sources by their names; other kinds as a whole. */
+static int
+put_withheld(struct init *in, struct ai_err *err)
+{
+	AI_JSON *kinds = json_object();
+	struct hidden h = { in, kinds };
+	const char *word;
+	json_t *n;
+	size_t i, listed = 0;
+	json_object_foreach((json_t *)in->nodes, word, n)
+		if (!is_withheld(n) && ai_node_edges(n, note_withheld, &h, err) < 0)
+			return err->code;
+	if (json_object_size(kinds) == 0)
+		return 0;
+	ai_buf_puts(in->out, "\nwithhold: [");
+	json_object_foreach(kinds, word, n)
+		if (strcmp(word, "source") != 0)
+			ai_buf_printf(in->out, "%s%s", listed++ ? ", " : " ", word);
+	json_array_foreach(json_object_get(in->plan, "sources"), i, n)
+		if (is_withheld(node(in, ai_json_str(n, "id")))) {
+			AI_FREE char *named = ai_format("source:%s", ai_json_str(n, "name"));
+			if (!named)
+				return ai_nomem(err);
+			put_text(in, listed++ ? ", " : " ", named, "");
+		}
+	ai_buf_puts(in->out, " ]\n");
+	return 0;
+}
+
+/* --- the whole ------------------------------------------------------------------------ */
+
+static int
+open_boots(struct init *in, struct ai_err *err)
+{
+	const json_t *attestations = json_object_get(in->proof, "attestations");
+	const char *id;
+	json_t *a;
+	in->boots.evidence = ai_calloc(1 + json_object_size(attestations), sizeof *in->boots.evidence);
+	if (!in->boots.evidence)
+		return ai_nomem(err);
+	if (ai_evidence_open(in->proof, &in->boots.evidence[0], err) < 0)
+		return err->code;
+	in->boots.n = 1;
+	json_object_foreach((json_t *)attestations, id, a) {
+		if (ai_evidence_open(a, &in->boots.evidence[in->boots.n], err) < 0)
+			return ai_in(err, "attestation %s", id);
+		in->boots.n++;
+	}
+	return 0;
+}
+
+static int
+write_all(struct init *in, const json_t *boot, struct ai_err *err)
+{
+	const char *level = ai_json_str(in->report, "level"), *nonce = ai_json_str(json_object_get(in->proof, "claims"), "nonce");
+	ai_buf_printf(in->out, "# What `aicert verify --policy` asks of a proof. Written from the proof with the root\n# %s,\n"
+		"# and accepts just that: take out, or add to, what may differ in the next. `aicert policy --help` says what each key means.\n",
+		ai_json_str(in->report, "root"));
+	put_keys(in, level);
+	ai_buf_printf(in->out, "\n# This run and no other. Without it, what stands below is what is asked for.\nroot: %s\n", ai_json_str(in->report, "root"));
+	put_inputs(in);
+	put_outputs(in);
+	put_rules(in);
+	put_steps(in);
+	if (put_withheld(in, err) < 0)
+		return err->code;
+	if (json_array_size(boot) > 0)
+		ai_init_boot(&in->boots, boot, in->out);
+	if (nonce)
+		ai_buf_puts(in->out, "\n# The run answered a nonce. For a fresh proof write yours: nonce: TEXT\n");
+	return ai_buf_ok(in->out, "policy", err);
+}
+
+int
+ai_policy_init(const json_t *proof, const json_t *report, const json_t *boot, struct ai_buf *out, struct ai_err *err)
+{
+	AI_BUF_AUTO made = AI_BUF(AI_MAX_AICERTFILE);
+	const char *level = ai_json_str(report, "level");
+	if (!level || strcmp(level, "none") == 0)
+		return ai_fail(err, AI_ENO, "the proof does not hold, so no policy is made from it");
+	struct init in = { .proof = proof, .nodes = json_object_get(proof, "nodes"), .report = report, .out = &made };
+	in.run = node(&in, ai_json_str(proof, "root"));
+	in.plan = node(&in, ai_json_str(in.run, "plan"));
+	if (!in.plan)
+		return ai_fail(err, AI_EINPUT, "the proof has no run, or no plan");
+	int r = open_boots(&in, err);
+	if (r == 0)
+		r = write_all(&in, boot, err);
+	for (size_t i = 0; i < in.boots.n; i++)
+		ai_evidence_done(&in.boots.evidence[i]);
+	free(in.boots.evidence);
+	struct ai_policy *p = NULL;
+	/* What a name or an address of the proof may hold, a policy's file may not always: better said here than at its first use. */
+	if (r == 0)
+		r = ai_policy_parse(made.data, made.len, "policy", NULL, NULL, &p, err);
+	ai_policy_free(p);
+	if (r < 0)
+		return r;
+	ai_buf_put(out, made.data, made.len);
+	return ai_buf_ok(out, "policy", err);
+}
