@@ -1,7 +1,7 @@
 /*
  * issuers.h -- asks the addresses in certificates for their issuers' (ai_tpm_options.issuer).
  *
- * Plain http is what these addresses are; every certificate that comes is checked by its signature (attest/tpm_certs.c), so
+ * Plain http is what these addresses are; every certificate that comes is checked by its signature (attest/tpm/tpm_certs.c), so
  * a liar on the way can keep a chain from being completed, and nothing else.
  *
  * Tests set AICERT_ISSUER_S: how many seconds one address has to answer (else 10).
