@@ -273,6 +273,16 @@ def test_timestamp_later(done, authority):
     done("timestamp", "proof.json", "--url", authority.url, "--force")
 
 
+def test_token_without_the_root_that_the_verifier_gave(done, authority):
+    """As most authorities answer."""
+    authority.spoil = lambda query: authority.reply(query, "-chain", authority.dir / "issuing.pem")
+    done("timestamp", "proof.json", "--url", authority.url)
+    assert check_of(done.json("verify", "proof.json", "--require", "software"), "timestamp")["status"] == "skipped"
+    believe(done, authority)
+    report = done.json("verify", "proof.json", "--require", "software")
+    assert report["judged_by"] == "timestamp" and "Clock root" in check_of(report, "timestamp")["compared"]
+
+
 def test_timestamp_url_from_the_environment_only(done, authority):
     r = done("timestamp", "proof.json", code=2)
     assert "AICERT_TIMESTAMP_URL" in r.stderr and "none is built in" in r.stderr

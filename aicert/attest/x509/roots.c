@@ -27,9 +27,10 @@ free_anchor(struct ai_anchor *a)
 {
 	free(a->name);
 	free(a->authority);
+	free(a->copy);
 }
 
-/* A copy of a, with its texts, at the end. */
+/* A copy of a, with its texts and certificate, at the end. */
 static int
 append(struct ai_roots *r, const struct ai_anchor *a, struct ai_err *err)
 {
@@ -39,10 +40,13 @@ append(struct ai_roots *r, const struct ai_anchor *a, struct ai_err *err)
 	*to = *a;
 	to->name = ai_strdup(a->name);
 	to->authority = ai_strdup(a->authority);
-	if (!to->name || !to->authority) {
+	to->copy = a->copy ? ai_calloc(1, a->copy_len + 1) : NULL;
+	if (!to->name || !to->authority || !to->copy != !a->copy) {
 		free_anchor(to);
 		return ai_nomem(err);
 	}
+	if (a->copy)
+		memcpy(to->copy, a->copy, a->copy_len);
 	r->n++;
 	return 0;
 }
@@ -339,7 +343,13 @@ add_certificate(struct ai_roots *r, struct ai_cert *c, const char *name, ai_role
 		if (ai_unhex(ai_root_facts[i].spki, &known) && ai_digest_eq(&known, &a.spki) && (ai_root_facts[i].roles & AI_ROLE_AK_CLOUD))
 			a.profile = ai_root_facts[i].profile;
 	}
-	return append(r, &a, err);
+	int n = i2d_X509(c->x, &a.copy);
+	if (n <= 0)
+		return ai_nomem(err);
+	a.copy_len = (size_t)n;
+	int result = append(r, &a, err);
+	OPENSSL_free(a.copy);
+	return result;
 }
 
 int

@@ -42,6 +42,7 @@ struct ai_anchor {
 	char *authority;           /* who operates what it vouches for: "azure", "gcp", a maker, or the verifier's own word; "" if nobody */
 	int64_t not_before, not_after; /* seconds since 1970, as in the certificate that was pinned */
 	bool builtin;
+	unsigned char *copy; size_t copy_len; /* the certificate as the verifier gave it, DER; NULL: built in */
 };
 
 struct ai_buf;

@@ -210,20 +210,37 @@ led_nowhere(const struct search *s)
 	AI_FREE char *name = ai_tsa_name(last);
 	bool own = X509_NAME_cmp(X509_get_issuer_name(last), X509_get_subject_name(last)) == 0;
 	return ai_format("its certificates end at '%s'%s, which this verifier does not believe for time stamps", name ? name : "",
-		own ? "" : ", whose issuer is not among them (a stamp must carry its certificates up to the root)");
+		own ? "" : ", whose issuer is not among them (trust its root, or the last of them: aicert trust add --root FILE --role tsa)");
+}
+
+/* The token's certificates, and those that this verifier gave for authorities: most tokens leave out the root. Each holds a reference. */
+static STACK_OF(X509) *
+with_own(const STACK_OF(X509) *certificates, const struct ai_roots *roots)
+{
+	STACK_OF(X509) *all = X509_chain_up_ref((STACK_OF(X509) *)certificates);
+	for (size_t i = 0; all && roots && i < ai_roots_n(roots); i++) {
+		const struct ai_anchor *a = ai_roots_at(roots, i);
+		const unsigned char *p = a->copy;
+		X509 *x = p && (a->roles & AI_ROLE_TSA) ? d2i_X509(NULL, &p, (long)a->copy_len) : NULL;
+		if (x && sk_X509_push(all, x) <= 0)
+			X509_free(x);
+	}
+	return all;
 }
 
 int
 ai_tsa_trust(const STACK_OF(X509) *certificates, X509 *signer, const struct ai_roots *roots, int64_t at, struct ai_stamp *out, struct ai_err *err)
 {
-	struct search s = { .all = certificates, .roots = roots, .at = at, .x = { signer }, .n = 1 };
-	int r = 0;
+	STACK_OF(X509) *all = with_own(certificates, roots);
+	struct search s = { .all = all, .roots = roots, .at = at, .x = { signer }, .n = 1 };
+	int r = all ? 0 : ai_nomem(err);
 	for (size_t i = 0; i < s.n && !s.anchor && r == 0 && roots; i++)
 		r = look_at(&s, i, err);
 	out->anchor = s.anchor;
 	if (!s.anchor && r == 0)
 		out->why_not = s.why ? ai_strdup(s.why) : led_nowhere(&s);
 	free(s.why);
+	sk_X509_pop_free(all, X509_free);
 	return r < 0 || s.anchor || out->why_not ? r : ai_nomem(err);
 }
 
