@@ -95,7 +95,19 @@ TEST(intermediate_may_be_the_anchor_itself)
 	TSA;
 	t.no_root = true;
 	believed(&t, &t.ca, "2026-01-01T12:00:00Z");
-	unbelieved(&t, &t.root, "whose issuer is not among them");
+	fake_tsa_done(&t);
+}
+
+/* As most authorities answer: who believes the root has it. One of the same name is not it. */
+TEST(root_may_be_left_out)
+{
+	TSA;
+	struct fake_cert other = t.root;
+	other.key = other.signer = EVP_EC_gen("P-256");
+	t.no_root = true;
+	believed(&t, &t.root, "2026-01-01T12:00:00Z");
+	unbelieved(&t, &other, "whose issuer is not among them");
+	EVP_PKEY_free(other.key);
 	fake_tsa_done(&t);
 }
 
@@ -527,6 +539,7 @@ main(void)
 		cmocka_unit_test(imprint_is_of_four_fields_and_no_others),
 		cmocka_unit_test(good_token_is_believed_through_its_root),
 		cmocka_unit_test(intermediate_may_be_the_anchor_itself),
+		cmocka_unit_test(root_may_be_left_out),
 		cmocka_unit_test(sha1_name_of_the_signing_certificate_is_still_a_name),
 		cmocka_unit_test(keys_of_every_kind),
 		cmocka_unit_test(the_latest_moment_that_the_token_allows_is_what_counts),
