@@ -102,12 +102,12 @@ TEST(intermediate_may_be_the_anchor_itself)
 TEST(root_may_be_left_out)
 {
 	TSA;
-	struct fake_cert other = t.root;
-	other.key = other.signer = EVP_EC_gen("P-256");
+	struct fake_cert namesake = t.root;
+	namesake.key = namesake.signer = EVP_EC_gen("P-256");
 	t.no_root = true;
 	believed(&t, &t.root, "2026-01-01T12:00:00Z");
-	unbelieved(&t, &other, "whose issuer is not among them");
-	EVP_PKEY_free(other.key);
+	unbelieved(&t, &namesake, "whose issuer is not among them");
+	EVP_PKEY_free(namesake.key);
 	fake_tsa_done(&t);
 }
 
