@@ -130,6 +130,12 @@ print_named(const char *title, const json_t *list, size_t width)
 		if (withheld || from)
 			printf("  ");
 		ai_put_safe(withheld ? "(withheld: the id of its description, not the hash of its content)" : from);
+		const char *input = ai_json_str(v, "input");
+		if (input && strcmp(input, ai_json_str(v, "name")) != 0) {
+			printf("  (input ");
+			ai_put_safe(input);
+			putchar(')');
+		}
 		putchar('\n');
 	}
 }
@@ -151,6 +157,21 @@ print_prose(const char *title, const char *text)
 		return;
 	fputs(title, stdout);
 	ai_put_prose(text, strlen(title));
+	putchar('\n');
+}
+
+static void
+print_anchor(const char *name, const char *authority)
+{
+	if (!name || !*name)
+		return;
+	printf("tpm      vouched for by ");
+	ai_put_safe(name);
+	if (authority && *authority) {
+		printf(" (authority ");
+		ai_put_safe(authority);
+		putchar(')');
+	}
 	putchar('\n');
 }
 
@@ -183,7 +204,7 @@ print_report(const json_t *r, bool all)
 	print_environments(ai_json_obj(r, "steps"));
 	print_named("outputs", outputs, width);
 	print_line("key", ai_json_str(r, "key"));
-	print_line("platform", ai_json_str(r, "anchor"));
+	print_anchor(ai_json_str(r, "anchor"), ai_json_str(r, "authority"));
 	print_checks(checks, all);
 	print_prose("not more because: ", ai_json_str(r, "why_not_next"));
 	const char *hint = ai_json_str(r, "hint");

@@ -87,18 +87,31 @@ add_outputs(const struct ai_verify *v, json_t *list, struct ai_err *err)
 	return 0;
 }
 
+/* The summary's inputs, each with the name that the Aicertfile and so --input and policies give it. New reference; NULL: no memory. */
+static json_t *
+inputs_of(const struct ai_verify *v, const json_t *summary)
+{
+	json_t *copy = summary ? json_deep_copy(json_object_get(summary, "inputs")) : json_array(), *input;
+	size_t i;
+	json_array_foreach(copy, i, input)
+		if (json_object_set(input, "input", json_object_get(json_array_get(json_object_get(v->plan, "sources"), i), "name")) < 0) {
+			json_decref(copy);
+			return NULL;
+		}
+	return copy;
+}
+
 /* What the proof says, only when it holds together: nothing of an altered proof is repeated as if it were so. */
 static int
 add_content(const struct ai_verify *v, bool holds, json_t *report, struct ai_err *err)
 {
 	AI_JSON *outputs = json_array();
 	const json_t *claims = holds ? v->main.claims : NULL, *summary = holds ? v->summary : NULL;
-	json_t *inputs = json_object_get(summary, "inputs");
 	const char *model = ai_json_str(summary, "output_model_hash"), *platform = ai_json_str(summary, "platform_hash");
 	const char *started = ai_json_str(claims, "started"), *finished = ai_json_str(claims, "finished");
 	if (holds && add_outputs(v, outputs, err) < 0)
 		return err->code;
-	int bad = json_object_set_new(report, "inputs", inputs ? json_incref(inputs) : json_array())
+	int bad = json_object_set_new(report, "inputs", inputs_of(v, summary))
 		| json_object_set(report, "outputs", outputs)
 		| json_object_set_new(report, "output_model_hash", json_string(model ? model : ""))
 		| json_object_set_new(report, "platform_hash", json_string(platform ? platform : ""))
