@@ -2,12 +2,17 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "attest/x509/roots.h"
 #include "base/buf.h"
+#include "base/home.h"
 #include "base/json.h"
+#include "base/path.h"
+#include "base/talk.h"
 #include "cli/options.h"
 #include "cli/policy.h"
 #include "cli/print.h"
 #include "proof/policy/policy.h"
+#include "proof/trust.h"
 
 static void
 print_value(const json_t *v)
@@ -49,6 +54,56 @@ print_below(const char *path, const json_t *v)
 	putchar('\n');
 }
 
+/* The roots of this user's verifier, as the policy makes them. */
+static int
+roots_of(const struct ai_policy *p, struct ai_roots **out, struct ai_err *err)
+{
+	struct ai_home home;
+	struct ai_err homeless = { 0 };
+	struct ai_roots *base = NULL;
+	int r;
+	if (ai_home_find(NULL, &home, &homeless) < 0) {
+		r = ai_roots_new(true, &base, err);
+	} else {
+		r = ai_trust_roots(home.data, &base, err);
+		ai_home_done(&home);
+	}
+	if (r == 0)
+		r = ai_policy_roots(p, base, out, err);
+	ai_roots_free(base);
+	return r;
+}
+
+/* An authority that no root is of can operate nothing: likely a slip, and else a policy that refuses every proof. */
+static int
+note_unknown(const struct ai_policy *p, struct ai_err *err)
+{
+	const json_t *named = json_object_get(ai_policy_json(p), "authorities");
+	struct ai_roots *roots = NULL;
+	size_t i;
+	json_t *word;
+	if (!named)
+		return 0;
+	if (roots_of(p, &roots, err) < 0)
+		return err->code;
+	AI_FREE const char **known = ai_calloc(ai_roots_n(roots) + 1, sizeof *known);
+	for (i = 0; known && i < ai_roots_n(roots); i++)
+		known[i] = ai_roots_at(roots, i)->authority;
+	json_array_foreach((json_t *)named, i, word) {
+		bool found = false;
+		for (size_t k = 0; known && k < ai_roots_n(roots); k++)
+			found |= strcmp(known[k], json_string_value(word)) == 0;
+		const char *near = found || !known ? NULL : ai_near(json_string_value(word), known, ai_roots_n(roots));
+		struct ai_printer to = { 0 };
+		AI_FREE char *text = ai_format("authority '%s': no root that this verifier believes is of it%s%s%s", json_string_value(word),
+			near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
+		if (!found && text)
+			ai_print_talk(&to, AI_TALK_NOTE, text, 0, 0);
+	}
+	ai_roots_free(roots);
+	return known ? 0 : ai_nomem(err);
+}
+
 static int
 check(const char *path, int json, struct ai_err *err)
 {
@@ -56,7 +111,11 @@ check(const char *path, int json, struct ai_err *err)
 	AI_BUF_AUTO text = AI_BUF(AI_MAX_TEXT);
 	if (ai_policy_load(path, &p, err) < 0)
 		return err->code;
-	int r = 0;
+	int r = note_unknown(p, err);
+	if (r < 0) {
+		ai_policy_free(p);
+		return r;
+	}
 	if (!json)
 		print_below("", ai_policy_json(p));
 	else if ((r = ai_json_pretty(ai_policy_json(p), &text, err)) == 0)

@@ -203,3 +203,9 @@ def test_nonce(aicert):
     policy.write_text("aicert-policy: 1\nrequire: software\nnonce: fresh 2\n")
     assert failed(verify(aicert, policy, "proof.json", 1)) == ["nonce"]
     assert "nonce: TEXT" in aicert("policy", "init", "proof.json").stdout
+
+
+def test_an_authority_that_nobody_is_is_noted(aicert):
+    (aicert.cwd / "policy.yaml").write_text("aicert-policy: 1\nauthorities: [ azur, gcp ]\n")
+    noted = aicert("policy", "check", "policy.yaml").stderr
+    assert "note: authority 'azur'" in noted and "did you mean 'azure'" in noted and "gcp" not in noted
