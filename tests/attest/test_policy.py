@@ -127,7 +127,7 @@ def test_example_of_a_team_asks_for_more(aicert, proof):
 def test_help_documents_every_key(aicert):
     """Whatever a policy may say is in the help: the keys are those that its reader names."""
     text = aicert("policy", "--help").stdout
-    root = pathlib.Path(__file__).resolve().parents[2] / "aicert/proof"
+    root = pathlib.Path(__file__).resolve().parents[2] / "aicert/proof/policy"
     keys = set()
     for source in ("policy_read.c", "policy_read_boot.c"):
         keys |= set(re.findall(r'\{ "([\w-]+)", (?:ai_policy|take)_\w+ \}', (root / source).read_text()))
