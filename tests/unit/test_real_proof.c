@@ -144,11 +144,11 @@ flip(size_t from, size_t step, unsigned char mask)
 	return bad;
 }
 
-/* Every byte; sanitizers, which are six times as slow, look for what goes wrong in memory, and that does not hide in one byte of five. */
+/* Every byte in the long run, each in three ways. In the short one a third of them; of sanitizers, six times as slow, a fifth. */
 #ifdef __SANITIZE_ADDRESS__
-enum { STRIDE = 5 };
+enum { SOME = 5 };
 #else
-enum { STRIDE = 1 };
+enum { SOME = 3 };
 #endif
 
 static void
@@ -156,14 +156,15 @@ no_flipped_byte_verifies(void **state)
 {
 	(void)state;
 	static const unsigned char masks[] = { 0x01, 0x20, 0x02 };
-	size_t n_masks = getenv("AICERT_LONG") ? sizeof masks : 1;
+	bool all = getenv("AICERT_LONG") != NULL;
+	size_t n_masks = all ? sizeof masks : 1, stride = all ? 1 : SOME;
 	pid_t half[2];
 	for (size_t h = 0; h < 2; h++) {
 		half[h] = fork();
 		if (half[h] == 0) {
 			size_t bad = 0;
 			for (size_t m = 0; m < n_masks; m++)
-				bad += flip(h * STRIDE, 2 * STRIDE, masks[m]);
+				bad += flip(h * stride, 2 * stride, masks[m]);
 			_exit(bad ? 1 : 0);
 		}
 	}
