@@ -41,7 +41,8 @@ VERIFY_SRC := $(wildcard aicert/base/*.c aicert/proof/*.c aicert/proof/*/*.c) $(
 # Planning: adds Lua; still starts fast.
 PLAN_SRC := $(filter-out $(VERIFY_SRC),$(wildcard aicert/model/*.c)) $(wildcard aicert/rule/*.c) $(wildcard aicert/run/plan/*.c)
 # The engine: everything that fetches, stores, runs and attests.
-ENGINE_SRC := $(filter-out $(VERIFY_SRC) $(PLAN_SRC),$(TPM_SRC) $(wildcard aicert/fetch/*.c aicert/run/*.c aicert/run/*/*.c cache/*.c))
+ENGINE_SRC := $(filter-out $(VERIFY_SRC) $(PLAN_SRC),$(TPM_SRC) $(wildcard aicert/fetch/*.c aicert/run/*.c aicert/run/*/*.c cache/*.c)) \
+	$(filter-out aicert/vm/agent/main.c,$(wildcard aicert/vm/*/*.c))
 API_SRC := aicert/api.c aicert/api_replan.c aicert/api_hooks_full.c
 
 obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
@@ -98,6 +99,11 @@ $(B)/aicert: $(call obj,$(LIGHT_CLI) $(VERIFY_SRC) $(PLAN_SRC) aicert/api_replan
 	$(call say,LD)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(VERIFY_LIBS) $(PLAN_LIBS)
 $(B)/aicert-engine: $(call obj,$(FULL_CLI)) $(B)/libaicert.a
+	$(call say,LD)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(VERIFY_LIBS) $(ENGINE_LIBS)
+
+# /init of the measured runner: of the engine only what it needs.
+$(B)/aicert-agent: $(call obj,aicert/vm/agent/main.c) $(B)/libaicert.a
 	$(call say,LD)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(VERIFY_LIBS) $(ENGINE_LIBS)
 

@@ -1,0 +1,40 @@
+/*
+ * reference.h -- what a machine that boots this UKI must measure, computed from its bytes alone, as a policy that `aicert verify` takes.
+ *
+ * PCR 4: Authenticode hash of the UKI and of the kernel in it, with the usual action and separator between. PCR 9: what the stub and the
+ * kernel's EFI entry measure of load options and initrd. PCR 11: the stub's sections, name and content. 8, 10 (without IMA), 12, 13, 14: zero.
+ * Firmware (PCR 0, 1, 2, 3, 5, 6, 7) goes by known sets of firmware builds and by event rules.
+ *
+ * Depends on: pe, base, attest (event log facts), model.  Threads: pure.
+ * Source: TCG PC Client Platform Firmware Profile; systemd 252 src/boot/efi/stub.c; Linux 6.1 drivers/firmware/efi/libstub.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef AI_VM_REFERENCE_H
+#define AI_VM_REFERENCE_H
+
+#include "base/buf.h"
+#include "base/hash.h"
+#include "base/json.h"
+
+struct ai_reference {
+	struct ai_digest uki, kernel;              /* Authenticode */
+	struct ai_digest pcr4, pcr9, pcr11;        /* the final values, booted by firmware with nothing else in between */
+	json_t *sections;                          /* [{"name","sha256"}] as measured into PCR 11, in order */
+	json_t *files;                             /* [{"what": "load options"|"initrd", "sha256"}] as measured into PCR 9, in order */
+	char *command_line;
+};
+int ai_reference_compute(const void *uki, size_t n, struct ai_reference *out, struct ai_err *err) AI_CHECKED;
+void ai_reference_done(struct ai_reference *r);
+
+/* {"uki","kernel","pcrs":{"4","9","11"},"sections","files","command_line"}; new reference. */
+int ai_reference_json(const struct ai_reference *r, json_t **out, struct ai_err *err) AI_CHECKED;
+/*
+ * The policy (YAML): require measured-platform, PCRs 4, 9, 11 and events by these values, the rest by known firmware sets and rules.
+ *   machine     "qemu", "azure" or "gcp": whose firmware and boot variables are meant
+ *   firmware    array of {"name","pcrs":{"0": [hex], …}}: known builds; NULL: the built-in ones of that machine
+ *   authority   operator that the policy names, with the root's PEM (may be NULL for the clouds, whose roots are built in)
+ */
+int ai_reference_policy(const struct ai_reference *r, const char *machine, const json_t *firmware, const char *authority, const char *root_pem,
+	struct ai_buf *out, struct ai_err *err) AI_CHECKED;
+
+#endif
