@@ -43,6 +43,8 @@ help_schema(void)
 	     "                             versions of aicert whose attestations do not count\n"
 	     "  withhold: [ KIND ]         nodes that a proof may withhold: source, environment, used, tree, source:NAME\n"
 	     "  threshold: N               of how many authorities each result must have been executed by\n"
+	     "  job: required              the run log is a measured runner's: it was given a job disk, and did nothing else (also a list:\n"
+	     "                             SHA-256 of the headers of the disks that you made)\n"
 	     "  timestamp: required        an RFC 3161 time stamp by a root with role tsa\n");
 }
 

@@ -14,7 +14,7 @@
  *   outputs       {name: hex}                   rules         {name: [hex]}
  *   images        ["sha256:…"]                  steps         {require: [name]}
  *   environments  ["image", "host"]             deny          {programs: [hex], keys: [hex]}
- *   withhold      [word]                        nonce, threshold, timestamp
+ *   withhold      [word]                        nonce, threshold, timestamp, job: "required" or [hex]
  *
  * An absent key was not spoken of; an empty list allows nothing.
  *
