@@ -8,11 +8,12 @@
  *
  * So the SHA-256 of the header binds every byte that is used. The reader's other end may change the disk at any time: each region is
  * read once, hashed as it is read, and nothing is believed before its hash was compared. What lies between and behind is never looked at.
+ * The index begins where the objects end, so nothing can lie over another; a node's, blob's and image's name must be its sha256.
  *
  * Types of object: "node" (canonical JSON of a node; name = its id), "blob" (name = its id), "git" (a raw object with its header; name = its
  * SHA-1), "oci" (manifest, config or layer; name = "sha256:…"), "log" (name = a step's), "attestation" (name "").
  *
- * Depends on: base.  Threads: a writer or reader belongs to one.
+ * Depends on: base, cache (idset).  Threads: a writer or reader belongs to one.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef AI_VM_DISK_H
@@ -53,6 +54,8 @@ const json_t *ai_disk_about(const struct ai_disk *d);
 size_t ai_disk_count(const struct ai_disk *d);
 /* Borrowed until close. */
 const struct ai_disk_object *ai_disk_object(const struct ai_disk *d, size_t i);
+/* 1 and the object's index, 0 there is none of this type and name. */
+int ai_disk_find(const struct ai_disk *d, const char *type, const char *name, size_t *i);
 /*
  * The bytes of object i, in order, to take; each object can be read once. AI_EINPUT when they are not what the index says: what take was
  * given is then to be thrown away.
