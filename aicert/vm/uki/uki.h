@@ -19,7 +19,10 @@ struct ai_uki_parts {
 /* Sections .osrel, .cmdline, .uname, .initrd, .linux, in the order that fits the stub. The same parts give the same bytes. */
 int ai_uki_make(const struct ai_uki_parts *parts, struct ai_buf *out, struct ai_err *err) AI_CHECKED;
 
-/* What is on every runner's command line. */
-#define AI_UKI_COMMAND_LINE "console=ttyS0 quiet panic=-1 lockdown=confidentiality"
+/*
+ * What is on every runner's command line. Without init_ima the kernel would extend PCR 10 with a hash of PCRs 0 to 9: a value that differs with
+ * every setting of the firmware, and says nothing that they do not.
+ */
+#define AI_UKI_COMMAND_LINE "console=ttyS0 quiet panic=-1 lockdown=confidentiality initcall_blacklist=init_ima"
 
 #endif
