@@ -11,6 +11,7 @@
 
 #include "attest/x509/chain.h"
 #include "attest/eventlog/eventlog.h"
+#include "attest/eventlog/ima.h"
 #include "base/buf.h"
 #include "proof/check.h"
 #include "proof/index.h"
@@ -279,7 +280,7 @@ ai_evidence_replays(const struct ai_evidence *e)
 	if (e->boot_log.len == 0 || replay(e, &same, &other, &unsaid) < 0 || other || !same)
 		return false;
 	for (int i = 0; i < AI_PCR_RUN; i++)
-		if (!(same >> i & 1) && !ai_digest_eq(&e->pcrs[i], &zero))
+		if (!(same >> i & 1) && !ai_digest_eq(&e->pcrs[i], &zero) && !(i == AI_PCR_IMA && ai_ima_is_boot_aggregate(e->pcrs)))
 			return false;
 	return true;
 }
