@@ -123,6 +123,8 @@ int ai_check_requirements(struct ai_job *job, const struct ai_job_step *s, struc
 /* How run/observe/observe.h reaches the store. */
 struct ai_used_io ai_job_used_io(struct ai_job *job);
 
+/* The run node of the steps' results, which all have one: run_node and root_id; stored. */
+int ai_job_run_node(struct ai_job *job, struct ai_err *err) AI_CHECKED;
 /*
  * Run node, claims, quote, and the timestamp if one is asked for; the attestation is durable in the store when it returns. failed: no root.
  * Without a timestamp that could not be had the run goes on: job->unstamped. New reference.

@@ -4,7 +4,7 @@
  * Of the container (disk.h), kind "job". about: {"plan": id, "nonce"?: text, "version": of aicert, "certificates"?: [base64 DER of the AK's chain]}.
  * Objects: the plan, its sources and environments as nodes; Aicertfile, lock and rules as blobs; the content of url, path, wheels and
  * huggingface sources as tree nodes and blobs; of git sources the commit's objects instead, of image sources manifest, config and layers.
- * Inside, content is derived from those, so what a commit or a manifest names is what is used, whoever packed the disk.
+ * (and the index, where the image's name holds its digest). Inside, content is derived from those, so what a commit or a manifest names is what is used, whoever packed the disk.
  *
  * Depends on: disk, base, model, fetch (walks and merges), cache.  Threads: one.
  * SPDX-License-Identifier: Apache-2.0
@@ -40,7 +40,7 @@ struct ai_unpacked {
 	struct ai_unpacked_source *sources; size_t n_sources; /* as the plan lists them */
 };
 /*
- * ai_job_unpack -- every object of an open job disk into the store (or into folder aside, then gone), sources re-derived.
+ * ai_job_unpack -- every object of an open job disk into the store (or into folder aside, made for it and then gone), sources re-derived.
  * AI_EINPUT names the object that is not what it says, a source whose objects give other content, what is missing, and what nothing needs.
  */
 int ai_job_unpack(struct ai_disk *d, struct ai_store *store, const char *aside, const struct ai_talk *talk, struct ai_unpacked *out,
