@@ -12,6 +12,9 @@
 #include <time.h>
 
 #include "base/buf.h"
+#include "base/fs.h"
+
+enum { MAX_RUNTIME = 60 }; /* a socket's path has 107 bytes at most */
 
 int
 ai_swtpm_lock(const char *state, const struct ai_talk *talk, int *fd_out, struct ai_err *err)
@@ -54,19 +57,28 @@ listen_at(const char *path, int *out, struct ai_err *err)
 	return 0;
 }
 
+int
+ai_swtpm_scratch(char **out, struct ai_err *err)
+{
+	const char *runtime = getenv("XDG_RUNTIME_DIR");
+	bool good = runtime && *runtime == '/' && strlen(runtime) <= MAX_RUNTIME && access(runtime, W_OK | X_OK) == 0;
+	AI_FREE char *prefix = ai_format("%s/aicert-vm", good ? runtime : "/tmp");
+	return prefix ? ai_mkdtemp(prefix, out, err) : ai_nomem(err);
+}
+
 static int
 names(const char *scratch, bool commands, struct ai_swtpm *s, struct ai_err *err)
 {
-	s->control = ai_format("%s/tpm.ctrl", scratch);
+	s->control = ai_format("%s/sock.ctrl", scratch);
 	s->errors = ai_format("%s/swtpm.err", scratch);
-	s->tcti = commands ? ai_format("swtpm:path=%s/tpm", scratch) : NULL;
+	s->tcti = commands ? ai_format("swtpm:path=%s/sock", scratch) : NULL;
 	return s->control && s->errors && (s->tcti || !commands) ? 0 : ai_nomem(err);
 }
 
 static int
 launch(const char *state, const char *scratch, bool commands, struct ai_swtpm *s, struct ai_err *err)
 {
-	AI_FREE char *server = ai_format("%s/tpm", scratch);
+	AI_FREE char *server = ai_format("%s/sock", scratch);
 	AI_FD control_fd = -1;
 	AI_FD server_fd = -1;
 	struct ai_argv a = { 0 };

@@ -22,6 +22,8 @@ struct ai_swtpm {
 
 #define AI_SWTPM_NONE ((struct ai_swtpm){ .lock = -1 })
 
+/* A fresh folder, ours alone, whose path is short enough for sockets; the caller frees and removes. */
+int ai_swtpm_scratch(char **out, struct ai_err *err) AI_CHECKED;
 /* Locks a folder of state, waiting for whoever has it. AI_EINTR. The descriptor is the caller's to close. */
 int ai_swtpm_lock(const char *state, const struct ai_talk *talk, int *fd, struct ai_err *err) AI_CHECKED;
 /*
