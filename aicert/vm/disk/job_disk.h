@@ -3,8 +3,9 @@
  *
  * Of the container (disk.h), kind "job". about: {"plan": id, "nonce"?: text, "version": of aicert, "certificates"?: [base64 DER of the AK's chain]}.
  * Objects: the plan, its sources and environments as nodes; Aicertfile, lock and rules as blobs; the content of url, path, wheels and
- * huggingface sources as tree nodes and blobs; of git sources the commit's objects instead, of image sources manifest, config and layers.
- * (and the index, where the image's name holds its digest). Inside, content is derived from those, so what a commit or a manifest names is what is used, whoever packed the disk.
+ * huggingface sources as tree nodes and blobs; of git sources the commit's objects instead (submodules' too), of image sources manifest, config
+ * and layers (and the index, where the image's name holds its digest). Inside, content is derived from those, so what a commit or a manifest
+ * names is what is used, whoever packed the disk.
  *
  * Depends on: disk, base, model, fetch (walks and merges), cache.  Threads: one.
  * SPDX-License-Identifier: Apache-2.0

@@ -18,17 +18,17 @@
 #include "vm/disk/disk.h"
 
 /*
- * Inside: of a job that ran (or failed, perhaps before it had a plan or a store). attestation NULL: there is none. error: NULL, or why the run failed (its code, text and hint).
- * Logs larger than 16 MiB lose their middle.
+ * Inside: of a job that ran, or failed, perhaps before it had a plan or a store. attestation NULL: there is none. error: NULL, or why the run failed
+ * (its code, text and hint). Logs larger than 16 MiB lose their middle.
  */
 int ai_result_pack(struct ai_job *job, const json_t *attestation, const struct ai_err *error, int fd, uint64_t limit, struct ai_err *err) AI_CHECKED;
 
 /*
  * Outside: into job's store, and steps[] of job (state, ids, result nodes, log, failure), run_node and root_id.
- *   attestation  new reference, also beside an error that the machine reports ("in the machine: …"); NULL when the disk has none, and untouched by AI_EINPUT
- *                and AI_EENV of the disk itself. It is in the store by then.
- * 0; AI_ESTEP, AI_EENV…: the error that the machine reports (what it attested and its logs are kept); AI_EENV: it wrote nothing; AI_EINPUT: the disk is not one, or says what cannot be
- * (a result of another step, content that is missing): then nothing of it counts.
+ *   attestation  new reference, also beside an error that the machine reports; NULL when the disk has none, untouched when the disk itself is refused.
+ *                It is in the store by then.
+ * 0; AI_ESTEP, AI_EENV…: the error that the machine reports, as "in the machine: …" (what it attested and its logs are kept); AI_EENV: it wrote
+ * nothing; AI_EINPUT: the disk is not one, or says what cannot be (a result of another step, content that is missing): then nothing of it counts.
  */
 int ai_result_take(int fd, uint64_t size, struct ai_job *job, json_t **attestation, struct ai_err *err) AI_CHECKED;
 
