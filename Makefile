@@ -40,9 +40,11 @@ VERIFY_SRC := $(wildcard aicert/base/*.c aicert/proof/*.c aicert/proof/*/*.c) $(
 	aicert/fetch/path.c $(addprefix cache/,hashsink.c ahead.c pump.c filekey.c idset.c) aicert/api_verify.c
 # Planning: adds Lua; still starts fast.
 PLAN_SRC := $(filter-out $(VERIFY_SRC),$(wildcard aicert/model/*.c)) $(wildcard aicert/rule/*.c) $(wildcard aicert/run/plan/*.c)
+# /init of the measured runner: this, and of the engine only what it needs.
+AGENT_SRC := $(addprefix aicert/vm/agent/,main.c without.c)
 # The engine: everything that fetches, stores, runs and attests.
 ENGINE_SRC := $(filter-out $(VERIFY_SRC) $(PLAN_SRC),$(TPM_SRC) $(wildcard aicert/fetch/*.c aicert/run/*.c aicert/run/*/*.c cache/*.c)) \
-	$(filter-out aicert/vm/agent/main.c,$(wildcard aicert/vm/*/*.c))
+	$(filter-out $(AGENT_SRC),$(wildcard aicert/vm/*/*.c))
 API_SRC := aicert/api.c aicert/api_replan.c aicert/api_hooks_full.c
 
 obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
@@ -54,7 +56,7 @@ ENGINE_LIBS := $(PLAN_LIBS) -lgit2 -lcurl -larchive -lsqlite3 -ltss2-esys -ltss2
 ALL_CFLAGS += -I/usr/include/lua5.4
 
 .PHONY: all test test-long bench lint fuzz install demo deps clean unit replay
-all: $(B)/aicert $(B)/aicert-engine $(B)/libaicert-verify.so $(B)/libaicert-verify.a $(B)/libaicert.so $(B)/libaicert.a
+all: $(B)/aicert $(B)/aicert-engine $(B)/aicert-agent $(B)/libaicert-verify.so $(B)/libaicert-verify.a $(B)/libaicert.so $(B)/libaicert.a
 
 $(B)/obj/%.o: %.c
 	@mkdir -p $(@D)
@@ -62,7 +64,7 @@ $(B)/obj/%.o: %.c
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
 
 # Lua and rule files become part of the program: name, bytes, length.
-EMBEDDED := $(sort $(wildcard lua/*.lua rules/*.lua aicert/run/pip/*.py))
+EMBEDDED := $(sort $(wildcard lua/*.lua rules/*.lua rules/providers/*.lua aicert/run/pip/*.py))
 $(B)/obj/embed.c: $(EMBEDDED) Makefile
 	@mkdir -p $(@D)
 	@{ echo '#include "rule/embed.h"'; i=0; \
@@ -102,10 +104,13 @@ $(B)/aicert-engine: $(call obj,$(FULL_CLI)) $(B)/libaicert.a
 	$(call say,LD)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(VERIFY_LIBS) $(ENGINE_LIBS)
 
-# /init of the measured runner: of the engine only what it needs.
-$(B)/aicert-agent: $(call obj,aicert/vm/agent/main.c) $(B)/libaicert.a
+# Its libraries are all that a verifier must trust beside kernel and agent: none of the network, and of libarchive (which leads to libxml2 and ICU)
+# the tar reader alone. The device TCTI is opened by name: named here, it is among what the cpio must hold.
+AGENT_LIBS := -Wl,--gc-sections -l:libarchive.a -l:libz.so.1 -l:libzstd.so.1 -lsqlite3 -ltss2-esys -ltss2-mu -ltss2-tctildr -ltss2-rc -lpthread \
+	-Wl,--push-state,--no-as-needed -l:libtss2-tcti-device.so.0 -Wl,--pop-state
+$(B)/aicert-agent: $(call obj,$(AGENT_SRC)) $(B)/libaicert.a
 	$(call say,LD)
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(VERIFY_LIBS) $(ENGINE_LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(VERIFY_LIBS) $(PLAN_LIBS) $(AGENT_LIBS)
 
 # --- tests ----------------------------------------------------------------
 UNIT := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/test_*.c))
