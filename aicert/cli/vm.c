@@ -1,0 +1,30 @@
+/* vm.c -- `aicert vm`: finds the command of the family.  SPDX-License-Identifier: Apache-2.0 */
+#include "cli/vm.h"
+
+#include <stdio.h>
+
+#include "cli/family.h"
+
+static const struct ai_command commands[] = {
+	{ "build", ai_vm_build_main, "build the measured runner: one file that firmware boots" },
+	{ 0 },
+};
+
+static void
+help(void)
+{
+	puts("usage: aicert vm COMMAND [OPTION…]\n"
+	     "\n"
+	     "The measured runner: a virtual machine that holds nothing but a kernel and aicert, whose every byte is measured as it\n"
+	     "boots. `aicert run --in vm` runs a project in it.\n");
+	ai_family_list(commands);
+	puts("\n"
+	     "`aicert vm COMMAND --help` explains one.\n"
+	     "example: aicert vm build --source ~/src/aicert");
+}
+
+int
+ai_cmd_vm(int argc, char **argv)
+{
+	return ai_family_run("vm", commands, help, argc, argv);
+}
