@@ -25,8 +25,10 @@ struct work {
 static int
 open_tpm(struct work *w, struct ai_err *err)
 {
+	if (ai_home_find(w->a->home, &w->home, err) < 0 || ai_home_make(&w->home, err) < 0)
+		return err->code;
 	const struct ai_tpm_options o = { .tcti = w->a->tpm, .state = w->home.data };
-	if (ai_home_find(w->a->home, &w->home, err) < 0 || ai_home_make(&w->home, err) < 0 || ai_tpm_open(&o, &w->tpm, err) < 0)
+	if (ai_tpm_open(&o, &w->tpm, err) < 0)
 		return err->code;
 	const char *const notes[] = { ai_tpm_certificates_note(w->tpm), ai_tpm_boot_log_note(w->tpm) };
 	for (size_t i = 0; i < sizeof notes / sizeof *notes; i++)
