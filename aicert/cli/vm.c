@@ -7,6 +7,7 @@
 
 static const struct ai_command commands[] = {
 	{ "build", ai_vm_build_main, "build the measured runner: one file that firmware boots" },
+	{ "enroll", ai_vm_enroll_main, "certify the key that this host's machines attest with" },
 	{ 0 },
 };
 

@@ -8,5 +8,6 @@
 #define AI_CLI_VM_H
 
 int ai_vm_build_main(int argc, char **argv);
+int ai_vm_enroll_main(int argc, char **argv);
 
 #endif

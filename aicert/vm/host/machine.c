@@ -41,6 +41,27 @@ need_file(const char *path, const char *package, struct ai_err *err)
 	return ai_hint(err, package ? "install it: apt-get install %s" : "%s", package ? package : "aicert vm build makes it");
 }
 
+static int
+need_program(const char *name, const char *package, struct ai_err *err)
+{
+	const char *path = getenv("PATH");
+	for (path = path ? path : "/usr/bin:/bin"; *path; path += strcspn(path, ":"), path += *path == ':') {
+		AI_FREE char *file = ai_format("%.*s/%s", (int)strcspn(path, ":"), path, name);
+		if (file && access(file, X_OK) == 0)
+			return 0;
+	}
+	(void)ai_fail(err, AI_EENV, "machine: there is no %s on this host", name);
+	return ai_hint(err, "install it: apt-get install %s", package);
+}
+
+int
+ai_machine_check(const char *uki, struct ai_err *err)
+{
+	if (need_file(uki, NULL, err) < 0 || need_program("qemu-system-x86_64", "qemu-system-x86", err) < 0 || need_program("swtpm", "swtpm", err) < 0)
+		return err->code;
+	return need_file(OVMF "OVMF_CODE_4M.fd", "ovmf", err) < 0 ? err->code : need_file(OVMF "OVMF_VARS_4M.fd", "ovmf", err);
+}
+
 /* The firmware's variables are the machine's own to write: each boot begins with the distribution's. */
 static int
 copy_variables(const char *to, struct ai_err *err)
@@ -226,8 +247,7 @@ ai_machine_run(const struct ai_machine *m, struct ai_err *err)
 	struct ai_argv argv = { 0 };
 	if (!variables || !errors)
 		return ai_nomem(err);
-	if (need_file(m->uki, NULL, err) < 0 || need_file(m->firmware ? m->firmware : OVMF "OVMF_CODE_4M.fd", "ovmf", err) < 0
-		|| copy_variables(variables, err) < 0)
+	if (ai_machine_check(m->uki, err) < 0 || copy_variables(variables, err) < 0)
 		return err->code;
 	int r = ai_swtpm_start(m->tpm_state, m->scratch, false, m->talk, &tpm, err);
 	if (r == 0) {

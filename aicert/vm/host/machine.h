@@ -33,6 +33,8 @@ struct ai_machine {
 };
 /* 0 when the machine powered itself off; AI_EENV no QEMU, no firmware, no swtpm, it died, or the time was up (hints say which package); AI_EINTR. */
 int ai_machine_run(const struct ai_machine *m, struct ai_err *err) AI_CHECKED;
+/* Is there what a machine of this UKI needs, as far as can be seen before it is started? AI_EENV says what to install or to build. */
+int ai_machine_check(const char *uki, struct ai_err *err) AI_CHECKED;
 /* "kvm" or "tcg", found once per process. */
 const char *ai_machine_accelerator(void);
 

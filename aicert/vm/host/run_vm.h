@@ -13,11 +13,10 @@
 
 struct ai_vm_options {
 	const char *uki;          /* NULL: <cache>/vm/aicert.efi, where `aicert vm build` puts it */
-	const char *provider;     /* NULL: "qemu" */
 	uint64_t memory;          /* 0: by the job's size and its steps' limits, at least 1 GiB */
 	uint64_t result_size;     /* 0: 16 GiB (sparse) */
 	unsigned cpus;            /* 0: what the steps ask for, at least 1 */
-	unsigned time_s;          /* 0: the sum of the steps' limits and 30 minutes */
+	unsigned time_s;          /* 0: the sum of the steps' limits (a day for a step that has none) and 30 minutes */
 };
 /* As ai_run. */
 int ai_run_in_vm(const struct ai_run_options *options, const struct ai_vm_options *vm, struct ai_run_report *report, struct ai_err *err) AI_CHECKED;

@@ -1,0 +1,45 @@
+/*
+ * run_vm_parts.h -- what the files of a measured run tell each other, and their tests. Nobody else includes it.
+ *
+ * run_vm.c is the run in its stages; run_vm_needs.c says how large a machine it takes; run_vm_console.c turns the machine's console into talk.
+ *
+ * Depends on: run, machine.  Threads: one.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef AI_RUN_VM_PARTS_H
+#define AI_RUN_VM_PARTS_H
+
+#include "base/buf.h"
+#include "run/job.h"
+#include "vm/host/run_vm.h"
+
+/* --- run_vm_needs.c ----------------------------------------------------------- */
+
+/* Every step must run in an image and without GPUs: AI_EUSAGE, AI_EENV name the first that does not. */
+int ai_vm_check_steps(const struct ai_manifest *m, const char *file, struct ai_err *err) AI_CHECKED;
+/* The machine's memory for a job whose content has so many bytes, unpacked. */
+uint64_t ai_vm_memory(const struct ai_manifest *m, uint64_t content);
+/* AI_EENV when this host has not got it; meminfo: text of /proc/meminfo. */
+int ai_vm_check_memory(uint64_t memory, const char *meminfo, struct ai_err *err) AI_CHECKED;
+unsigned ai_vm_cpus(const struct ai_manifest *m);
+/* Seconds: half an hour and what the steps may take, a day for one that has no limit. */
+unsigned ai_vm_time(const struct ai_manifest *m);
+
+/* --- run_vm_console.c ----------------------------------------------------------- */
+
+enum { AI_VM_LAST_LINES = 5, AI_VM_SHOWN_LINE = 200 };
+
+/* Lines of the machine's console as they come: told, written to a file, and the last ones kept. */
+struct ai_vm_console {
+	const struct ai_talk *talk;
+	int log;                        /* -1: none */
+	uint64_t logged;
+	char last[AI_VM_LAST_LINES][AI_VM_SHOWN_LINE];
+	unsigned n;                     /* lines that said anything, so far */
+};
+/* ctx: a struct ai_vm_console. As ai_machine.line. */
+void ai_vm_console_line(void *ctx, const char *text, size_t n);
+/* The last lines, oldest first, joined by " / "; appended. */
+void ai_vm_console_last(const struct ai_vm_console *c, struct ai_buf *out);
+
+#endif
