@@ -1,9 +1,12 @@
 /*
  * provider.h -- a cloud, described by a Lua file of rules/providers: which command lines create a machine, give it a job, take its result, destroy it.
  *
- * A provider file returns `provider { name, doc, settings, stages }`; each stage is a pure function from checked settings (and the paths and names of this run) to
- * command lines: arrays of texts, nothing else. They are run as they are (no shell), one after another; destroy runs always: after
- * success, failure, interrupt, and a failed create. What a stage prints as JSON a later one may use.
+ * A provider file returns `provider { name, doc, disks, settings, stages }` (lua/provider.lua); each stage is a pure function from checked settings
+ * (and the paths and names of this run) to command lines: arrays of texts, nothing else. They are run as they are (no shell), one after
+ * another; destroy runs always: after success, failure, interrupt, and a failed create. What a command prints a later stage may use.
+ *
+ * Secrets (a signed URL that a command printed) may stand in the environment of a command; in a command line they are refused, and what is
+ * said, logged or reported has *** in their place.
  *
  * Depends on: rule (the closed Lua state), base.  Threads: one.
  * SPDX-License-Identifier: Apache-2.0
@@ -16,14 +19,40 @@
 
 struct ai_provider;
 
-/* text: the file's; settings: {"name": text} as given (--set NAME=VALUE), checked here. AI_EUSAGE names what is missing or unknown. */
+/* In the order in which they run; ends with NULL. */
+extern const char *const ai_provider_stages[];
+/* The names of the built-in ones, sorted; NULL beyond the last. */
+const char *ai_provider_builtin(size_t i);
+
+/*
+ * name: a built-in one, or the path of a file that ends in ".lua". text: the file's, or NULL to look it up by its name; settings: {"name": text} as
+ * given (--set NAME=VALUE), checked here. AI_EUSAGE names what is missing or unknown.
+ */
 int ai_provider_open(const char *name, const char *text, size_t n, const json_t *settings, struct ai_provider **out, struct ai_err *err) AI_CHECKED;
 void ai_provider_close(struct ai_provider *p);
-/* The command lines of a stage ("create", "upload", "start", "wait", "collect", "destroy"): array of arrays of text (new reference). run: {"machine","image","job","result","said"}. */
-int ai_provider_stage(struct ai_provider *p, const char *stage, const json_t *run, json_t **argvs, struct ai_err *err) AI_CHECKED;
+/* What the file of that name says of itself: {"name","doc","disks","settings":[{"name","type","doc"?,"default"?,"needed"?}]} (new reference). */
+int ai_provider_about(const char *name, json_t **about, struct ai_err *err) AI_CHECKED;
 
-struct ai_provider_run { const char *image, *job, *result; const char *machine; unsigned time_s; const struct ai_talk *talk; };
+/*
+ * The calls of a stage: [{"argv":[text…], "env"?:{…}, "keep"?, "secret"?, "like"?, "expect"?, "wait_for"?, "every"?, "maybe"?, "show"?}] (new reference; see
+ * lua/provider.lua). run: {"machine","image","job","result","scratch","limit","said":{…}}, all texts.
+ */
+int ai_provider_stage(struct ai_provider *p, const char *stage, const json_t *run, json_t **calls, struct ai_err *err) AI_CHECKED;
+/* Those of all stages for a machine of this name, with examples for what commands would print: {stage: calls}. */
+int ai_provider_plan(struct ai_provider *p, const char *machine, json_t **plan, struct ai_err *err) AI_CHECKED;
+
+struct ai_provider_run {
+	const char *uki;          /* made into the provider's kind of disk here */
+	const char *job;          /* the job disk; where the provider takes VHDs, padded and given a footer in place */
+	const char *result;       /* path that the result disk is written to */
+	const char *machine;      /* lower-case letters, digits, '-', at most 20; NULL: a name is made */
+	unsigned time_s;          /* of the machine's run; 0: no limit */
+	bool *collected;          /* NULL, or set when the result disk has arrived, which it may have although destroying failed */
+	const struct ai_talk *talk;
+};
 /* All stages in order; destroy always, and a destroy that fails is an error that names what may be left and the command to type. */
 int ai_provider_run(struct ai_provider *p, const struct ai_provider_run *run, struct ai_err *err) AI_CHECKED;
+/* Destroy alone: what is left of a machine of that name. */
+int ai_provider_destroy(struct ai_provider *p, const char *machine, const struct ai_talk *talk, struct ai_err *err) AI_CHECKED;
 
 #endif

@@ -1,0 +1,177 @@
+/* provider.c -- see provider.h: the file, its settings, and its stages as data.  SPDX-License-Identifier: Apache-2.0 */
+#include "vm/cloud/provider.h"
+
+#include <fcntl.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/fs.h"
+#include "base/path.h"
+#include "rule/embed.h"
+#include "rule/language.h"
+#include "vm/cloud/provider_parts.h"
+
+static const char FOLDER[] = "rules/providers/";
+const char *const ai_provider_stages[] = { "create", "upload", "start", "wait", "collect", "destroy", NULL };
+
+const char *
+ai_provider_builtin(size_t i)
+{
+	static const char *const names[] = { "azure", "gcp" };
+	return i < sizeof names / sizeof *names ? names[i] : NULL;
+}
+
+/* The file of a built-in provider. */
+static int
+find_builtin(const char *name, const char **text, size_t *n, struct ai_err *err)
+{
+	const char *names[16];
+	size_t k = 0;
+	AI_FREE char *path = ai_format("%s%s.lua", FOLDER, name);
+	if (!path)
+		return ai_nomem(err);
+	for (const struct ai_embedded *e = ai_embedded; e->path; e++) {
+		if (strcmp(e->path, path) == 0) {
+			*text = e->text;
+			*n = e->len;
+			return 0;
+		}
+	}
+	for (; k < 16 && ai_provider_builtin(k); k++)
+		names[k] = ai_provider_builtin(k);
+	const char *near = ai_near(name, names, k);
+	ai_fail(err, AI_EUSAGE, "provider: there is none called '%s'%s%s%s", name, near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
+	return ai_hint(err, "built in are azure and gcp; one of your own is a file: --provider ./mine.lua");
+}
+
+static bool
+is_path(const char *name)
+{
+	size_t n = strlen(name);
+	return n > 4 && strcmp(name + n - 4, ".lua") == 0;
+}
+
+static int
+load(struct ai_provider *p, const char *name, const char *text, size_t n, struct ai_err *err)
+{
+	AI_BUF_AUTO b = AI_BUF(AI_MAX_RULE);
+	if (!text && is_path(name)) {
+		if (ai_read_file(AT_FDCWD, name, &b, err) < 0)
+			return err->code;
+		p->n = b.len;
+		p->text = ai_buf_take(&b);
+		p->where = ai_strdup(name);
+	} else {
+		if (!text && find_builtin(name, &text, &n, err) < 0)
+			return err->code;
+		p->n = n;
+		p->text = ai_strndup(text, n);
+		p->where = ai_format("%s%s.lua", FOLDER, name);
+	}
+	p->name = ai_strdup(name);
+	return p->text && p->where && p->name ? 0 : ai_nomem(err);
+}
+
+static int
+ask(struct ai_provider *p, const json_t *asked, json_t **out, struct ai_err *err)
+{
+	return ai_language_ask("provider", p->where, p->text, p->n, asked, out, err);
+}
+
+void
+ai_provider_close(struct ai_provider *p)
+{
+	if (!p)
+		return;
+	json_decref(p->about);
+	json_decref(p->settings);
+	free(p->name);
+	free(p->where);
+	free(p->text);
+	free(p);
+}
+
+static int
+check(struct ai_provider *p, const json_t *settings, struct ai_err *err)
+{
+	AI_JSON *nothing = json_object();
+	AI_JSON *asked = json_object();
+	AI_JSON *answer = NULL;
+	p->settings = settings ? json_deep_copy(settings) : json_object();
+	if (!nothing || !asked || !p->settings || json_object_set(asked, "settings", p->settings) < 0)
+		return ai_nomem(err);
+	if (ask(p, nothing, &p->about, err) < 0)
+		return err->code;
+	return ask(p, asked, &answer, err);
+}
+
+int
+ai_provider_open(const char *name, const char *text, size_t n, const json_t *settings, struct ai_provider **out, struct ai_err *err)
+{
+	struct ai_provider *p = ai_calloc(1, sizeof *p);
+	if (!p)
+		return ai_nomem(err);
+	if (load(p, name, text, n, err) < 0 || check(p, settings, err) < 0) {
+		ai_provider_close(p);
+		return err->code;
+	}
+	*out = p;
+	return 0;
+}
+
+int
+ai_provider_about(const char *name, json_t **about, struct ai_err *err)
+{
+	struct ai_provider *p = ai_calloc(1, sizeof *p);
+	AI_JSON *nothing = json_object();
+	int r = p && nothing ? load(p, name, NULL, 0, err) : ai_nomem(err);
+	if (r == 0)
+		r = ask(p, nothing, about, err);
+	ai_provider_close(p);
+	return r;
+}
+
+int
+ai_provider_stage(struct ai_provider *p, const char *stage, const json_t *run, json_t **calls, struct ai_err *err)
+{
+	AI_JSON *asked = json_object();
+	if (!asked || json_object_set(asked, "settings", p->settings) < 0 || json_object_set(asked, "run", (json_t *)(uintptr_t)run) < 0
+		|| json_object_set_new(asked, "stage", json_string(stage)) < 0)
+		return ai_nomem(err);
+	return ask(p, asked, calls, err);
+}
+
+/* What the calls would print, as they say themselves. */
+static int
+pretend(const json_t *calls, json_t *said, struct ai_err *err)
+{
+	size_t i;
+	json_t *call;
+	json_array_foreach(calls, i, call) {
+		const char *keep = ai_json_str(call, "keep");
+		if (keep && json_object_set(said, keep, json_object_get(call, "like")) < 0)
+			return ai_nomem(err);
+	}
+	return 0;
+}
+
+int
+ai_provider_plan(struct ai_provider *p, const char *machine, json_t **plan, struct ai_err *err)
+{
+	AI_JSON *run = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:{}}", "machine", machine, "image", "IMAGE", "job", "JOB", "result", "RESULT",
+		"scratch", "SCRATCH", "limit", "90000", "said");
+	AI_JSON *all = json_object();
+	if (!run || !all)
+		return ai_nomem(err);
+	for (size_t i = 0; ai_provider_stages[i]; i++) {
+		json_t *calls = NULL;
+		if (ai_provider_stage(p, ai_provider_stages[i], run, &calls, err) < 0)
+			return err->code;
+		if (json_object_set_new(all, ai_provider_stages[i], calls) < 0)
+			return ai_nomem(err);
+		if (pretend(calls, json_object_get(run, "said"), err) < 0)
+			return err->code;
+	}
+	*plan = json_incref(all);
+	return 0;
+}
