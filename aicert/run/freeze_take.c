@@ -79,23 +79,26 @@ begins_apart(const struct ai_taking *t, const char *path, size_t len)
 	return false;
 }
 
-/* Was a path named that lies in that place and holds this one? */
+/* Was a path named that lies in that place and holds this one, or to which this one is on the way? */
 static bool
-was_named(const struct ai_taking *t, const char *path, size_t place)
+was_named(const struct ai_taking *t, const char *path, size_t place, bool way)
 {
-	for (size_t i = 0; i < t->n_named; i++)
-		if (within(path, strlen(path), t->named[i]) && strlen(t->named[i]) >= place)
+	for (size_t i = 0; i < t->n_named; i++) {
+		const char *n = t->named[i];
+		if (strlen(n) >= place && (within(path, strlen(path), n) || (way && within(n, strlen(n), path))))
 			return true;
+	}
 	return false;
 }
 
+/* way: it is only passed through; else it comes with all that is in it. */
 static bool
-may_take(const struct ai_taking *t, const char *path)
+may_take(const struct ai_taking *t, const char *path, bool way)
 {
 	if (is_hidden(path) || is_never(t, path))
 		return false;
 	for (size_t n = 1; n <= strlen(path); n++)
-		if ((path[n] == '/' || path[n] == '\0') && begins_apart(t, path, n) && !was_named(t, path, n))
+		if ((path[n] == '/' || path[n] == '\0') && begins_apart(t, path, n) && !was_named(t, path, n, way))
 			return false;
 	return true;
 }
@@ -240,7 +243,7 @@ walk_step(struct ai_taking *t, struct walk *w, bool last, ai_look *look, struct 
 	AI_FREE char *target = NULL;
 	struct ai_taken *e;
 	const char *path = w->now.data;
-	if (!may_take(t, path)) {
+	if (!may_take(t, path, !last)) {
 		*look = AI_LOOK_ABSENT;
 		return leave_out(t, path, err) < 0 ? err->code : 0;
 	}
@@ -289,7 +292,7 @@ take_inside(struct ai_taking *t, const struct ai_taken *folder, const char *name
 	AI_FREE char *path = ai_join(folder->path, name);
 	if (!path)
 		return ai_nomem(err);
-	if (ai_name_check(name, &bad) == 0 && may_take(t, path) && ai_look_at(path, &look, NULL, &target, err) < 0)
+	if (ai_name_check(name, &bad) == 0 && may_take(t, path, false) && ai_look_at(path, &look, NULL, &target, err) < 0)
 		return err->code;
 	if (look == AI_LOOK_ABSENT || (target && !ai_utf8_valid(target, strlen(target))))
 		return leave_out(t, path, err);
