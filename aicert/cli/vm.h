@@ -8,6 +8,9 @@
 #define AI_CLI_VM_H
 
 int ai_vm_build_main(int argc, char **argv);
+int ai_vm_reference_main(int argc, char **argv);
+int ai_vm_image_main(int argc, char **argv);
+int ai_vm_provider_main(int argc, char **argv);
 int ai_vm_enroll_main(int argc, char **argv);
 
 #endif

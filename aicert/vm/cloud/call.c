@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "vm/cloud/provider.h"
 #include "vm/cloud/provider_parts.h"
 
 extern char **environ;
@@ -257,7 +258,7 @@ judge(const struct ai_call *call, struct child *c, int why, int status, struct a
 	if (c->n_line)
 		tell_line(call, c);
 	AI_FREE char *last = ai_secrets_hide(call->secrets, c->last, strlen(c->last));
-	ai_call_words(json_object_get(call->what, "argv"), &words);
+	ai_provider_words(json_object_get(call->what, "argv"), &words);
 	const char *line = words.data ? words.data : "";
 	if (why == EINTR)
 		return ai_fail(err, AI_EINTR, "interrupted");
@@ -302,7 +303,7 @@ ai_call_run(const struct ai_call *call, char **said, struct ai_err *err)
 }
 
 void
-ai_call_words(const json_t *argv, struct ai_buf *out)
+ai_provider_words(const json_t *argv, struct ai_buf *out)
 {
 	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:=,@%+";
 	size_t i;

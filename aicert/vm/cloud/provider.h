@@ -41,6 +41,10 @@ int ai_provider_stage(struct ai_provider *p, const char *stage, const json_t *ru
 /* Those of all stages for a machine of this name, with examples for what commands would print: {stage: calls}. */
 int ai_provider_plan(struct ai_provider *p, const char *machine, json_t **plan, struct ai_err *err) AI_CHECKED;
 
+struct ai_buf;
+/* A command line as somebody would type it. */
+void ai_provider_words(const json_t *argv, struct ai_buf *out);
+
 struct ai_provider_run {
 	const char *uki;          /* made into the provider's kind of disk here */
 	const char *job;          /* the job disk; where the provider takes VHDs, padded and given a footer in place */

@@ -42,7 +42,5 @@ struct ai_call {
  * AI_EENV: it is not there (with a hint), failed (with the last line of what it said) or took too long: then it is gone. AI_EINTR: so too.
  */
 int ai_call_run(const struct ai_call *call, char **said, struct ai_err *err) AI_CHECKED;
-/* As somebody would type it. */
-void ai_call_words(const json_t *argv, struct ai_buf *out);
 
 #endif

@@ -64,7 +64,7 @@ once(struct state *st, const struct stage *stage, const json_t *what, bool deaf,
 {
 	const struct ai_call call = { .what = what, .time_s = stage->time_s, .deaf = deaf, .secrets = &st->secrets, .talk = st->talk, .began = &st->began };
 	AI_BUF_AUTO words = AI_BUF(AI_MAX_TEXT);
-	ai_call_words(json_object_get(what, "argv"), &words);
+	ai_provider_words(json_object_get(what, "argv"), &words);
 	if (ai_buf_ok(&words, "command line", err) < 0)
 		return err->code;
 	ai_say(st->talk, AI_TALK_DETAIL, "$ %s", words.data);
@@ -119,7 +119,7 @@ run_call(struct state *st, const struct stage *stage, const json_t *what, bool d
 	if (r == 0 && expected && strcmp(said, expected) != 0) {
 		AI_FREE char *clean = ai_secrets_hide(&st->secrets, said, strlen(said));
 		AI_BUF_AUTO words = AI_BUF(AI_MAX_TEXT);
-		ai_call_words(json_object_get(what, "argv"), &words);
+		ai_provider_words(json_object_get(what, "argv"), &words);
 		r = ai_fail(err, AI_EENV, "%.300s: got '%.200s', expected '%.200s'", words.data ? words.data : "", clean ? clean : "", expected);
 	}
 	if (r == 0 && json_object_get(what, "keep"))
@@ -202,7 +202,7 @@ say_left(struct state *st, const json_t *calls, struct ai_err *err)
 			continue;
 		if (line.len)
 			ai_buf_puts(&line, "; ");
-		ai_call_words(json_object_get(call, "argv"), &line);
+		ai_provider_words(json_object_get(call, "argv"), &line);
 	}
 	if (line.len == 0 || line.len > 300) {
 		AI_JSON *words = json_pack("[s, s, s, s, s, s]", "aicert", "vm", "provider", st->p->name, "--destroy", machine);
@@ -212,7 +212,7 @@ say_left(struct state *st, const json_t *calls, struct ai_err *err)
 				return ai_nomem(err);
 		}
 		ai_buf_clear(&line);
-		ai_call_words(words, &line);
+		ai_provider_words(words, &line);
 	}
 	err->hint[0] = '\0';
 	ai_in(err, "%s: what was made for the machine '%s' may still be there, and cost money", st->p->name, machine);
