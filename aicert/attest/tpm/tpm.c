@@ -21,7 +21,7 @@ static const char security[] = AI_SECURITYFS;
 const char *ai_tpm_name(const struct ai_tpm *t) { return t->name; }
 const json_t *ai_tpm_certificates(const struct ai_tpm *t) { return t->certificates; }
 const char *ai_tpm_certificates_note(const struct ai_tpm *t) { return t->note.len ? t->note.data : ""; }
-const char *ai_tpm_boot_log_note(const struct ai_tpm *t) { return t->boot_note; }
+const char *ai_tpm_boot_log_note(const struct ai_tpm *t) { return t->boot_note ? t->boot_note : ""; }
 
 const char *
 ai_tpm_ak_kind(const struct ai_tpm *t)
