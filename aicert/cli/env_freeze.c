@@ -21,9 +21,10 @@ help(const struct ai_option *table, size_t n)
 	     "Write `image: oci:DIR` into the Aicertfile then. DIR is looked for beside it, so it belongs into the project; the lock\n"
 	     "pins it by digest, so it may be moved, and left out of version control.\n"
 	     "\n"
-	     "A step that meets other data may need files that the last run did not: name their folders (/usr/lib/python3.11). Of a\n"
-	     "named folder is left out, unless named itself: homes, /run, and names such as .ssh and id_rsa; always: what not everybody\n"
-	     "may read, and /etc/shadow and its like.\n");
+	     "A step that meets other data may need files that the last run did not, and so does looking whether requirements.txt\n"
+	     "is met: name their folders (/usr/lib/python3.11 /usr/lib/python3/dist-packages). Of a named folder is left out, unless\n"
+	     "named itself: homes, /run, and names such as .ssh and id_rsa; always: what not everybody may read, and /etc/shadow and\n"
+	     "its like.\n");
 	ai_options_help(table, n);
 	puts("\n"
 	     "exit codes: 0 made; 2 nothing to freeze, or a PATH that goes into no image; 3 a file is no longer what the run used\n"
