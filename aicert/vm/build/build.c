@@ -18,7 +18,7 @@ static const struct ai_wanted wanted[] = {
 	{ "linux-image-cloud-amd64", KERNEL, "runtime" }, { "systemd-boot-efi", "systemd-boot-efi", "runtime" },
 #define WHOLE(name, use) { name, NULL, use }
 	WHOLE("libc6", "runtime"), WHOLE("libssl3", "runtime"), WHOLE("libjansson4", "runtime"), WHOLE("libyaml-0-2", "runtime"),
-	WHOLE("liblua5.4-0", "runtime"), WHOLE("libgit2-1.5", "runtime"), WHOLE("libsqlite3-0", "runtime"), WHOLE("libtpms0", "runtime"),
+	WHOLE("liblua5.4-0", "runtime"), WHOLE("libsqlite3-0", "runtime"),
 	WHOLE("libtss2-esys-3.0.2-0", "runtime"), WHOLE("libtss2-mu0", "runtime"), WHOLE("libtss2-rc0", "runtime"),
 	WHOLE("libtss2-tctildr0", "runtime"), WHOLE("libtss2-tcti-device0", "runtime"), WHOLE("libzstd1", "runtime"), WHOLE("zlib1g", "runtime"),
 	WHOLE("gcc-12", "compiler"), WHOLE("binutils", "compiler"), WHOLE("make", "compiler"), WHOLE("dash", "compiler"), WHOLE("coreutils", "compiler"),

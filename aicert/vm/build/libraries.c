@@ -20,6 +20,7 @@ struct libraries {
 	struct ai_cpio_files *out;
 	const char *interpreter;    /* its name: a library of that name is there already */
 	unsigned depth;
+	bool told;                  /* the error says already who needs it */
 };
 
 static int needs(struct libraries *l, const void *elf, size_t n, const char *whose, struct ai_err *err);
@@ -67,8 +68,12 @@ needs(struct libraries *l, const void *elf, size_t n, const char *whose, struct 
 		return ai_fail(err, AI_EINPUT, "'%s': libraries need each other more than %d deep", whose, MAX_DEPTH);
 	l->depth++;
 	for (size_t i = 0; i < e->n_needed; i++)
-		if (add(l, e->needed[i], err) < 0)
-			return ai_in(err, "'%s'", whose);
+		if (add(l, e->needed[i], err) < 0) {
+			if (!l->told)
+				ai_in(err, "'%s'", whose);
+			l->told = true;
+			return err->code;
+		}
 	l->depth--;
 	return 0;
 }

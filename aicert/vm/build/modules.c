@@ -14,6 +14,7 @@ struct modules {
 	struct ai_buf order;             /* file names, in load order */
 	struct ai_cpio_files *out;
 	unsigned depth;
+	bool told;                       /* the error says already whose fault it is: only the innermost is worth a name */
 };
 
 /* A module's file "virtio-rng.ko" and its name "virtio_rng" are the same to the kernel. */
@@ -63,8 +64,11 @@ add_file(struct modules *m, const char *line, size_t len, struct ai_err *err)
 	m->depth++;
 	int r = ai_modinfo_depends(bytes.data, bytes.len, add, m, err);
 	m->depth--;
+	if (r < 0 && !m->told)
+		ai_in(err, "'%s'", path);
+	m->told |= r < 0;
 	if (r < 0)
-		return ai_in(err, "'%s'", path);
+		return r;
 	ai_buf_printf(&m->order, "%s\n", ai_basename(path));
 	return ai_cpio_file(m->out, to, 0644, &bytes, err);
 }
