@@ -10,6 +10,7 @@
 --             env = {…}        variables beside the user's own; "" takes one away
 --             expect = TEXT    it must print this
 --             wait_for = TEXT  it is called every `every` seconds until it prints this
+--             every = SECONDS  a text; in destroy, how long to wait before all is tried again
 --             maybe = true     its failure is none
 --             show = true      what it prints goes to the log
 -- SPDX-License-Identifier: Apache-2.0
@@ -142,8 +143,10 @@ local function line(self)
 	for _, key in ipairs(call_flags) do out[key] = o[key] and "yes" or nil end
 	if o.secret and not o.keep then error(self.where .. "call: secret: there is nothing kept: expected keep too", 0) end
 	if o.keep and not o.like then error(self.where .. "call: keep: expected like too, an example of what it prints", 0) end
-	if o.wait_for then
-		if type(o.every) ~= "string" or not only(o.every, "0123456789") then error(self.where .. "call: every: expected a text of digits, in seconds", 0) end
+	if o.wait_for or o.every then
+		if type(o.every) ~= "string" or not only(o.every, "0123456789") or o.every:len() > 5 then
+			error(self.where .. "call: every: expected a text of digits, in seconds", 0)
+		end
 		out.every = o.every
 	end
 	for _, key in ipairs(keys(o.env or {})) do

@@ -28,6 +28,10 @@ local function ask(s, words, query)
 	return { "az", words, "--query", query, "--output", "tsv", "--only-show-errors", s.subscription and { "--subscription", s.subscription } }
 end
 
+-- What the user's own shell may say of other storage accounts.
+local nobody = { AZURE_STORAGE_ACCOUNT = "", AZURE_STORAGE_KEY = "", AZURE_STORAGE_CONNECTION_STRING = "", AZURE_STORAGE_AUTH_MODE = "",
+  AZURE_STORAGE_SAS_TOKEN = "", AZURE_STORAGE_SERVICE_ENDPOINT = "" }
+
 local function blob_url(s, run, name)
 	return ("https://%s.blob.%s/disks/%s"):format(account(run), s.storage_suffix, name)
 end
@@ -78,7 +82,8 @@ return provider {
           "--network-security-group", "shut" }) },
         call { argv = az(s, { "storage", "account", "create", group, at, "--name", account(run), "--sku", "Standard_LRS", "--kind", "StorageV2",
           "--min-tls-version", "TLS1_2", "--https-only", "true", "--allow-blob-public-access", "false" }) },
-        call { argv = az(s, { "storage", "container", "create", "--account-name", account(run), "--name", "disks", "--auth-mode", s.auth }) },
+        call { argv = az(s, { "storage", "container", "create", "--account-name", account(run), "--name", "disks", "--auth-mode", s.auth }),
+          env = nobody },
       }
     end,
 
@@ -89,7 +94,7 @@ return provider {
       local definition = { gallery, "--gallery-image-definition", "aicert" }
       local function put(file, name)
         return call { argv = az(s, { "storage", "blob", "upload", "--account-name", account(run), "--container-name", "disks", "--name", name,
-          "--type", "page", "--file", file, "--auth-mode", s.auth, "--no-progress" }) }
+          "--type", "page", "--file", file, "--auth-mode", s.auth, "--no-progress" }), env = nobody }
       end
       return {
         put(run.image, "boot.vhd"),
@@ -136,8 +141,7 @@ return provider {
       local url = parts_of(run.said.url)
       return {
         call { argv = az(s, { "storage", "blob", "download", "--container-name", url.container, "--name", url.blob, "--file", run.result, "--no-progress" }),
-          env = { AZURE_STORAGE_SERVICE_ENDPOINT = url.endpoint, AZURE_STORAGE_SAS_TOKEN = url.token,
-            AZURE_STORAGE_ACCOUNT = "", AZURE_STORAGE_KEY = "", AZURE_STORAGE_CONNECTION_STRING = "", AZURE_STORAGE_AUTH_MODE = "" } },
+          env = copy(nobody, { AZURE_STORAGE_SERVICE_ENDPOINT = url.endpoint, AZURE_STORAGE_SAS_TOKEN = url.token }) },
         call { argv = az(s, { "disk", "revoke-access", "--resource-group", run.machine, "--name", "result" }), maybe = true },
       }
     end,
@@ -146,7 +150,7 @@ return provider {
       local with = s.subscription and { "--subscription", s.subscription }
       return {
         call { argv = { "az", "group", "delete", "--name", run.machine, "--yes", with }, maybe = true },
-        call { argv = { "az", "group", "exists", "--name", run.machine, "--only-show-errors", with }, expect = "false" },
+        call { argv = { "az", "group", "exists", "--name", run.machine, "--only-show-errors", with }, expect = "false", every = s.poll },
       }
     end,
   },

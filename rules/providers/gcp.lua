@@ -131,7 +131,7 @@ return provider {
         gone { "disks", "list" },
         gone { "images", "list", "--no-standard-images" },
         gone { "networks", "list" },
-        call { argv = gcloud(s, { "storage", "buckets", "list", "--filter=name=" .. m .. "-disks", "--format=value(name)" }), expect = "" },
+        call { argv = gcloud(s, { "storage", "buckets", "list", "--filter=name=" .. m .. "-disks", "--format=value(name)" }), expect = "", every = s.poll },
       }
     end,
   },

@@ -50,7 +50,7 @@ struct ai_provider_run {
 	const char *job;          /* the job disk; where the provider takes VHDs, padded and given a footer in place */
 	const char *result;       /* path that the result disk is written to */
 	const char *machine;      /* lower-case letters, digits, '-', at most 20; NULL: a name is made */
-	unsigned time_s;          /* of the machine's run; 0: no limit */
+	unsigned time_s;          /* from the machine's start to its end; 0: no limit */
 	bool *collected;          /* NULL, or set when the result disk has arrived, which it may have although destroying failed */
 	const struct ai_talk *talk;
 };

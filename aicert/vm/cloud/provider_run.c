@@ -19,7 +19,7 @@
 #include "vm/cloud/provider.h"
 #include "vm/cloud/provider_parts.h"
 
-enum { ATTEMPTS = 4, LOST = 5, SLACK_S = 900, LEFT_ALONE_S = 3600, MAX_UKI = 1 << 30 };
+enum { ATTEMPTS = 4, LOST = 5, LEFT_ALONE_S = 3600, MAX_UKI = 1 << 30 };
 
 struct stage { const char *name; unsigned time_s; }; /* of one command */
 static const struct stage stages[] = { { "create", 1800 }, { "upload", 86400 }, { "start", 1800 }, { "wait", 600 }, { "collect", 86400 } };
@@ -78,7 +78,7 @@ wait_for(struct state *st, const struct stage *stage, const json_t *what, const 
 	const unsigned every = (unsigned)strtoull(ai_json_str(what, "every"), NULL, 10);
 	struct timespec t;
 	clock_gettime(CLOCK_MONOTONIC, &t);
-	const long long end = (long long)t.tv_sec + st->time_s + SLACK_S;
+	const long long end = (long long)t.tv_sec + st->time_s;
 	for (int lost = 0;;) {
 		AI_FREE char *text = NULL;
 		int r = once(st, stage, what, deaf, &text, err);
@@ -92,7 +92,7 @@ wait_for(struct state *st, const struct stage *stage, const json_t *what, const 
 		lost = r == 0 ? 0 : lost;
 		clock_gettime(CLOCK_MONOTONIC, &t);
 		if (st->time_s && t.tv_sec > end)
-			return ai_fail(err, AI_EENV, "the machine did not end by itself within %u s", st->time_s + SLACK_S);
+			return ai_fail(err, AI_EENV, "the machine did not end by itself within %u s", st->time_s);
 		if (pause_s(every, deaf, err) < 0)
 			return err->code;
 	}
@@ -219,6 +219,19 @@ say_left(struct state *st, const json_t *calls, struct ai_err *err)
 	return ai_hint(err, "type: %s", line.data);
 }
 
+/* What the stage's calls ask for, else a second. */
+static unsigned
+patience(const json_t *calls)
+{
+	size_t i;
+	json_t *call;
+	unsigned s = 1;
+	json_array_foreach(calls, i, call)
+		if (ai_json_str(call, "every"))
+			s = (unsigned)strtoull(ai_json_str(call, "every"), NULL, 10);
+	return s;
+}
+
 static int
 destroy_all(struct state *st, struct ai_err *err)
 {
@@ -227,7 +240,7 @@ destroy_all(struct state *st, struct ai_err *err)
 		return err->code;
 	ai_say(st->talk, AI_TALK_STAGE, "%s: destroy", st->p->name);
 	for (unsigned i = 0; i < ATTEMPTS; i++) {
-		(void)pause_s(i ? 1u << (i - 1) : 0, true, err);
+		(void)pause_s(i ? patience(calls) : 0, true, err);
 		if (destroy_once(st, calls, err) == 0)
 			return 0;
 		ai_say(st->talk, AI_TALK_NOTE, "%s: destroy: %s", st->p->name, err->text);
