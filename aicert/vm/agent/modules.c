@@ -42,11 +42,12 @@ check(const char *folder, const char *text, struct ai_err *err)
 	return 0;
 }
 
+/* ENODEV: no such hardware; ENOENT of a module that is there: one that it builds on found none. */
 static void
 load(int dir, const char *path, const struct ai_talk *talk)
 {
 	AI_FD fd = openat(dir, path, O_RDONLY | O_CLOEXEC);
-	if (fd >= 0 && (syscall(SYS_finit_module, fd, "", 0) == 0 || errno == EEXIST || errno == ENODEV))
+	if (fd >= 0 && (syscall(SYS_finit_module, fd, "", 0) == 0 || errno == EEXIST || errno == ENODEV || errno == ENOENT))
 		return;
 	ai_say(talk, AI_TALK_NOTE, "module %s: not loaded: %s", path, strerror(errno));
 }
