@@ -13,7 +13,8 @@ import struct
 import sys
 
 GIB = 1 << 30
-MEMORY = [GIB << k for k in range(9)]
+# 1 and 2 GiB; from 2.75 GiB on what counts is how many times 32 GiB hold what lies above 4 GiB: up to 30 GiB, up to 62…
+MEMORY = [GIB, 2 * GIB, *(n * 32 * GIB - 2 * GIB for n in range(1, 9))]
 CPUS = [1 << k for k in range(7)]
 KINDS = ["intel", "amd"]
 # SHA-256 of a code image -> its name, and where in PEIFV the platform's record is.
@@ -78,8 +79,7 @@ def main():
         image = f.read()
     for kind in KINDS:
         print(f"static const char *const ovmf_{kind}[] = {{")
-        # Machines of 4, 8 and 16 GiB, of which the firmware keeps the same, have one value.
-        for value in dict.fromkeys(v for k, _, _, v in table(image) if k == kind):
+        for value in (v for k, _, _, v in table(image) if k == kind):
             print(f'\t"{value}",')
         print("};")
 

@@ -18,6 +18,7 @@
 #include "vm/host/run_vm_parts.h"
 #include "vm/host/swtpm.h"
 #include "vm/host/vtpm.h"
+#include "vm/uki/reference.h"
 
 #define RESULT_SIZE (16ull << 30)
 enum { MAX_MEMINFO = 1 << 20 };
@@ -183,6 +184,7 @@ boot(struct measured *m, struct ai_err *err)
 	};
 	if (choose_memory(m, &machine.memory, err) < 0)
 		return err->code;
+	ai_reference_shape(&machine.memory, &machine.cpus);
 	ai_say(job->opt->talk, AI_TALK_STAGE, "boot    %s (%s, %llu MiB)", m->uki, ai_machine_accelerator(), (unsigned long long)(machine.memory >> 20));
 	int r = ai_machine_run(&machine, err);
 	return r == AI_EENV ? with_console(m, err) : r;

@@ -48,7 +48,8 @@ int ai_reference_policy(const struct ai_reference *r, const char *machine, const
 int ai_reference_firmware(const char *machine, const struct ai_digest *image, json_t **out, struct ai_err *err) AI_CHECKED;
 /*
  * OVMF's first volume runs where it is measured and keeps there what it found, memory and processors among it: PCR 0 has another value for each
- * shape of the machine. Values are known for powers of two, from 1 to 256 GiB and 1 to 64 processors: this rounds up to them (or down to the largest).
+ * shape of the machine. This rounds up to one of those whose values are known: 1 GiB, 2 GiB, or any size from 3 to 254 GiB; 1, 2, 4 … 64 processors.
+ * What is larger stays as it is.
  */
 void ai_reference_shape(uint64_t *memory, unsigned *cpus);
 
