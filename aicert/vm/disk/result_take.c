@@ -21,7 +21,7 @@ struct take {
 	json_t *attestation;
 };
 
-/* --- copying ---------------------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------------- */
 
 static int
 read_attestation(struct take *t, size_t i, struct ai_err *err)
@@ -33,30 +33,36 @@ read_attestation(struct take *t, size_t i, struct ai_err *err)
 	return ai_json_parse(b.data, b.len, "attestation", &t->attestation, err);
 }
 
+/* What says what there is: small, and enough to refuse a disk before its content is taken in. Logs are read when it is known where each belongs. */
 static int
-copy_object(struct take *t, size_t i, struct ai_err *err)
+read_words(struct take *t, struct ai_err *err)
 {
-	const struct ai_disk_object *o = ai_disk_object(t->d, i);
-	if (strcmp(o->type, "node") == 0)
-		return ai_intake_node(t->d, i, t->job->store, err);
-	if (strcmp(o->type, "blob") == 0)
-		return ai_intake_blob(t->d, i, t->job->store, err);
-	if (strcmp(o->type, "attestation") == 0)
-		return read_attestation(t, i, err);
-	/* Logs are read last, when it is known where each belongs. */
-	return strcmp(o->type, "log") == 0 ? 0 : ai_fail(err, AI_EINPUT, "%s '%s': a result has no such object", o->type, o->name);
+	for (size_t i = 0; i < ai_disk_count(t->d); i++) {
+		const struct ai_disk_object *o = ai_disk_object(t->d, i);
+		int r = 0;
+		if (strcmp(o->type, "node") == 0)
+			r = ai_intake_node(t->d, i, t->job->store, err);
+		else if (strcmp(o->type, "attestation") == 0)
+			r = read_attestation(t, i, err);
+		else if (strcmp(o->type, "log") != 0 && strcmp(o->type, "blob") != 0)
+			r = ai_fail(err, AI_EINPUT, "%s '%s': a result has no such object", o->type, o->name);
+		if (r < 0)
+			return r;
+	}
+	return 0;
 }
 
 static int
-copy_all(struct take *t, struct ai_err *err)
+read_blobs(struct take *t, struct ai_err *err)
 {
 	uint64_t total = 0, done = 0;
 	for (size_t i = 0; i < ai_disk_count(t->d); i++)
 		total += ai_disk_object(t->d, i)->size;
 	for (size_t i = 0; i < ai_disk_count(t->d); i++) {
-		if (copy_object(t, i, err) < 0)
+		const struct ai_disk_object *o = ai_disk_object(t->d, i);
+		if (strcmp(o->type, "blob") == 0 && ai_intake_blob(t->d, i, t->job->store, err) < 0)
 			return err->code;
-		done += ai_disk_object(t->d, i)->size;
+		done += o->size;
 		ai_say_progress(t->job->opt->talk, "result disk", done, total);
 	}
 	return 0;
@@ -237,11 +243,12 @@ take(struct take *t, struct ai_err *err)
 		return err->code;
 	if (!t->about.planned)
 		return 0;
-	if (copy_all(t, err) < 0 || take_steps(t, err) < 0 || take_root(t, err) < 0)
+	if (read_words(t, err) < 0 || take_steps(t, err) < 0 || take_root(t, err) < 0 ||
+		ai_result_claims_fit(t->attestation, t->job, t->about.done, err) < 0)
 		return err->code;
-	if (ai_result_claims_fit(t->attestation, t->job, t->about.done, err) < 0)
+	if (ai_result_logs_read(&t->logs, t->d, t->job, t->used, err) < 0 || check_all_used(t, err) < 0)
 		return err->code;
-	return ai_result_logs_read(&t->logs, t->d, t->job, t->used, err) < 0 || check_all_used(t, err) < 0 ? err->code : 0;
+	return read_blobs(t, err);
 }
 
 /* As if the disk had never been looked at. */
