@@ -28,7 +28,7 @@ enum { MAX_FIRMWARE = 64 << 20, MAX_LINE = 64 << 10, TICK_MS = 250, AFTER_MS = 1
  * QEMU's own processor knows AVX, and numpy and glibc then take it; but TCG emulates such code 40 times slower than SSE. So: a processor of
  * before AVX that has what distributions build for (x86-64-v2), and random numbers for the guest's kernel.
  */
-static const char tcg_cpu[] = "Westmere,+rdrand,+rdseed";
+static const char tcg_cpu[] = "Westmere,+rdrand";
 
 /* --- what there must be -------------------------------------------------------- */
 

@@ -18,7 +18,6 @@
 #include "vm/host/run_vm_parts.h"
 #include "vm/host/swtpm.h"
 #include "vm/host/vtpm.h"
-#include "vm/uki/reference.h"
 
 #define RESULT_SIZE (16ull << 30)
 enum { MAX_MEMINFO = 1 << 20 };
@@ -34,6 +33,7 @@ struct measured {
 	uint64_t result_size, content;
 	json_t *certificates;
 	struct ai_digest ak;   /* of the vTPM, as the host knows it */
+	struct ai_digest given; /* header of the job disk */
 	struct ai_vm_console console;
 };
 
@@ -115,11 +115,10 @@ make_job_disk(struct measured *m, const char *objects, struct ai_err *err)
 	const struct ai_job_pack in = { .store = job->store, .plan = job->plan, .nonce = job->opt->nonce,
 		.certificates = json_array_size(m->certificates) ? m->certificates : NULL, .environments = job->environments, .aside = aside, .n_aside = 1,
 		.talk = job->opt->talk };
-	struct ai_digest header;
 	AI_FD fd = open(m->job_disk, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return ai_fail_errno(err, AI_EENV, "%s", m->job_disk);
-	if (ai_job_pack(&in, fd, UINT64_MAX >> 1, &header, &m->content, err) < 0)
+	if (ai_job_pack(&in, fd, UINT64_MAX >> 1, &m->given, &m->content, err) < 0)
 		return ai_in(err, "job disk");
 	/* A disk is made of whole sectors. */
 	off_t end = lseek(fd, 0, SEEK_END);
@@ -151,15 +150,20 @@ prepare(struct measured *m, struct ai_err *err)
 /* --- the machine ------------------------------------------------------------------- */
 
 static int
-choose_memory(const struct measured *m, uint64_t *out, struct ai_err *err)
+choose_shape(const struct measured *m, uint64_t *memory, unsigned *cpus, struct ai_err *err)
 {
 	AI_BUF_AUTO meminfo = AI_BUF(MAX_MEMINFO);
-	*out = m->vm->memory ? m->vm->memory : ai_vm_memory(m->job->manifest, m->content);
-	if (m->vm->memory)
-		return 0;
+	bool known = false;
+	*memory = m->vm->memory ? m->vm->memory : ai_vm_memory(m->job->manifest, m->content);
+	*cpus = m->vm->cpus ? m->vm->cpus : ai_vm_cpus(m->job->manifest);
 	if (ai_read_file(AT_FDCWD, "/proc/meminfo", &meminfo, err) < 0)
 		return err->code = AI_EENV;
-	return ai_vm_check_memory(*out, meminfo.data ? meminfo.data : "", err);
+	if (ai_vm_shape(meminfo.data ? meminfo.data : "", memory, cpus, &known, err) < 0)
+		return err->code;
+	if (!known)
+		ai_say(m->job->opt->talk, AI_TALK_NOTE, "no verifier knows what firmware measures in a machine with %llu MiB and %u processors: no policy will take it",
+			(unsigned long long)(*memory >> 20), *cpus);
+	return 0;
 }
 
 /* Where its console can be read, with the end of it: foreign text, which ai_fail makes harmless. */
@@ -179,12 +183,11 @@ boot(struct measured *m, struct ai_err *err)
 	const struct ai_job *job = m->job;
 	struct ai_machine machine = {
 		.uki = m->uki, .job = m->job_disk, .result = m->result_disk, .tpm_state = m->tpm_state, .scratch = m->scratch,
-		.cpus = m->vm->cpus ? m->vm->cpus : ai_vm_cpus(job->manifest), .time_s = m->vm->time_s ? m->vm->time_s : ai_vm_time(job->manifest),
+		.time_s = m->vm->time_s ? m->vm->time_s : ai_vm_time(job->manifest),
 		.line = ai_vm_console_line, .ctx = &m->console, .talk = job->opt->talk,
 	};
-	if (choose_memory(m, &machine.memory, err) < 0)
+	if (choose_shape(m, &machine.memory, &machine.cpus, err) < 0)
 		return err->code;
-	ai_reference_shape(&machine.memory, &machine.cpus);
 	ai_say(job->opt->talk, AI_TALK_STAGE, "boot    %s (%s, %llu MiB)", m->uki, ai_machine_accelerator(), (unsigned long long)(machine.memory >> 20));
 	int r = ai_machine_run(&machine, err);
 	return r == AI_EENV ? with_console(m, err) : r;
@@ -211,6 +214,18 @@ check_key(const struct measured *m, const json_t *attestation, struct ai_err *er
 	return ai_fail(err, AI_EINPUT, "result disk: the attestation is by another key than this host's vTPM's");
 }
 
+/* And is what it says that it was given what this host gave it? */
+static int
+check_given(const struct measured *m, const json_t *attestation, struct ai_err *err)
+{
+	const json_t *first = json_array_get(ai_json_arr(ai_json_obj(attestation, "evidence"), "run_log"), 0);
+	const char *event = ai_json_str(first, "event");
+	struct ai_digest job;
+	if (event && strcmp(event, "job") == 0 && ai_json_digest(first, "id", &job) && ai_digest_eq(&job, &m->given))
+		return 0;
+	return ai_fail(err, AI_EINPUT, "result disk: the attestation is of another job disk than this host gave the machine");
+}
+
 /* A failure that the machine attested is kept as one outside is: for `log`, and for whoever asks what was tried. */
 static int
 take(struct measured *m, json_t **attestation, struct ai_err *err)
@@ -223,7 +238,7 @@ take(struct measured *m, json_t **attestation, struct ai_err *err)
 	bool blank = is_blank(fd);
 	int r = ai_result_take(fd, m->result_size, job, attestation, err);
 	if (r == 0)
-		return check_key(m, *attestation, err);
+		return check_key(m, *attestation, err) < 0 ? err->code : check_given(m, *attestation, err);
 	if (blank)
 		return with_console(m, err);
 	if (*attestation && ai_job_record(job, NULL, &second) < 0)

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "vm/host/run_vm_parts.h"
+#include "vm/uki/reference.h"
 
 /* What a kernel, the runner itself and a step without a limit of its own get by with. */
 #define BASE_MEMORY (512ull << 20)
@@ -43,16 +44,32 @@ ai_vm_memory(const struct ai_manifest *m, uint64_t content)
 	return room > LEAST_MEMORY ? room : LEAST_MEMORY;
 }
 
-int
-ai_vm_check_memory(uint64_t memory, const char *meminfo, struct ai_err *err)
+/* A line of /proc/meminfo in bytes; 0: it has none. */
+static uint64_t
+amount(const char *meminfo, const char *key)
 {
-	static const char key[] = "MemAvailable:";
 	const char *at = strstr(meminfo, key);
-	unsigned long long have = at ? strtoull(at + sizeof key - 1, NULL, 10) << 10 : 0;
-	if (!at || have >= memory)
+	return at ? (uint64_t)strtoull(at + strlen(key), NULL, 10) << 10 : 0;
+}
+
+int
+ai_vm_shape(const char *meminfo, uint64_t *memory, unsigned *cpus, bool *known, struct ai_err *err)
+{
+	uint64_t have = amount(meminfo, "MemAvailable:"), all = amount(meminfo, "MemTotal:"), m = *memory;
+	unsigned c = *cpus;
+	if (have && have < m) {
+		(void)ai_fail(err, AI_EENV, "machine: needs %llu MiB of memory: this host has %llu MiB to give", (unsigned long long)(m >> 20),
+			(unsigned long long)(have >> 20));
+		return ai_hint(err, "--vm-memory SIZE takes less, where you know that the steps do");
+	}
+	/* What a machine never touches costs the host nothing; but no host lends more than it has. */
+	ai_reference_shape(&m, &c);
+	*known = m >= *memory && c >= *cpus && (!all || m <= all);
+	if (!*known)
 		return 0;
-	(void)ai_fail(err, AI_EENV, "machine: needs %llu MiB of memory: this host has %llu MiB to give", (unsigned long long)(memory >> 20), have >> 20);
-	return ai_hint(err, "--vm-memory SIZE takes less, where you know that the steps do");
+	*memory = m;
+	*cpus = c;
+	return 0;
 }
 
 unsigned

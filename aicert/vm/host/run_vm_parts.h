@@ -17,10 +17,13 @@
 
 /* Every step must run in an image and without GPUs: AI_EUSAGE, AI_EENV name the first that does not. */
 int ai_vm_check_steps(const struct ai_manifest *m, const char *file, struct ai_err *err) AI_CHECKED;
-/* The machine's memory for a job whose content has so many bytes, unpacked. */
+/* The memory that a job takes whose content has so many bytes, unpacked. */
 uint64_t ai_vm_memory(const struct ai_manifest *m, uint64_t content);
-/* AI_EENV when this host has not got it; meminfo: text of /proc/meminfo. */
-int ai_vm_check_memory(uint64_t memory, const char *meminfo, struct ai_err *err) AI_CHECKED;
+/*
+ * The shape of the machine, by what it must have: rounded up to one whose firmware's measurements are known (vm/uki/reference.h), where this host
+ * has so much memory at all; *known says whether it is such a shape. meminfo: text of /proc/meminfo. AI_EENV when the host has not got what it must have.
+ */
+int ai_vm_shape(const char *meminfo, uint64_t *memory, unsigned *cpus, bool *known, struct ai_err *err) AI_CHECKED;
 unsigned ai_vm_cpus(const struct ai_manifest *m);
 /* Seconds: half an hour and what the steps may take, a day for one that has no limit. */
 unsigned ai_vm_time(const struct ai_manifest *m);
