@@ -1,6 +1,9 @@
 /* test_vm_job_disk.c -- a job packed outside is the same job inside; whoever packs it, a commit and a manifest give what they name.  SPDX-License-Identifier: Apache-2.0 */
 #include "vm_job_unit.h"
 
+#include <signal.h>
+#include <sys/wait.h>
+
 #include "model/image_ref.h"
 #include "vm/disk/aside.h"
 
@@ -550,6 +553,73 @@ test_image_by_digest(void **state)
 	free(file);
 }
 
+/* A registry is a folder behind http: no more is asked of it. */
+static pid_t
+serve(const char *folder, int *port)
+{
+	static char script[] = "import http.server as h\ns = h.ThreadingHTTPServer(('127.0.0.1', 0), h.SimpleHTTPRequestHandler)\nprint(s.server_port, flush=True)\ns.serve_forever()";
+	int out[2];
+	char said[16] = "";
+	assert_int_equal(pipe(out), 0);
+	pid_t pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		int null = open("/dev/null", O_WRONLY);
+		if (null >= 0 && chdir(folder) == 0 && dup2(out[1], 1) >= 0 && dup2(null, 2) >= 0)
+			execl("/usr/bin/python3", "python3", "-c", script, (char *)NULL);
+		_exit(127);
+	}
+	close(out[1]);
+	assert_true(read(out[0], said, sizeof said - 1) > 0);
+	close(out[0]);
+	*port = (int)strtoll(said, NULL, 10);
+	assert_true(*port > 0);
+	return pid;
+}
+
+/* An image whose name holds its index's digest, from a registry: the index travels, and leads to the manifest inside too. */
+static void
+test_image_of_registry(void **state)
+{
+	(void)state;
+	struct project q;
+	struct inside in;
+	struct ai_digest h;
+	int port;
+	make_project(&q);
+	run_shell(q.dir, "mkdir -p v2/x/blobs v2/x/manifests && for f in image/blobs/sha256/*; do cp $f v2/x/blobs/sha256:${f##*/}; cp $f v2/x/manifests/sha256:${f##*/}; done");
+	pid_t server = serve(q.dir, &port);
+	char *name = ai_format("n=$(sha256sum image/index.json | cut -d' ' -f1); sed -i \"s/oci:image/localhost:%d\\/x@sha256:$n/\" Aicertfile", port);
+	run_shell(q.dir, name);
+	free(name);
+	plan_project(&q, q.aside);
+	/* Everything is there: a second time nobody is asked. */
+	kill(server, SIGTERM);
+	assert_int_equal(waitpid(server, NULL, 0), server);
+	ok(ai_job_objects(&q.job, q.aside, &err));
+	struct ai_job_pack job = pack_of(&q);
+	int fd = scratch_file();
+	ok(ai_job_pack(&job, fd, 64u << 20, &h, NULL, &err));
+	struct parts p = take_apart(fd, "job");
+	size_t parts = 0;
+	for (size_t i = 0; i < p.n; i++)
+		parts += strcmp(p.list[i].type, "oci") == 0;
+	assert_int_equal(parts, 5);
+	ok(unpack(fd, &in, &err));
+	inside_done(&in);
+	for (size_t i = 0; i < p.n; i++) {
+		if (strcmp(p.list[i].type, "oci") != 0)
+			continue;
+		int without = put_together(&p, "job", i);
+		refused(AI_EINPUT, "is missing", unpack(without, &in, &err));
+		inside_done(&in);
+		close(without);
+	}
+	parts_free(&p);
+	close(fd);
+	remove_project(&q);
+}
+
 int
 main(void)
 {
@@ -559,6 +629,7 @@ main(void)
 		cmocka_unit_test(test_nothing_else), cmocka_unit_test(test_deep_node), cmocka_unit_test(test_about), cmocka_unit_test(test_other_content),
 		cmocka_unit_test(test_other_revision), cmocka_unit_test(test_poisoned_objects), cmocka_unit_test(test_git_headers),
 		cmocka_unit_test(test_lock_lies_of_image), cmocka_unit_test(test_image_parts), cmocka_unit_test(test_image_by_digest),
+		cmocka_unit_test(test_image_of_registry),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }
