@@ -134,6 +134,20 @@ test_errors_of_the_machine(void **state)
 	}
 }
 
+/* A runner that plans otherwise: its own word is all that is known of why. */
+static void
+test_error_of_another_plan(void **state)
+{
+	(void)state;
+	struct parts p = { .about = json_pack("{s:[], s:{s:i, s:s}, s:s}", "steps", "error", "code", -3, "text", "the plan is another here", "plan",
+		"d745feab837a744001f79d840c4ed03c1d854aef765dd9a4f9df79cacae8d03a") };
+	struct ai_err e = { 0 };
+	assert_int_equal(try(&p, &e), AI_EINPUT);
+	assert_non_null(strstr(e.text, "is of another plan"));
+	assert_string_equal(e.hint, "the machine says: the plan is another here");
+	json_decref(p.about);
+}
+
 /* A result of one step in the place of another's; the same one for both. */
 static void
 test_result_of_another_step(void **state)
@@ -250,6 +264,7 @@ main(void)
 		cmocka_unit_test(test_nothing_else),
 		cmocka_unit_test(test_about),
 		cmocka_unit_test(test_errors_of_the_machine),
+		cmocka_unit_test(test_error_of_another_plan),
 		cmocka_unit_test(test_result_of_another_step),
 		cmocka_unit_test(test_outputs),
 		cmocka_unit_test(test_attestations),

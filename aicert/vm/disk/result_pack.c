@@ -139,7 +139,8 @@ make_about(const struct pack *p, json_t **out, struct ai_err *err)
 	json_t *steps = about ? ai_json_arr(about, "steps") : NULL;
 	if (!steps || (p->job->plan && json_object_set_new(about, "plan", ai_json_hex(&p->job->plan_id)) < 0))
 		return ai_nomem(err);
-	for (size_t i = 0; i < p->job->n_steps; i++)
+	/* Without a plan that was kept there are no steps to speak of. */
+	for (size_t i = 0; p->job->plan && i < p->job->n_steps; i++)
 		if (json_array_append_new(steps, about_step(&p->job->steps[i])) < 0)
 			return ai_nomem(err);
 	if ((p->error ? about_error(about, p->error) : json_object_set_new(about, "root", ai_json_hex(&p->job->root_id))) < 0)
@@ -158,7 +159,7 @@ pack(struct pack *p, const json_t *attestation, struct ai_err *err)
 	AI_JSON *about = NULL;
 	if (make_about(p, &about, err) < 0)
 		return err->code;
-	for (size_t i = 0; i < p->job->n_steps; i++)
+	for (size_t i = 0; p->job->plan && i < p->job->n_steps; i++)
 		if (add_result(p, &p->job->steps[i], err) < 0 || add_log(p, &p->job->steps[i], err) < 0)
 			return err->code;
 	if (attestation && add_json(p, "attestation", "", attestation, err) < 0)

@@ -216,7 +216,9 @@ check_plan(const struct take *t, struct ai_err *err)
 		return 0;
 	ai_hex(&t->about.plan, is);
 	ai_hex(&t->job->plan_id, want);
-	return ai_fail(err, AI_EINPUT, "is of another plan: got %s, expected %s", is, want);
+	ai_fail(err, AI_EINPUT, "is of another plan: got %s, expected %s", is, want);
+	/* A runner of another version plans otherwise, and then it says so itself. */
+	return t->about.text ? ai_hint(err, "the machine says: %s", t->about.text) : err->code;
 }
 
 /* Only now is it known that all of it is good: from here on it counts. */

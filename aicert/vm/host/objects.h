@@ -4,7 +4,7 @@
  * The store keeps content, not what it was derived from; a measured run wants the latter, to derive it again. Folder: git/<sha1> (raw object with its
  * header "commit 123\0"), oci/<hex> (manifest, config, layers). What is there is not fetched again.
  *
- * Depends on: fetch, model, run/job.  Threads: one.
+ * Depends on: fetch, model, run/job, disk (aside).  Threads: one.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef AI_VM_OBJECTS_H
