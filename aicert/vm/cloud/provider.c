@@ -141,6 +141,15 @@ ai_provider_stage(struct ai_provider *p, const char *stage, const json_t *run, j
 	return ask(p, asked, calls, err);
 }
 
+int
+ai_machine_name(const char *name, struct ai_err *err)
+{
+	size_t n = strlen(name);
+	if (n < 3 || n > 20 || name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-")] || name[0] < 'a' || name[n - 1] == '-')
+		return ai_fail(err, AI_EUSAGE, "machine: got '%s', expected 3 to 20 lower-case letters, digits and '-', a letter first", name);
+	return 0;
+}
+
 /* What the calls would print, as they say themselves. */
 static int
 pretend(const json_t *calls, json_t *said, struct ai_err *err)
@@ -158,6 +167,8 @@ pretend(const json_t *calls, json_t *said, struct ai_err *err)
 int
 ai_provider_plan(struct ai_provider *p, const char *machine, json_t **plan, struct ai_err *err)
 {
+	if (ai_machine_name(machine, err) < 0)
+		return err->code;
 	AI_JSON *run = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:{}}", "machine", machine, "image", "IMAGE", "job", "JOB", "result", "RESULT",
 		"scratch", "SCRATCH", "limit", "90000", "said");
 	AI_JSON *all = json_object();

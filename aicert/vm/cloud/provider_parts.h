@@ -20,6 +20,9 @@ struct ai_provider {
 	json_t *about, *settings;
 };
 
+/* AI_EUSAGE when clouds would not take it as the name of what is made. */
+int ai_machine_name(const char *name, struct ai_err *err) AI_CHECKED;
+
 /* Texts that nobody is to see, longest first. */
 struct ai_secrets { char **v; size_t n, cap; };
 void ai_secrets_done(struct ai_secrets *s);

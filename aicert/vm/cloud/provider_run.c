@@ -251,15 +251,6 @@ destroy_all(struct state *st, struct ai_err *err)
 
 /* --- the whole ------------------------------------------------------------ */
 
-static int
-check_machine(const char *name, struct ai_err *err)
-{
-	size_t n = strlen(name);
-	if (n < 3 || n > 20 || name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-")] || name[0] < 'a' || name[n - 1] == '-')
-		return ai_fail(err, AI_EUSAGE, "machine: got '%s', expected 3 to 20 lower-case letters, digits and '-', a letter first", name);
-	return 0;
-}
-
 /* A name that nobody has: clouds ask for one that is theirs alone for some things. */
 static int
 make_name(char out[24], struct ai_err *err)
@@ -280,7 +271,7 @@ begin(struct state *st, struct ai_provider *p, const char *machine, unsigned tim
 {
 	char name[24], seconds[24];
 	*st = (struct state){ .p = p, .talk = talk, .time_s = time_s };
-	if (machine ? check_machine(machine, err) < 0 : make_name(name, err) < 0)
+	if (machine ? ai_machine_name(machine, err) < 0 : make_name(name, err) < 0)
 		return err->code;
 	/* Until when a cloud may end the machine by itself, should nobody be here any more. */
 	snprintf(seconds, sizeof seconds, "%llu", time_s ? (unsigned long long)time_s + LEFT_ALONE_S : 0);
