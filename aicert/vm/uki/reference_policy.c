@@ -70,6 +70,7 @@ static int
 put_values(const json_t *builds, unsigned pcr, struct ai_buf *out, struct ai_err *err)
 {
 	const char name[2] = { (char)('0' + pcr), 0 };
+	AI_JSON *written = json_object();   /* builds and shapes of machines share values, and a policy lists each once */
 	size_t i, with = 0;
 	json_t *build;
 	json_array_foreach((json_t *)builds, i, build) {
@@ -86,8 +87,13 @@ put_values(const json_t *builds, unsigned pcr, struct ai_buf *out, struct ai_err
 		json_t *v;
 		if (with)
 			ai_buf_printf(out, "    # %s\n", ai_json_str(build, "name"));
-		json_array_foreach(json_object_get(ai_json_obj(build, "pcrs"), name), k, v)
+		json_array_foreach(json_object_get(ai_json_obj(build, "pcrs"), name), k, v) {
+			if (json_object_get(written, json_string_value(v)))
+				continue;
 			ai_buf_printf(out, "    - %s\n", json_string_value(v));
+			if (json_object_set_new(written, json_string_value(v), json_true()) < 0)
+				return ai_nomem(err);
+		}
 	}
 	return 0;
 }
