@@ -1,7 +1,7 @@
 /*
  * run_vm.h -- `aicert run --in vm`: everything that needs a network outside, everything that is proven inside.
  *
- * Depends on: run, disk, machine, vtpm.  Threads: one.
+ * Depends on: run, disk, machine, vtpm, cloud.  Threads: one.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef AI_VM_RUN_VM_H
@@ -16,6 +16,9 @@ struct ai_vm_options {
 	uint64_t memory;          /* 0: by the job's size and its steps' limits, at least 1 GiB */
 	uint64_t result_size;     /* 0: 16 GiB (sparse) */
 	unsigned cpus;            /* 0: what the steps ask for, at least 1 */
+	const char *provider;     /* NULL, or the cloud it runs in: a provider's name, or a file of one (vm/cloud/provider.h) */
+	const char *const *set;   /* its settings, "NAME=VALUE" each */
+	size_t n_set;
 	unsigned time_s;          /* 0: the sum of the steps' limits (a day for a step that has none) and 30 minutes */
 };
 /* As ai_run. */

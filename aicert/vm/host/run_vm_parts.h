@@ -1,7 +1,8 @@
 /*
  * run_vm_parts.h -- what the files of a measured run tell each other, and their tests. Nobody else includes it.
  *
- * run_vm.c is the run in its stages; run_vm_needs.c says how large a machine it takes; run_vm_console.c turns the machine's console into talk.
+ * run_vm.c is the run in its stages; run_vm_needs.c says how large a machine it takes; run_vm_console.c turns the machine's console into talk;
+ * run_vm_cloud.c has a cloud do what QEMU does here.
  *
  * Depends on: run, machine.  Threads: one.
  * SPDX-License-Identifier: Apache-2.0
@@ -11,6 +12,7 @@
 
 #include "base/buf.h"
 #include "run/job.h"
+#include "vm/cloud/provider.h"
 #include "vm/host/run_vm.h"
 
 /* --- run_vm_needs.c ----------------------------------------------------------- */
@@ -27,6 +29,16 @@ int ai_vm_shape(const char *meminfo, uint64_t *memory, unsigned *cpus, bool *kno
 unsigned ai_vm_cpus(const struct ai_manifest *m);
 /* Seconds: half an hour and what the steps may take, a day for one that has no limit. */
 unsigned ai_vm_time(const struct ai_manifest *m);
+
+/* --- run_vm_cloud.c ------------------------------------------------------------- */
+
+/* *out: NULL when no cloud was asked for. AI_EUSAGE for settings, and for what a cloud's machine is not told this way. */
+int ai_vm_cloud_open(const struct ai_vm_options *vm, struct ai_provider **out, struct ai_err *err) AI_CHECKED;
+/*
+ * The machine's whole life there; the result disk comes to the path result. A result that came although something may be left behind is
+ * taken: then 0, and why is in *left, to be said when the proof is written.
+ */
+int ai_vm_cloud_run(struct ai_provider *p, const struct ai_provider_run *run, struct ai_err *left, struct ai_err *err) AI_CHECKED;
 
 /* --- run_vm_console.c ----------------------------------------------------------- */
 

@@ -61,7 +61,7 @@ int
 ai_swtpm_scratch(char **out, struct ai_err *err)
 {
 	const char *runtime = getenv("XDG_RUNTIME_DIR");
-	bool good = runtime && *runtime == '/' && strlen(runtime) <= MAX_RUNTIME && access(runtime, W_OK | X_OK) == 0;
+	bool good = runtime && *runtime == '/' && strlen(runtime) <= MAX_RUNTIME && !strchr(runtime, ',') && access(runtime, W_OK | X_OK) == 0;
 	AI_FREE char *prefix = ai_format("%s/aicert-vm", good ? runtime : "/tmp");
 	return prefix ? ai_mkdtemp(prefix, out, err) : ai_nomem(err);
 }

@@ -196,6 +196,10 @@ ai_vtpm_state(const struct ai_home *home, const struct ai_talk *talk, char **pat
 	AI_FREE char *known = ai_join(home->data, "vm/certificates.json");
 	if (!state || !known)
 		return ai_nomem(err);
+	if (strchr(state, ',')) {
+		(void)ai_fail(err, AI_EENV, "vTPM: %s: swtpm cannot be told of a folder whose path has a comma", state);
+		return ai_hint(err, "$AICERT_HOME or $XDG_DATA_HOME names another place");
+	}
 	int r = make_if_absent(home, state, talk, err);
 	/* Also when an earlier one was interrupted here. */
 	if (r >= 0 && !ai_exists(known))
