@@ -48,11 +48,12 @@ take_options(const aicert_run_options *in, struct engine *e, struct ai_err *err)
 		.check = o.check, .n_check = o.n_check, .timestamp = o.timestamp, .fresh = o.fresh != 0,
 		.talk = o.say ? &e->talk : NULL,
 	};
-	e->vm = (struct ai_vm_options){ .uki = o.vm_image, .memory = o.vm_memory, .cpus = o.vm_cpus, .time_s = o.vm_time };
+	e->vm = (struct ai_vm_options){ .uki = o.vm_image, .memory = o.vm_memory, .cpus = o.vm_cpus, .time_s = o.vm_time,
+		.provider = o.vm_provider, .set = o.vm_set, .n_set = o.n_vm_set };
 	e->in_vm = o.in != NULL;
 	if (o.in && strcmp(o.in, "vm") != 0)
 		return ai_fail(err, AI_EUSAGE, "where to run: got '%s', expected 'vm'", o.in);
-	if (!o.in && (o.vm_image || o.vm_memory || o.vm_cpus || o.vm_time))
+	if (!o.in && (o.vm_image || o.vm_memory || o.vm_cpus || o.vm_time || o.vm_provider || o.n_vm_set))
 		return ai_fail(err, AI_EUSAGE, "what the measured machine is given is of use only where it runs: expected 'vm' as the place");
 	return 0;
 }

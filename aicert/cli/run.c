@@ -30,7 +30,7 @@ help(const struct ai_option *table, size_t n)
 	     "proof says what booted. Steps need an image; everything is fetched before, and every step is executed, whatever results are\n"
 	     "known. Memory: --vm-memory, or twice the content and 512M and the largest step's limit; it and the number of processors are\n"
 	     "rounded up where it is not known what firmware measures in such a machine. Time: --vm-time, or what the steps' limits allow\n"
-	     "(a day for one without) and half an hour.\n"
+	     "(a day for one without) and half an hour. --provider has a cloud run it: `aicert vm provider` shows which, and what is typed.\n"
 	     "\n"
 	     "example: aicert --output-bom falcon-finetuned-proof.json\n"
 	     "         aicert verify falcon-finetuned-proof.json --require software\n"
@@ -112,9 +112,9 @@ int
 ai_cmd_run(int argc, char **argv)
 {
 	struct ai_engine_cli e = { 0 };
-	enum { OWN = 15 };
+	enum { OWN = 17 };
 	struct machine_texts machine = { 0 };
-	struct ai_text_list check = { 0 };
+	struct ai_text_list check = { 0 }, set = { 0 };
 	struct ai_option table[AI_ENGINE_OPTIONS + OWN] = {
 		[AI_ENGINE_OPTIONS] =
 		{ "output-bom", 'o', AI_OPTION_TEXT, (void *)&e.run.proof, "PROOF", "where the proof goes (default: proof.json)" },
@@ -131,6 +131,8 @@ ai_cmd_run(int argc, char **argv)
 		{ "vm-memory", 0, AI_OPTION_TEXT, (void *)&machine.memory, "SIZE", "the machine's memory, like 8G (default: by what the job needs)" },
 		{ "vm-cpus", 0, AI_OPTION_TEXT, (void *)&machine.cpus, "N", "its processors (default: by the steps' limits)" },
 		{ "vm-time", 0, AI_OPTION_TEXT, (void *)&machine.time, "TIME", "end it after so long, like 2h (default: by the steps' limits)" },
+		{ "provider", 0, AI_OPTION_TEXT, (void *)&e.run.vm_provider, "NAME", "the cloud that the machine runs in (default: QEMU here)" },
+		{ "set", 0, AI_OPTION_LIST, &set, "NAME=VALUE", "a setting of the cloud (may be repeated): aicert vm provider NAME" },
 		{ "check", 0, AI_OPTION_LIST, &check, "STEP|all", "run a step twice and compare its outputs (may be repeated)" },
 	};
 	ai_engine_options(&e, table);
@@ -149,8 +151,11 @@ ai_cmd_run(int argc, char **argv)
 	else {
 		e.run.check = check.items;
 		e.run.n_check = check.n;
+		e.run.vm_set = set.items;
+		e.run.n_vm_set = set.n;
 		code = run(&e);
 	}
 	ai_text_list_done(&check);
+	ai_text_list_done(&set);
 	return code;
 }

@@ -30,11 +30,13 @@ struct measured {
 	char *folder;          /* below <cache>/tmp: both disks */
 	char *scratch;         /* sockets, firmware variables: a short path */
 	char *job_disk, *result_disk, *console_log, *tpm_state;
-	uint64_t result_size, content;
+	uint64_t content;
 	json_t *certificates;
 	struct ai_digest ak;   /* of the vTPM, as the host knows it */
 	struct ai_digest given; /* header of the job disk */
 	struct ai_vm_console console;
+	struct ai_provider *cloud; /* NULL: QEMU here */
+	struct ai_err left;    /* the result came, and something may have been left in the cloud */
 };
 
 static void
@@ -46,6 +48,7 @@ measured_done(struct measured *m)
 		ai_discard_tree(m->scratch);
 	if (m->console.log >= 0)
 		close(m->console.log);
+	ai_provider_close(m->cloud);
 	free(m->uki);
 	free(m->folder);
 	free(m->scratch);
@@ -80,7 +83,14 @@ static int
 find_uki(struct measured *m, struct ai_err *err)
 {
 	m->uki = m->vm->uki ? ai_abspath(m->vm->uki) : ai_join(m->job->home.cache, "vm/aicert.efi");
-	return m->uki ? ai_machine_check(m->uki, err) : ai_nomem(err);
+	if (!m->uki)
+		return ai_nomem(err);
+	if (!m->cloud)
+		return ai_machine_check(m->uki, err);
+	if (ai_exists(m->uki))
+		return 0;
+	ai_fail(err, AI_EENV, "%s: there is no runner yet", m->uki);
+	return ai_hint(err, "build it: aicert vm build");
 }
 
 /* --- the disks -------------------------------------------------------------------- */
@@ -129,8 +139,8 @@ static int
 make_result_disk(struct measured *m, struct ai_err *err)
 {
 	AI_FD fd = open(m->result_disk, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	m->result_size = m->vm->result_size ? m->vm->result_size : RESULT_SIZE;
-	return fd < 0 || ftruncate(fd, (off_t)m->result_size) < 0 ? ai_fail_errno(err, AI_EENV, "%s", m->result_disk) : 0;
+	const uint64_t size = m->vm->result_size ? m->vm->result_size : RESULT_SIZE;
+	return fd < 0 || ftruncate(fd, (off_t)size) < 0 ? ai_fail_errno(err, AI_EENV, "%s", m->result_disk) : 0;
 }
 
 /* Everything that the machine is given. */
@@ -140,11 +150,15 @@ prepare(struct measured *m, struct ai_err *err)
 	AI_FREE char *objects = ai_join(m->job->home.cache, "vm/objects");
 	if (!objects)
 		return ai_nomem(err);
-	if (ai_vtpm_state(&m->job->home, m->job->opt->talk, &m->tpm_state, err) < 0 || ai_vtpm_certificates(&m->job->home, &m->certificates, &m->ak, err) < 0)
+	/* A cloud's vTPM is there already, and brings its certificates. */
+	if (!m->cloud && (ai_vtpm_state(&m->job->home, m->job->opt->talk, &m->tpm_state, err) < 0
+		|| ai_vtpm_certificates(&m->job->home, &m->certificates, &m->ak, err) < 0))
 		return err->code;
 	if (ai_mkdirs(objects, 0755, err) < 0 || ai_job_objects(m->job, objects, err) < 0 || make_places(m, err) < 0)
 		return err->code;
-	return make_job_disk(m, objects, err) < 0 ? err->code : make_result_disk(m, err);
+	if (make_job_disk(m, objects, err) < 0)
+		return err->code;
+	return m->cloud ? 0 : make_result_disk(m, err);
 }
 
 /* --- the machine ------------------------------------------------------------------- */
@@ -178,6 +192,14 @@ with_console(const struct measured *m, struct ai_err *err)
 }
 
 static int
+boot_in_cloud(struct measured *m, struct ai_err *err)
+{
+	const struct ai_provider_run run = { .uki = m->uki, .job = m->job_disk, .result = m->result_disk,
+		.time_s = m->vm->time_s ? m->vm->time_s : ai_vm_time(m->job->manifest), .talk = m->job->opt->talk };
+	return ai_vm_cloud_run(m->cloud, &run, &m->left, err);
+}
+
+static int
 boot(struct measured *m, struct ai_err *err)
 {
 	const struct ai_job *job = m->job;
@@ -186,6 +208,8 @@ boot(struct measured *m, struct ai_err *err)
 		.time_s = m->vm->time_s ? m->vm->time_s : ai_vm_time(job->manifest),
 		.line = ai_vm_console_line, .ctx = &m->console, .talk = job->opt->talk,
 	};
+	if (m->cloud)
+		return boot_in_cloud(m, err);
 	if (choose_shape(m, &machine.memory, &machine.cpus, err) < 0)
 		return err->code;
 	ai_say(job->opt->talk, AI_TALK_STAGE, "boot    %s (%s, %llu MiB)", m->uki, ai_machine_accelerator(), (unsigned long long)(machine.memory >> 20));
@@ -209,6 +233,8 @@ static int
 check_key(const struct measured *m, const json_t *attestation, struct ai_err *err)
 {
 	struct ai_digest ak;
+	if (m->cloud) /* its key is known by its certificates, to whoever verifies */
+		return 0;
 	if (ai_json_digest(ai_json_obj(attestation, "claims"), "ak", &ak) && ai_digest_eq(&ak, &m->ak))
 		return 0;
 	return ai_fail(err, AI_EINPUT, "result disk: the attestation is by another key than this host's vTPM's");
@@ -235,8 +261,11 @@ take(struct measured *m, json_t **attestation, struct ai_err *err)
 	AI_FD fd = open(m->result_disk, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
 		return ai_fail_errno(err, AI_EENV, "%s", m->result_disk);
+	struct stat st;
+	if (fstat(fd, &st) < 0)
+		return ai_fail_errno(err, AI_EENV, "%s", m->result_disk);
 	bool blank = is_blank(fd);
-	int r = ai_result_take(fd, m->result_size, job, attestation, err);
+	int r = ai_result_take(fd, (uint64_t)st.st_size, job, attestation, err);
 	if (r == 0)
 		return check_key(m, *attestation, err) < 0 ? err->code : check_given(m, *attestation, err);
 	if (blank)
@@ -261,7 +290,7 @@ run(struct measured *m, struct ai_err *err)
 {
 	struct ai_job *job = m->job;
 	AI_JSON *attestation = NULL;
-	if (ai_vm_check_steps(job->manifest, job->shown, err) < 0 || find_uki(m, err) < 0)
+	if (ai_vm_check_steps(job->manifest, job->shown, err) < 0 || ai_vm_cloud_open(m->vm, &m->cloud, err) < 0 || find_uki(m, err) < 0)
 		return err->code;
 	if (ai_job_fetch(job, err) < 0 || ai_job_plan(job, err) < 0 || ai_job_emit_check(job, err) < 0)
 		return err->code;
@@ -284,6 +313,8 @@ ai_run_in_vm(const struct ai_run_options *options, const struct ai_vm_options *v
 		r = ai_job_report(&job, report, err);
 	if (r == 0 && job.unstamped.code)
 		r = ai_job_unstamped(&job, err);
+	if (r == 0 && m.left.code)
+		r = (*err = m.left).code;
 	ai_job_done(&job);
 	return r;
 }
