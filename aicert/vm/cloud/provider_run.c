@@ -35,6 +35,13 @@ struct state {
 	bool began;               /* a command ran: there may be something to destroy */
 };
 
+/* What it calls itself: it may have been named by a path. */
+static const char *
+shown(const struct ai_provider *p)
+{
+	return ai_json_str(p->about, "name");
+}
+
 static void
 state_done(struct state *st)
 {
@@ -163,10 +170,10 @@ run_stage(struct state *st, const struct stage *stage, struct ai_err *err)
 	json_t *call;
 	if (ai_check_interrupt(err) < 0 || plan_stage(st, stage->name, &calls, err) < 0)
 		return err->code;
-	ai_say(st->talk, AI_TALK_STAGE, "%s: %s", st->p->name, stage->name);
+	ai_say(st->talk, AI_TALK_STAGE, "cloud   %s: %s", shown(st->p), stage->name);
 	json_array_foreach(calls, i, call)
 		if (run_call(st, stage, call, false, err) < 0)
-			return err->code == AI_EINTR ? err->code : ai_in(err, "%s: %s", st->p->name, stage->name);
+			return err->code == AI_EINTR ? err->code : ai_in(err, "%s: %s", shown(st->p), stage->name);
 	return 0;
 }
 
@@ -215,7 +222,7 @@ say_left(struct state *st, const json_t *calls, struct ai_err *err)
 		ai_provider_words(words, &line);
 	}
 	err->hint[0] = '\0';
-	ai_in(err, "%s: what was made for the machine '%s' may still be there, and cost money", st->p->name, machine);
+	ai_in(err, "%s: what was made for the machine '%s' may still be there, and cost money", shown(st->p), machine);
 	return ai_hint(err, "type: %s", line.data);
 }
 
@@ -238,12 +245,12 @@ destroy_all(struct state *st, struct ai_err *err)
 	AI_JSON *calls = NULL;
 	if (plan_stage(st, "destroy", &calls, err) < 0)
 		return err->code;
-	ai_say(st->talk, AI_TALK_STAGE, "%s: destroy", st->p->name);
+	ai_say(st->talk, AI_TALK_STAGE, "cloud   %s: destroy", shown(st->p));
 	for (unsigned i = 0; i < ATTEMPTS; i++) {
 		(void)pause_s(i ? patience(calls) : 0, true, err);
 		if (destroy_once(st, calls, err) == 0)
 			return 0;
-		ai_say(st->talk, AI_TALK_NOTE, "%s: destroy: %s", st->p->name, err->text);
+		ai_say(st->talk, AI_TALK_NOTE, "%s: destroy: %s", shown(st->p), err->text);
 	}
 	err->code = AI_EENV;
 	return say_left(st, calls, err);
@@ -345,7 +352,7 @@ run_all(struct state *st, const struct ai_provider_run *run, struct ai_err *err)
 		if (run_stage(st, &stages[i], err) < 0)
 			return err->code;
 	if (stat(run->result, &s) < 0 || s.st_size == 0)
-		return ai_fail(err, AI_EENV, "%s: collect: no result disk came", st->p->name);
+		return ai_fail(err, AI_EENV, "%s: collect: no result disk came", shown(st->p));
 	if (run->collected)
 		*run->collected = true;
 	return 0;
@@ -363,13 +370,13 @@ ai_provider_run(struct ai_provider *p, const struct ai_provider_run *run, struct
 	if (r == 0)
 		r = prepare(&st, run, err);
 	if (r == 0) {
-		ai_say(run->talk, AI_TALK_STAGE, "%s: machine %s", p->name, machine);
+		ai_say(run->talk, AI_TALK_STAGE, "cloud   %s: machine %s", shown(p), machine);
 		r = run_all(&st, run, err);
 	}
 	if (st.began) {
 		struct ai_err left = { 0 };
 		if (r == AI_EINTR)
-			ai_say(run->talk, AI_TALK_NOTE, "%s: interrupted: destroying the machine first", p->name);
+			ai_say(run->talk, AI_TALK_NOTE, "%s: interrupted: destroying the machine first", shown(p));
 		if (destroy_all(&st, &left) < 0) {
 			if (r < 0)
 				ai_say(run->talk, AI_TALK_NOTE, "%s", err->text);
