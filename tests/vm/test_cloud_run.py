@@ -79,12 +79,15 @@ def test_a_cloud_that_refuses(aicert, uki, cloud, tmp_path):
 
 @pytest.mark.long
 def test_there_and_back(aicert, aicert_in, runner, cloud, tmp_path):  # noqa: F811
-    """The same root as outside; a proof that says what booted."""
+    """The same root as outside; what booted, from the disk, is what the UKI's bytes say it must be."""
     project(aicert)
     r = aicert("run", "--in", "vm", "--provider", LOCAL, "--vm-image", runner, env=cloud[1], timeout=900)
     proof = json.loads((aicert.cwd / "proof.json").read_text())
     assert proof["evidence"]["boot_log"]
     assert [e["event"] for e in proof["evidence"]["run_log"]] == ["job", "plan", "results", "claims"]
+    expected = aicert.json("vm", "reference", runner)["pcrs"]
+    assert sorted(expected, key=int) == ["4", "9", "11"]
+    assert {n: proof["evidence"]["pcrs"][n] for n in expected} == expected
     report = aicert.json("verify", "proof.json", "--require", "unsigned", code=None)
     assert report["root"] == proof["root"]
     outside = aicert_in(tmp_path / "other", tmp_path / "outside")
