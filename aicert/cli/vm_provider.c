@@ -1,6 +1,5 @@
 /* vm_provider.c -- `aicert vm provider`.  SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
-#include <string.h>
 
 #include "base/buf.h"
 #include "cli/engine.h"
@@ -11,30 +10,6 @@
 #include "vm/cloud/provider.h"
 
 struct wishes { const char *machine, *destroy; struct ai_text_list set; int dry, json; };
-
-/* NAME=VALUE, each name once. */
-static int
-settings_of(const struct ai_text_list *set, json_t **out, struct ai_err *err)
-{
-	AI_JSON *j = json_object();
-	for (size_t i = 0; i < set->n; i++) {
-		size_t n = strcspn(set->items[i], "=");
-		AI_FREE char *name = ai_strndup(set->items[i], n);
-		if (!j || !name)
-			return ai_nomem(err);
-		if (n == 0 || !set->items[i][n])
-			return ai_fail(err, AI_EUSAGE, "usage: '--set': got '%s', expected NAME=VALUE", set->items[i]);
-		if (json_object_get(j, name))
-			return ai_fail(err, AI_EUSAGE, "usage: '--set': '%s' is set twice", name);
-		json_t *value = json_string(set->items[i] + n + 1);
-		if (!value)
-			return ai_fail(err, AI_EUSAGE, "usage: '--set': '%s': the value is not UTF-8", name);
-		if (json_object_set_new(j, name, value) < 0)
-			return ai_nomem(err);
-	}
-	*out = json_incref(j);
-	return 0;
-}
 
 static int
 print_json(const json_t *j, struct ai_err *err)
@@ -138,7 +113,7 @@ work(const char *name, const struct wishes *w, struct ai_engine_cli *e, struct a
 		return list_all(w->json, err);
 	if (!w->dry && !w->destroy)
 		return show_settings(name, w->json, err);
-	if (settings_of(&w->set, &settings, err) < 0 || ai_provider_open(name, NULL, 0, settings, &p, err) < 0)
+	if (ai_provider_settings(w->set.items, w->set.n, &settings, err) < 0 || ai_provider_open(name, NULL, 0, settings, &p, err) < 0)
 		return err->code;
 	int r = w->destroy ? ai_provider_destroy(p, w->destroy, &listener, err) : show_plan(p, w, err);
 	ai_print_settle(&e->printer);

@@ -72,6 +72,28 @@ load(struct ai_provider *p, const char *name, const char *text, size_t n, struct
 	return p->text && p->where && p->name ? 0 : ai_nomem(err);
 }
 
+int
+ai_provider_settings(const char *const *set, size_t n, json_t **out, struct ai_err *err)
+{
+	AI_JSON *j = json_object();
+	for (size_t i = 0; i < n; i++) {
+		size_t len = strcspn(set[i], "=");
+		AI_FREE char *name = ai_strndup(set[i], len);
+		if (!j || !name)
+			return ai_nomem(err);
+		if (len == 0 || !set[i][len])
+			return ai_fail(err, AI_EUSAGE, "usage: '--set': got '%s', expected NAME=VALUE", set[i]);
+		if (!ai_utf8_valid(set[i], strlen(set[i])))
+			return ai_fail(err, AI_EUSAGE, "usage: '--set': '%s': not UTF-8", name);
+		if (json_object_get(j, name))
+			return ai_fail(err, AI_EUSAGE, "usage: '--set': '%s' is set twice", name);
+		if (json_object_set_new(j, name, json_string(set[i] + len + 1)) < 0)
+			return ai_nomem(err);
+	}
+	*out = json_incref(j);
+	return 0;
+}
+
 static int
 ask(struct ai_provider *p, const json_t *asked, json_t **out, struct ai_err *err)
 {

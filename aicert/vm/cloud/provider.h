@@ -24,6 +24,8 @@ extern const char *const ai_provider_stages[];
 /* The names of the built-in ones, sorted; NULL beyond the last. */
 const char *ai_provider_builtin(size_t i);
 
+/* {"NAME": "VALUE"} of "NAME=VALUE" each, as they are written after --set; AI_EUSAGE when one is not, or a name is there twice. */
+int ai_provider_settings(const char *const *set, size_t n, json_t **out, struct ai_err *err) AI_CHECKED;
 /*
  * name: a built-in one, or the path of a file that ends in ".lua". text: the file's, or NULL to look it up by its name; settings: {"name": text} as
  * given (--set NAME=VALUE), checked here. AI_EUSAGE names what is missing or unknown.
