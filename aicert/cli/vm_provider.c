@@ -2,6 +2,8 @@
 #include <stdio.h>
 
 #include "base/buf.h"
+#include "base/home.h"
+#include "base/path.h"
 #include "cli/engine.h"
 #include "cli/exchange.h"
 #include "cli/options.h"
@@ -19,6 +21,58 @@ print_json(const json_t *j, struct ai_err *err)
 }
 
 static int
+find_records(char **path, struct ai_err *err)
+{
+	struct ai_home home;
+	if (ai_home_find(NULL, &home, err) < 0)
+		return err->code;
+	*path = ai_join(home.data, AI_CLOUD_RECORDS);
+	ai_home_done(&home);
+	return *path ? 0 : ai_nomem(err);
+}
+
+/* A machine that a run was killed over, or could not destroy; and how to. */
+static int
+put_left(const json_t *left, struct ai_err *err)
+{
+	const char *machine = ai_json_str(left, "machine"), *key;
+	json_t *value;
+	AI_BUF_AUTO text = AI_BUF(AI_MAX_TEXT);
+	AI_JSON *words = json_pack("[s, s, s, s, s, s]", "aicert", "vm", "provider", ai_json_str(left, "provider"), "--destroy", machine);
+	json_object_foreach(json_object_get(left, "settings"), key, value) {
+		AI_FREE char *set = ai_format("%s=%s", key, json_string_value(value) ? json_string_value(value) : "");
+		if (!words || !set || json_array_append_new(words, json_string("--set")) < 0 || json_array_append_new(words, json_string(set)) < 0)
+			return ai_nomem(err);
+	}
+	ai_provider_words(words, &text);
+	if (ai_buf_ok(&text, machine, err) < 0)
+		return err->code;
+	if (json_is_true(json_object_get(left, "running"))) {
+		printf("\nmachine %s: a run goes on with it\n", machine);
+		return 0;
+	}
+	printf("\nmachine %s: may have been left behind: type\n  ", machine);
+	ai_put_safe(text.data);
+	putchar('\n');
+	return 0;
+}
+
+static int
+show_left(struct ai_err *err)
+{
+	AI_FREE char *records = NULL;
+	AI_JSON *left = NULL;
+	size_t i;
+	json_t *one;
+	if (find_records(&records, err) < 0 || ai_provider_left(records, &left, err) < 0)
+		return err->code;
+	json_array_foreach(left, i, one)
+		if (put_left(one, err) < 0)
+			return err->code;
+	return 0;
+}
+
+static int
 list_all(bool json, struct ai_err *err)
 {
 	AI_JSON *all = json_array();
@@ -31,7 +85,7 @@ list_all(bool json, struct ai_err *err)
 		if (json_array_append_new(all, about) < 0)
 			return ai_nomem(err);
 	}
-	return json ? print_json(all, err) : 0;
+	return json ? print_json(all, err) : show_left(err);
 }
 
 static int
@@ -109,13 +163,14 @@ work(const char *name, const struct wishes *w, struct ai_engine_cli *e, struct a
 	const struct ai_talk listener = { talk, &e->printer };
 	struct ai_provider *p = NULL;
 	AI_JSON *settings = NULL;
+	AI_FREE char *records = NULL;
 	if (!name)
 		return list_all(w->json, err);
 	if (!w->dry && !w->destroy)
 		return show_settings(name, w->json, err);
-	if (ai_provider_settings(w->set.items, w->set.n, &settings, err) < 0 || ai_provider_open(name, NULL, 0, settings, &p, err) < 0)
+	if (find_records(&records, err) < 0 || ai_provider_settings(w->set.items, w->set.n, &settings, err) < 0 || ai_provider_open(name, NULL, 0, settings, &p, err) < 0)
 		return err->code;
-	int r = w->destroy ? ai_provider_destroy(p, w->destroy, &listener, err) : show_plan(p, w, err);
+	int r = w->destroy ? ai_provider_destroy(p, w->destroy, records, &listener, err) : show_plan(p, w, err);
 	ai_print_settle(&e->printer);
 	ai_provider_close(p);
 	return r;
@@ -130,7 +185,8 @@ help(const struct ai_option *table, size_t n)
 	     "--dry-run: every command line that a run would type. NAME is built in, or a file of your own, ./mine.lua.\n");
 	ai_options_help(table, n);
 	puts("\n"
-	     "A run destroys what it made, whatever happened. --destroy is for what is left when even that failed: it may be repeated.\n"
+	     "A run destroys what it made, whatever happened. --destroy is for what is left when even that failed, or the run was killed: it may\n"
+	     "be repeated, and without NAME machines that may be left are listed.\n"
 	     "exit codes: 0 done; 2 usage, a setting or the file is wrong; 5 something is left, or the cloud's tool is not there\n"
 	     "example: aicert vm provider azure --dry-run --set location=westeurope");
 }

@@ -28,7 +28,8 @@ run_text(struct ground *g, const char *text, unsigned time_s, struct ai_err *err
 {
 	struct ai_provider *p = NULL;
 	g->talk.ctx = g;
-	const struct ai_provider_run run = { .uki = g->uki, .job = g->job, .result = g->result, .machine = "aicert-test", .time_s = time_s,
+	AI_FREE char *records = in(g, "records");
+	const struct ai_provider_run run = { .records = records, .uki = g->uki, .job = g->job, .result = g->result, .machine = "aicert-test", .time_s = time_s,
 		.collected = &g->collected, .talk = &g->talk };
 	if (ai_provider_open("mini", text, strlen(text), NULL, &p, err) < 0)
 		return err->code;
@@ -55,6 +56,18 @@ is_tidy(const struct ground *g)
 	assert_int_equal(system(command), 0);
 }
 
+/* How many machines there may be, by the records. */
+static size_t
+left(const struct ground *g, bool *running)
+{
+	AI_JSON *list = NULL;
+	AI_FREE char *records = in(g, "records");
+	ok(ai_provider_left(records, &list, &err));
+	if (running && json_array_size(list))
+		*running = json_is_true(json_object_get(json_array_get(list, 0), "running"));
+	return json_array_size(list);
+}
+
 static void
 test_well(void **state)
 {
@@ -73,6 +86,7 @@ test_well(void **state)
 	ends_destroyed(&g);
 	is_tidy(&g);
 	assert_true(g.collected);
+	assert_int_equal(left(&g, NULL), 0);
 	has(g.heard.data, "hello from inside");
 	end(&g);
 }
@@ -98,6 +112,7 @@ test_failures(void **state)
 		ends_destroyed(&g);
 		is_tidy(&g);
 		assert_false(g.collected);
+		assert_int_equal(left(&g, NULL), 0);
 		end(&g);
 	}
 }
@@ -241,6 +256,21 @@ test_destroy_never(void **state)
 	for (const char *p = calls; (p = strstr(p, "az remove")); p++)
 		n++;
 	assert_int_equal(n, 4);
+	/* It stays known, and no second one of its name is made. */
+	bool running = true;
+	assert_int_equal(left(&g, &running), 1);
+	assert_false(running);
+	AI_FREE char *records = in(&g, "records");
+	struct ai_provider *p = NULL;
+	struct ai_err none = { 0 };
+	assert_int_equal(run_text(&g, mini, 60, &none), AI_EUSAGE);
+	has(none.text, "there may be one of this name already");
+	assert_int_equal(ai_provider_open("mini", mini, strlen(mini), NULL, &p, &none), 0);
+	AI_FREE char *answers = in(&g, "answers.json");
+	put(answers, "[]");
+	assert_int_equal(ai_provider_destroy(p, "aicert-test", records, NULL, &none), 0);
+	assert_int_equal(left(&g, NULL), 0);
+	ai_provider_close(p);
 	end(&g);
 }
 
@@ -337,6 +367,7 @@ test_no_tool(void **state)
 	has(err.hint, "install the cloud's command-line tool");
 	AI_FREE char *calls = called(&g);
 	assert_string_equal(calls, ""); /* nothing was made, so nothing is destroyed */
+	assert_int_equal(left(&g, NULL), 0);
 	end(&g);
 }
 
@@ -355,7 +386,7 @@ test_names_and_settings(void **state)
 	refused(AI_EINPUT, "nowhere.lua", ai_provider_open("/nowhere.lua", NULL, 0, NULL, &p, &err));
 	ok(ai_provider_open("mini", mini, strlen(mini), NULL, &p, &err));
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-		refused(AI_EUSAGE, "machine: got", ai_provider_destroy(p, bad[i], NULL, &err));
+		refused(AI_EUSAGE, "machine: got", ai_provider_destroy(p, bad[i], NULL, NULL, &err));
 	ai_provider_close(p);
 }
 
@@ -366,7 +397,7 @@ test_destroy_alone(void **state)
 	struct ground g = begin("", WELL);
 	struct ai_provider *p = NULL;
 	ok(ai_provider_open("mini", mini, strlen(mini), NULL, &p, &err));
-	ok(ai_provider_destroy(p, "aicert-test", NULL, &err));
+	ok(ai_provider_destroy(p, "aicert-test", NULL, NULL, &err));
 	ends_destroyed(&g);
 	ai_provider_close(p);
 	end(&g);

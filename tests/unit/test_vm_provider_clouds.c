@@ -112,7 +112,7 @@ test_gcp_left(void **state)
 	json_object_set_new(settings, "poll", json_string("1"));
 	struct ground g = begin("{\"match\":[\"instances list\"],\"say\":\"aicert-test\\n\"}", "");
 	ok(ai_provider_open("gcp", NULL, 0, settings, &p, &err));
-	assert_int_equal(ai_provider_destroy(p, "aicert-test", NULL, &e), AI_EENV);
+	assert_int_equal(ai_provider_destroy(p, "aicert-test", NULL, NULL, &e), AI_EENV);
 	assert_string_equal(e.hint, "type: aicert vm provider gcp --destroy aicert-test --set project=p --set region=europe-west1 --set zone=europe-west1-b --set poll=1");
 	ai_provider_close(p);
 	end(&g);

@@ -5,10 +5,12 @@ The cloud of the long tests is this machine (stand_in/local_cloud): it boots the
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import sys
 import tempfile
+import time
 
 import pytest
 
@@ -75,6 +77,29 @@ def test_a_cloud_that_refuses(aicert, uki, cloud, tmp_path):
     assert calls[-2][:3] == ["az", "group", "delete"] and calls[-1][:3] == ["az", "group", "exists"]
     assert not (aicert.cwd / "proof.json").exists()
     is_tidy(aicert)
+
+
+def test_killed(aicert, uki, cloud, tmp_path):
+    """SIGKILL, while the machine is made: it is known afterwards, and what is shown to be typed destroys it."""
+    project(aicert)
+    (tmp_path / "answers.json").write_text(json.dumps([{"match": ["az group create"], "sleep": 60}, {"match": ["az group exists"], "say": "false"}]))
+    with Started(aicert, "run", "--in", "vm", "--provider", "azure", "--set", "location=westeurope", "--vm-image", uki, env=cloud[1]) as p:
+        p.until("azure: create")
+        while not (tmp_path / "calls").exists():
+            time.sleep(0.05)
+        assert re.search(r"machine aicert-\w+: a run goes on with it", aicert("vm", "provider").stdout)
+        below = descendants(p.p.pid)
+        p.p.kill()
+        p.p.wait()
+        for pid in below:
+            os.kill(pid, signal.SIGKILL)
+    shown = aicert("vm", "provider").stdout
+    name = re.search(r"machine (aicert-\w+): may have been left behind: type\n", shown)[1]
+    line = shown.splitlines()[-1].split()
+    assert line == ["aicert", "vm", "provider", "azure", "--destroy", name, "--set", "location=westeurope"]
+    aicert(*line[1:], env=cloud[1])
+    assert [json.loads(c)["argv"] for c in (tmp_path / "calls").read_text().splitlines()][-2] == ["az", "group", "delete", "--name", name, "--yes"]
+    assert "machine aicert-" not in aicert("vm", "provider").stdout
 
 
 @pytest.mark.long

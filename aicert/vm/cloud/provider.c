@@ -68,7 +68,8 @@ load(struct ai_provider *p, const char *name, const char *text, size_t n, struct
 		p->text = ai_strndup(text, n);
 		p->where = ai_format("%s%s.lua", FOLDER, name);
 	}
-	p->name = ai_strdup(name);
+	/* What says how to destroy a machine must hold in any folder. */
+	p->name = is_path(name) ? ai_abspath(name) : ai_strdup(name);
 	return p->text && p->where && p->name ? 0 : ai_nomem(err);
 }
 

@@ -19,6 +19,9 @@
 
 struct ai_provider;
 
+/* Where records go, below the home's data folder. */
+#define AI_CLOUD_RECORDS "vm/clouds"
+
 /* In the order in which they run; ends with NULL. */
 extern const char *const ai_provider_stages[];
 /* The names of the built-in ones, sorted; NULL beyond the last. */
@@ -52,13 +55,16 @@ struct ai_provider_run {
 	const char *job;          /* the job disk; where the provider takes VHDs, padded and given a footer in place */
 	const char *result;       /* path that the result disk is written to */
 	const char *machine;      /* lower-case letters, digits, '-', at most 20; NULL: a name is made */
+	const char *records;      /* folder for a file that says so while there may be a machine; NULL: none */
 	unsigned time_s;          /* from the machine's start to its end; 0: no limit */
 	bool *collected;          /* NULL, or set when the result disk has arrived, which it may have although destroying failed */
 	const struct ai_talk *talk;
 };
 /* All stages in order; destroy always, and a destroy that fails is an error that names what may be left and the command to type. */
 int ai_provider_run(struct ai_provider *p, const struct ai_provider_run *run, struct ai_err *err) AI_CHECKED;
-/* Destroy alone: what is left of a machine of that name. */
-int ai_provider_destroy(struct ai_provider *p, const char *machine, const struct ai_talk *talk, struct ai_err *err) AI_CHECKED;
+/* Destroy alone: what is left of a machine of that name, and its record. records may be NULL. */
+int ai_provider_destroy(struct ai_provider *p, const char *machine, const char *records, const struct ai_talk *talk, struct ai_err *err) AI_CHECKED;
+/* The machines that there may be: [{"machine", "provider", "settings", "running": is its run still going on}] (new reference). */
+int ai_provider_left(const char *records, json_t **out, struct ai_err *err) AI_CHECKED;
 
 #endif

@@ -23,6 +23,10 @@ struct ai_provider {
 /* AI_EUSAGE when clouds would not take it as the name of what is made. */
 int ai_machine_name(const char *name, struct ai_err *err) AI_CHECKED;
 
+/* Before the first command; *lock: held until the run is over. AI_EUSAGE when there is one of that name. */
+int ai_record_begin(const struct ai_provider *p, const char *folder, const char *machine, int *lock, struct ai_err *err) AI_CHECKED;
+void ai_record_end(const char *folder, const char *machine);
+
 /* Texts that nobody is to see, longest first. */
 struct ai_secrets { char **v; size_t n, cap; };
 void ai_secrets_done(struct ai_secrets *s);

@@ -12,6 +12,7 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/fs.h"
 #include "base/path.h"
@@ -32,6 +33,8 @@ struct state {
 	json_t *vars;             /* what a stage is given as `run` */
 	char *scratch;            /* folder of our own; NULL: none yet */
 	struct ai_secrets secrets;
+	const char *records;      /* NULL: none are kept */
+	int lock;                 /* of this machine's record; -1 */
 	bool began;               /* a command ran: there may be something to destroy */
 };
 
@@ -50,6 +53,8 @@ state_done(struct state *st)
 		ai_discard_tree(st->scratch);
 	free(st->scratch);
 	ai_secrets_done(&st->secrets);
+	if (st->lock >= 0)
+		close(st->lock);
 }
 
 /* --- one call ------------------------------------------------------------- */
@@ -248,8 +253,11 @@ destroy_all(struct state *st, struct ai_err *err)
 	ai_say(st->talk, AI_TALK_STAGE, "cloud   %s: destroy", shown(st->p));
 	for (unsigned i = 0; i < ATTEMPTS; i++) {
 		(void)pause_s(i ? patience(calls) : 0, true, err);
-		if (destroy_once(st, calls, err) == 0)
+		if (destroy_once(st, calls, err) == 0) {
+			if (st->records)
+				ai_record_end(st->records, ai_json_str(st->vars, "machine"));
 			return 0;
+		}
 		ai_say(st->talk, AI_TALK_NOTE, "%s: destroy: %s", shown(st->p), err->text);
 	}
 	err->code = AI_EENV;
@@ -274,10 +282,10 @@ make_name(char out[24], struct ai_err *err)
 }
 
 static int
-begin(struct state *st, struct ai_provider *p, const char *machine, unsigned time_s, const struct ai_talk *talk, struct ai_err *err)
+begin(struct state *st, struct ai_provider *p, const char *machine, unsigned time_s, const char *records, const struct ai_talk *talk, struct ai_err *err)
 {
 	char name[24], seconds[24];
-	*st = (struct state){ .p = p, .talk = talk, .time_s = time_s };
+	*st = (struct state){ .p = p, .talk = talk, .time_s = time_s, .records = records, .lock = -1 };
 	if (machine ? ai_machine_name(machine, err) < 0 : make_name(name, err) < 0)
 		return err->code;
 	/* Until when a cloud may end the machine by itself, should nobody be here any more. */
@@ -363,16 +371,21 @@ ai_provider_run(struct ai_provider *p, const struct ai_provider_run *run, struct
 {
 	struct state st;
 	AI_JSON *plan = NULL;
-	int r = begin(&st, p, run->machine, run->time_s, run->talk, err);
+	int r = begin(&st, p, run->machine, run->time_s, run->records, run->talk, err);
 	const char *machine = r == 0 ? ai_json_str(st.vars, "machine") : "";
 	if (r == 0)
 		r = ai_provider_plan(p, machine, &plan, err);
 	if (r == 0)
 		r = prepare(&st, run, err);
+	if (r == 0 && run->records)
+		r = ai_record_begin(p, run->records, machine, &st.lock, err);
 	if (r == 0) {
 		ai_say(run->talk, AI_TALK_STAGE, "cloud   %s: machine %s", shown(p), machine);
 		r = run_all(&st, run, err);
 	}
+	/* Nothing was made, so there is nothing to record. */
+	if (!st.began && st.lock >= 0)
+		ai_record_end(run->records, machine);
 	if (st.began) {
 		struct ai_err left = { 0 };
 		if (r == AI_EINTR)
@@ -389,10 +402,10 @@ ai_provider_run(struct ai_provider *p, const struct ai_provider_run *run, struct
 }
 
 int
-ai_provider_destroy(struct ai_provider *p, const char *machine, const struct ai_talk *talk, struct ai_err *err)
+ai_provider_destroy(struct ai_provider *p, const char *machine, const char *records, const struct ai_talk *talk, struct ai_err *err)
 {
 	struct state st;
-	int r = begin(&st, p, machine, 0, talk, err);
+	int r = begin(&st, p, machine, 0, records, talk, err);
 	/* Destroy needs no disks, but a file may name them all the same. */
 	static const char *const paths[] = { "image", "job", "result", "scratch" };
 	for (size_t i = 0; r == 0 && i < 4; i++)

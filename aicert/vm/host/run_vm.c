@@ -194,7 +194,10 @@ with_console(const struct measured *m, struct ai_err *err)
 static int
 boot_in_cloud(struct measured *m, struct ai_err *err)
 {
-	const struct ai_provider_run run = { .uki = m->uki, .job = m->job_disk, .result = m->result_disk,
+	AI_FREE char *records = ai_join(m->job->home.data, AI_CLOUD_RECORDS);
+	if (!records)
+		return ai_nomem(err);
+	const struct ai_provider_run run = { .uki = m->uki, .job = m->job_disk, .result = m->result_disk, .records = records,
 		.time_s = m->vm->time_s ? m->vm->time_s : ai_vm_time(m->job->manifest), .talk = m->job->opt->talk };
 	return ai_vm_cloud_run(m->cloud, &run, &m->left, err);
 }
