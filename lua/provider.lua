@@ -163,7 +163,8 @@ local function about(given)
 	local list = {}
 	for i, key in ipairs(keys(given.settings)) do
 		local s = given.settings[key]
-		list[i] = { name = key, type = s.kind, doc = s.given.doc, default = s.given.default, needed = s.given.default == nil and not s.given.optional and "yes" or nil }
+		local needed = s.given.default == nil and not s.given.optional
+		list[i] = { name = key, type = s.kind, doc = s.given.doc, default = s.given.default, needed = needed and "yes" or nil }
 	end
 	return { name = given.name, doc = given.doc, disks = given.disks, settings = list }
 end

@@ -42,7 +42,8 @@ local function parts_of(url)
 	local host = query and url:find("/", 9)
 	local slash = host and url:find("/", host + 1)
 	if not slash or slash > query or not url:starts("https://") then error("az disk grant-access gave no signed URL") end
-	return { endpoint = url:sub(1, host - 1), container = url:sub(host + 1, slash - 1), blob = url:sub(slash + 1, query - 1), token = url:sub(query + 1) }
+	return { endpoint = url:sub(1, host - 1), container = url:sub(host + 1, slash - 1), blob = url:sub(slash + 1, query - 1),
+		token = url:sub(query + 1) }
 end
 
 return provider {
@@ -54,9 +55,11 @@ return provider {
     location       = setting.text { doc = "the region, as `az account list-locations` names it" },
     size           = setting.text { default = "Standard_D4s_v5", doc = "the machine's size; one that can Trusted Launch" },
     result_gb      = setting.number { default = "16", from = 1, to = 4095, doc = "size of the result disk in GiB; all of it is downloaded" },
-    disk_type      = setting.choice { default = "StandardSSD_LRS", of = { "Standard_LRS", "StandardSSD_LRS", "Premium_LRS" }, doc = "what disks are made of" },
+    disk_type      = setting.choice { default = "StandardSSD_LRS", of = { "Standard_LRS", "StandardSSD_LRS", "Premium_LRS" },
+                                      doc = "what disks are made of" },
     subscription   = setting.text { optional = true, only = NAMES .. " .", doc = "name or id of the subscription; else the one that az is set to" },
-    auth           = setting.choice { default = "key", of = { "key", "login" }, doc = "how az reaches the storage account: by its key, or as you (then you need a data role)" },
+    auth           = setting.choice { default = "key", of = { "key", "login" },
+                                      doc = "how az reaches the storage account: by its key, or as you (then you need a data role)" },
     storage_suffix = setting.text { default = "core.windows.net", only = NAMES .. ".", doc = "of storage in your cloud" },
     poll           = setting.number { default = "15", from = 1, to = 600, doc = "seconds between two looks at the machine" },
   },
@@ -128,7 +131,8 @@ return provider {
       return {
         call { argv = ask(s, { "vm", "get-instance-view", vm }, "instanceView.statuses[?starts_with(code, 'PowerState/')].code | [0]"),
           wait_for = "PowerState/stopped", every = s.poll },
-        call { argv = { "az", "vm", "boot-diagnostics", "get-boot-log", vm, "--only-show-errors", s.subscription and { "--subscription", s.subscription } },
+        call { argv = { "az", "vm", "boot-diagnostics", "get-boot-log", vm, "--only-show-errors",
+          s.subscription and { "--subscription", s.subscription } },
           maybe = true, show = true },
         call { argv = az(s, { "vm", "deallocate", vm }) },
         call { argv = ask(s, { "disk", "grant-access", "--resource-group", run.machine, "--name", "result", "--access-level", "Read",
@@ -140,7 +144,8 @@ return provider {
     collect = function(s, run)
       local url = parts_of(run.said.url)
       return {
-        call { argv = az(s, { "storage", "blob", "download", "--container-name", url.container, "--name", url.blob, "--file", run.result, "--no-progress" }),
+        call { argv = az(s, { "storage", "blob", "download", "--container-name", url.container, "--name", url.blob, "--file", run.result,
+          "--no-progress" }),
           env = copy(nobody, { AZURE_STORAGE_SERVICE_ENDPOINT = url.endpoint, AZURE_STORAGE_SAS_TOKEN = url.token }) },
         call { argv = az(s, { "disk", "revoke-access", "--resource-group", run.machine, "--name", "result" }), maybe = true },
       }

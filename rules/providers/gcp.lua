@@ -98,8 +98,8 @@ return provider {
       return {
         call { argv = compute(s, { "images", "create", result, "--source-disk=" .. result, "--source-disk-zone=" .. s.zone,
           "--storage-location=" .. s.region }) },
-        call { argv = compute(s, { "images", "export", "--image=" .. result, "--destination-uri=" .. bucket(run) .. "/result.tar.gz", "--zone=" .. s.zone,
-          "--network=" .. s.export_network }) },
+        call { argv = compute(s, { "images", "export", "--image=" .. result, "--destination-uri=" .. bucket(run) .. "/result.tar.gz",
+          "--zone=" .. s.zone, "--network=" .. s.export_network }) },
         call { argv = gcloud(s, { "storage", "cp", bucket(run) .. "/result.tar.gz", archive }) },
         call { argv = { "tar", "--extract", "--gzip", "--sparse", "--file", archive, "--directory", run.scratch, "disk.raw" } },
         call { argv = { "mv", "--", run.scratch .. "/disk.raw", run.result } },
@@ -131,7 +131,8 @@ return provider {
         gone { "disks", "list" },
         gone { "images", "list", "--no-standard-images" },
         gone { "networks", "list" },
-        call { argv = gcloud(s, { "storage", "buckets", "list", "--filter=name=" .. m .. "-disks", "--format=value(name)" }), expect = "", every = s.poll },
+        call { argv = gcloud(s, { "storage", "buckets", "list", "--filter=name=" .. m .. "-disks", "--format=value(name)" }), expect = "",
+          every = s.poll },
       }
     end,
   },
