@@ -124,7 +124,7 @@ def calls(tmp_path):
 def test_destroy_by_hand(aicert, tmp_path):
     env = stand_in(tmp_path, [{"match": ["group exists"], "say": "false\n"}])
     aicert("vm", "provider", "azure", "--destroy", "aicert-x1", *settings(NEEDED["azure"]), env=env)
-    assert calls(tmp_path) == ["az group delete --name aicert-x1 --yes", "az group exists --name aicert-x1 --only-show-errors"]
+    assert calls(tmp_path) == ["az group delete --name aicert-x1 --yes", "az group exists --name aicert-x1 --output json --only-show-errors"]
 
 
 def test_destroy_says_what_is_left(aicert, tmp_path):
