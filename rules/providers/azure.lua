@@ -155,7 +155,8 @@ return provider {
       local with = s.subscription and { "--subscription", s.subscription }
       return {
         call { argv = { "az", "group", "delete", "--name", run.machine, "--yes", with }, maybe = true },
-        call { argv = { "az", "group", "exists", "--name", run.machine, "--output", "json", "--only-show-errors", with }, expect = "false", every = s.poll },
+        call { argv = { "az", "group", "exists", "--name", run.machine, "--output", "json", "--only-show-errors", with },
+          expect = "false", every = s.poll },
       }
     end,
   },
