@@ -1,59 +1,5 @@
 /* test_vm_job_disk.c -- a job packed outside is the same job inside; whoever packs it, a commit and a manifest give what they name.  SPDX-License-Identifier: Apache-2.0 */
-#include "vm_job_unit.h"
-
-#include <signal.h>
-#include <sys/wait.h>
-
-#include "model/image_ref.h"
-#include "vm/disk/aside.h"
-
-static struct project project;
-static int good_fd;
-static uint64_t good_bytes;
-
-/* Takes a disk into a store of its own, as the machine does. */
-struct inside { char *dir, *aside; struct ai_home home; struct ai_store *store; struct ai_unpacked u; };
-
-static void
-inside_done(struct inside *in)
-{
-	ai_unpacked_done(&in->u);
-	ai_store_close(in->store);
-	ai_home_done(&in->home);
-	ok(ai_remove_tree(AT_FDCWD, in->dir, &err));
-	free(in->dir);
-	free(in->aside);
-}
-
-static void
-enter(struct inside *in)
-{
-	*in = (struct inside){ 0 };
-	ok(ai_mkdtemp("/tmp/aicert-inside", &in->dir, &err));
-	in->aside = ai_join(in->dir, "aside");
-	char *home = ai_join(in->dir, "home");
-	ok(ai_home_find(home, &in->home, &err));
-	ok(ai_store_open(&in->home, &in->store, &err));
-	free(home);
-}
-
-static int
-unpack(int fd, struct inside *in, struct ai_err *err)
-{
-	struct ai_disk *d = NULL;
-	enter(in);
-	int r = ai_disk_open(fd, size_of(fd), "job", NULL, NULL, &d, err);
-	if (r == 0)
-		r = ai_job_unpack(d, in->store, in->aside, NULL, &in->u, err);
-	ai_disk_close(d);
-	/* What lay aside is gone, whatever happened. */
-	assert_false(ai_exists(in->aside));
-	if (r < 0) {
-		assert_null(in->u.plan);
-		assert_int_equal(in->u.n_sources, 0);
-	}
-	return r;
-}
+#include "vm_inside_unit.h"
 
 static int
 try(const struct parts *p, struct ai_err *err)
@@ -64,28 +10,6 @@ try(const struct parts *p, struct ai_err *err)
 	inside_done(&in);
 	close(fd);
 	return r;
-}
-
-static int
-setup(void **state)
-{
-	(void)state;
-	struct ai_digest header;
-	make_project(&project);
-	plan_project(&project, project.aside);
-	struct ai_job_pack in = pack_of(&project);
-	good_fd = scratch_file();
-	ok(ai_job_pack(&in, good_fd, 64u << 20, &header, &good_bytes, &err));
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	(void)state;
-	close(good_fd);
-	remove_project(&project);
-	return 0;
 }
 
 /* --- what is packed is unpacked --------------------------------------------------------------- */
@@ -509,127 +433,25 @@ test_image_parts(void **state)
 	parts_free(&p);
 }
 
-static int
-image_from(const char *folder, const char *digest, const json_t *config, const char *revision, struct ai_digest *tree, struct ai_err *err)
-{
-	struct ai_image_ref ref = { 0 };
-	struct ai_aside aside = { .folders = &folder, .n = 1 };
-	char *name = ai_format("example.org/x@%s", digest);
-	int r = ai_image_ref_parse(name, &ref, err);
-	free(name);
-	if (r == 0)
-		r = ai_aside_image_tree(&aside, &ref, revision, AI_PLATFORM, config, ai_store_sink(project.job.store), NULL, tree, err);
-	ai_image_ref_done(&ref);
-	return r;
-}
-
-/* A name that holds an index's digest: the index must be there, and lead to the manifest that is pinned. */
-static void
-test_image_by_digest(void **state)
-{
-	(void)state;
-	const json_t *pin = json_object_get(ai_json_obj(project.job.lock, "images"), "oci:image"), *config = ai_json_obj(pin, "config");
-	const char *revision = ai_json_str(pin, "revision");
-	struct ai_digest tree, want;
-	struct ai_buf index = AI_BUF(1u << 16);
-	char *folder = ai_join(project.dir, "parts"), *file = ai_join(project.dir, "image/index.json"), digest[AI_HEX + 7] = "sha256:";
-	ok(ai_read_file(AT_FDCWD, file, &index, &err));
-	ai_sha256(index.data, index.len, &want);
-	ai_hex(&want, digest + 7);
-	run_shell(project.dir, "mkdir parts && cp -r image/blobs/sha256 parts/oci");
-	ok(image_from(folder, digest, config, revision, &tree, &err));
-	ok(image_from(folder, revision, config, revision, &want, &err));
-	assert_true(ai_digest_eq(&tree, &want));
-	refused(AI_EINPUT, "leads to the manifest", image_from(folder, digest, config, "sha256:" ELSEWHERE, &tree, &err));
-	refused(AI_EINPUT, "is missing", image_from(folder, "sha256:" ELSEWHERE, config, revision, &tree, &err));
-	refused(AI_EINPUT, "config is not", image_from(folder, digest, NULL, revision, &tree, &err));
-	run_shell(project.dir, "for f in parts/oci/*; do echo >> $f; done");
-	refused(AI_EINPUT, "its bytes hash to", image_from(folder, digest, config, revision, &tree, &err));
-	/* What is handed to be written elsewhere does not follow links. */
-	run_shell(project.dir, "rm -r parts/oci && mkdir parts/oci && cd parts/oci && for f in ../../image/blobs/sha256/*; do ln -s $f .; done");
-	refused(AI_EINPUT, "cannot read", image_from(folder, digest, config, revision, &tree, &err));
-	ai_buf_done(&index);
-	free(folder);
-	free(file);
-}
-
-/* A registry is a folder behind http: no more is asked of it. */
-static pid_t
-serve(const char *folder, int *port)
-{
-	static char script[] = "import http.server as h\ns = h.ThreadingHTTPServer(('127.0.0.1', 0), h.SimpleHTTPRequestHandler)\nprint(s.server_port, flush=True)\ns.serve_forever()";
-	int out[2];
-	char said[16] = "";
-	assert_int_equal(pipe(out), 0);
-	pid_t pid = fork();
-	assert_true(pid >= 0);
-	if (pid == 0) {
-		int null = open("/dev/null", O_WRONLY);
-		if (null >= 0 && chdir(folder) == 0 && dup2(out[1], 1) >= 0 && dup2(null, 2) >= 0)
-			execl("/usr/bin/python3", "python3", "-c", script, (char *)NULL);
-		_exit(127);
-	}
-	close(out[1]);
-	assert_true(read(out[0], said, sizeof said - 1) > 0);
-	close(out[0]);
-	*port = (int)strtoll(said, NULL, 10);
-	assert_true(*port > 0);
-	return pid;
-}
-
-/* An image whose name holds its index's digest, from a registry: the index travels, and leads to the manifest inside too. */
-static void
-test_image_of_registry(void **state)
-{
-	(void)state;
-	struct project q;
-	struct inside in;
-	struct ai_digest h;
-	int port;
-	make_project(&q);
-	run_shell(q.dir, "mkdir -p v2/x/blobs v2/x/manifests && for f in image/blobs/sha256/*; do cp $f v2/x/blobs/sha256:${f##*/}; cp $f v2/x/manifests/sha256:${f##*/}; done");
-	pid_t server = serve(q.dir, &port);
-	char *name = ai_format("n=$(sha256sum image/index.json | cut -d' ' -f1); sed -i \"s/oci:image/localhost:%d\\/x@sha256:$n/\" Aicertfile", port);
-	run_shell(q.dir, name);
-	free(name);
-	plan_project(&q, q.aside);
-	/* Everything is there: a second time nobody is asked. */
-	kill(server, SIGTERM);
-	assert_int_equal(waitpid(server, NULL, 0), server);
-	ok(ai_job_objects(&q.job, q.aside, &err));
-	struct ai_job_pack job = pack_of(&q);
-	int fd = scratch_file();
-	ok(ai_job_pack(&job, fd, 64u << 20, &h, NULL, &err));
-	struct parts p = take_apart(fd, "job");
-	size_t parts = 0;
-	for (size_t i = 0; i < p.n; i++)
-		parts += strcmp(p.list[i].type, "oci") == 0;
-	assert_int_equal(parts, 5);
-	ok(unpack(fd, &in, &err));
-	inside_done(&in);
-	for (size_t i = 0; i < p.n; i++) {
-		if (strcmp(p.list[i].type, "oci") != 0)
-			continue;
-		int without = put_together(&p, "job", i);
-		refused(AI_EINPUT, "is missing", unpack(without, &in, &err));
-		inside_done(&in);
-		close(without);
-	}
-	parts_free(&p);
-	close(fd);
-	remove_project(&q);
-}
-
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_round_trip), cmocka_unit_test(test_disk_changes_behind_the_reader), cmocka_unit_test(test_same_job_same_disk),
-		cmocka_unit_test(test_pack_refuses), cmocka_unit_test(test_objects_are_mended), cmocka_unit_test(test_each_object_is_needed),
-		cmocka_unit_test(test_nothing_else), cmocka_unit_test(test_deep_node), cmocka_unit_test(test_about), cmocka_unit_test(test_other_content),
-		cmocka_unit_test(test_other_revision), cmocka_unit_test(test_poisoned_objects), cmocka_unit_test(test_git_headers),
-		cmocka_unit_test(test_lock_lies_of_image), cmocka_unit_test(test_image_parts), cmocka_unit_test(test_image_by_digest),
-		cmocka_unit_test(test_image_of_registry),
+		cmocka_unit_test(test_round_trip),
+		cmocka_unit_test(test_disk_changes_behind_the_reader),
+		cmocka_unit_test(test_same_job_same_disk),
+		cmocka_unit_test(test_pack_refuses),
+		cmocka_unit_test(test_objects_are_mended),
+		cmocka_unit_test(test_each_object_is_needed),
+		cmocka_unit_test(test_nothing_else),
+		cmocka_unit_test(test_deep_node),
+		cmocka_unit_test(test_about),
+		cmocka_unit_test(test_other_content),
+		cmocka_unit_test(test_other_revision),
+		cmocka_unit_test(test_poisoned_objects),
+		cmocka_unit_test(test_git_headers),
+		cmocka_unit_test(test_lock_lies_of_image),
+		cmocka_unit_test(test_image_parts),
 	};
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, inside_setup, inside_teardown);
 }

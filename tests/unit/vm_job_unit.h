@@ -48,7 +48,7 @@ tar_of(const char *name, const char *text, struct ai_buf *out)
 	size_t n = strlen(text);
 	memcpy(head, name, strlen(name));
 	memcpy(head + 100, "0000644\0000000000\0000000000", 23);
-	snprintf(head + 124, 12, "%011zo", n);
+	snprintf(head + 124, 12, "%011o", (unsigned)n & 07777777);
 	memcpy(head + 136, "00000000000", 11);
 	memcpy(head + 148, "        ", 8);
 	head[156] = '0';
