@@ -7,6 +7,7 @@
 #include "cli/options.h"
 #include "cli/print.h"
 #include "cli/vm.h"
+#include "proof/policy/policy.h"
 #include "vm/uki/reference.h"
 
 enum { MAX_UKI = 1 << 30, MAX_FIRMWARE = 64 << 20 };
@@ -65,6 +66,7 @@ write_policy(const struct request *q, const struct ai_reference *r, struct ai_er
 	AI_BUF_AUTO text = AI_BUF(AI_MAX_AICERTFILE);
 	AI_BUF_AUTO root = AI_BUF(AI_MAX_CERT);
 	AI_JSON *firmware = NULL;
+	struct ai_policy *p = NULL;
 	if (ai_exchange_room(q->policy, q->force, err) < 0)
 		return err->code;
 	if (q->firmware && read_firmware(q, &firmware, err) < 0)
@@ -73,6 +75,10 @@ write_policy(const struct request *q, const struct ai_reference *r, struct ai_er
 		return err->code;
 	if (ai_reference_policy(r, q->machine, firmware, q->authority, q->root ? root.data : NULL, &text, err) < 0)
 		return err->code;
+	/* A root that is no certificate is better found here than by the verifier. */
+	if (ai_policy_parse(text.data, text.len, "policy", NULL, NULL, &p, err) < 0)
+		return q->root ? ai_in(err, "%s", q->root) : err->code;
+	ai_policy_free(p);
 	return ai_exchange_write(q->policy, &text, err);
 }
 

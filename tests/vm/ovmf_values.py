@@ -13,8 +13,8 @@ import struct
 import sys
 
 GIB = 1 << 30
-# 1 and 2 GiB; from 2.75 GiB on what counts is how many times 32 GiB hold what lies above 4 GiB: up to 30 GiB, up to 62…
-MEMORY = [GIB, 2 * GIB, *(n * 32 * GIB - 2 * GIB for n in range(1, 9))]
+# 1 GiB; where 2 GiB lie below 4 GiB (machines of 2, and from 2.75 on) what counts is how many times 32 GiB hold all: up to 30 GiB, up to 62…
+MEMORY = [GIB, *(n * 32 * GIB - 2 * GIB for n in range(1, 9))]
 CPUS = [1 << k for k in range(7)]
 KINDS = ["intel", "amd"]
 # SHA-256 of a code image -> its name, and where in PEIFV the platform's record is.

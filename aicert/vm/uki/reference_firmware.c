@@ -11,8 +11,8 @@
 #include "vm/uki/reference.h"
 
 /*
- * By memory (1 GiB, 2 GiB, 3 to 30, 31 to 62, … to 254: from there on the firmware keeps no more of it than that), then processors (1 to 64, powers of
- * two). First Intel's, of which this firmware does not believe 40 address bits.
+ * By memory (1 GiB; 2, and 3 to 30; 31 to 62, … to 254: the firmware keeps no more of it than that), then processors (1 to 64, powers of two).
+ * First Intel's, of which this firmware does not believe 40 address bits.
  */
 static const char *const ovmf_intel[] = {
 	"93ce445d2b0489038a2194fd85a1cb0b83d99ab9aa7a8f60564bf3785af4820e",
@@ -22,13 +22,6 @@ static const char *const ovmf_intel[] = {
 	"8f48046b2a05c7cb91b759d22759312c83f157bce34d1d66520e5f96629e3669",
 	"d58348a08e5ed74e20469789b34267f41fd8d4a6bcefeaa7c6674055e30ddd8a",
 	"872cc5d0b34425c7722d0662805a1751a3d5170d19722903ad1eae7fd2d6d8d5",
-	"41f9eff921e7ac191944cc499cafd3081429bf15eed43163b21aed325aa94098",
-	"995caf23db4b2189dd12554010c5d5f36395726aff1e88b1a7af898b73dbcad3",
-	"1e0669e02f071ffa42f35b152767a58e1fcaef15f6368c124ff0616baccd218a",
-	"a5275cff6eb08bda2035791ae8d530e4d77eed1e35ab3a08620ef80e549cec0b",
-	"d4cd706e2f8a8299ac0399bccf4883e05050d185a751ad6fe86397eb15038178",
-	"e8c9af74c4c6efaff2e75359300689f09ab1068e4d879e0af35fa46df1d64a07",
-	"099d72488f7036049671f81b71eaaf9f67700362250d0495edacef724011b0e8",
 	"41f9eff921e7ac191944cc499cafd3081429bf15eed43163b21aed325aa94098",
 	"995caf23db4b2189dd12554010c5d5f36395726aff1e88b1a7af898b73dbcad3",
 	"1e0669e02f071ffa42f35b152767a58e1fcaef15f6368c124ff0616baccd218a",
@@ -94,13 +87,6 @@ static const char *const ovmf_amd[] = {
 	"5a3f854ed7ce7c66128a1cc95d7565d0bea2f62dabae14a7a18138473ffc9b53",
 	"c31f2b4ad813768c8581b8f04c18eeb1ed8fcbd4d13adade601cc33c2ac3d5be",
 	"d49aa084aa234d96cacb6616ba1ef906921463050211ce958775b2be9edae3b5",
-	"c501c20076e9fced2e4b00cef62aa471dad27b6fc9037a3aa99ec41d6feaa6bf",
-	"1119fe2cc2550e9294b01a6355bfeb7ac1507139f07c0afec49f6644002acca9",
-	"a4eadffc9c363f9c216b8c0afd05bd9226e706d37167b8304fd49738e488e8a7",
-	"f5ae41febac1d918874efe613f47b5d6fb53fe0a1ea0a0e10f79decb674a9db4",
-	"0e215cee19d526fad031d2be1e65c33013d2cf881f246f62688669e00c0a0ec3",
-	"0f9097be1f4b0c8a6a05f4e32c11298a757f2ad560c9721753e5880abef0362c",
-	"8a5c372d6d33d6e060087a52277d48fdd23c82a2e8fc4b8ef8ae7efef8991a71",
 	"c501c20076e9fced2e4b00cef62aa471dad27b6fc9037a3aa99ec41d6feaa6bf",
 	"1119fe2cc2550e9294b01a6355bfeb7ac1507139f07c0afec49f6644002acca9",
 	"a4eadffc9c363f9c216b8c0afd05bd9226e706d37167b8304fd49738e488e8a7",
