@@ -29,6 +29,8 @@ enum { MAX_FIRMWARE = 64 << 20, MAX_LINE = 64 << 10, TICK_MS = 250, AFTER_MS = 1
  * before AVX that has what distributions build for (x86-64-v2), and random numbers for the guest's kernel.
  */
 static const char tcg_cpu[] = "Westmere,+rdrand";
+/* The host's, but for how wide its addresses are: firmware keeps that where it is measured, and values are known for 40 bits (vm/uki/reference_firmware.c). */
+static const char kvm_cpu[] = "host,host-phys-bits=off,phys-bits=40";
 
 /* --- what there must be -------------------------------------------------------- */
 
@@ -118,7 +120,7 @@ make_argv(const struct ai_machine *m, const char *variables, const char *control
 	ai_argv_add(a, "-accel");
 	ai_argv_add(a, "%s", accelerator);
 	ai_argv_add(a, "-cpu");
-	ai_argv_add(a, "%s", strcmp(accelerator, "kvm") == 0 ? "host" : tcg_cpu);
+	ai_argv_add(a, "%s", strcmp(accelerator, "kvm") == 0 ? kvm_cpu : tcg_cpu);
 	ai_argv_add(a, "-m");
 	ai_argv_add(a, "%llu", (unsigned long long)((m->memory + MIB - 1) / MIB));
 	ai_argv_add(a, "-smp");
