@@ -134,6 +134,8 @@ int ai_evidence_holds(struct ai_evidence *e, const struct ai_roots *roots, size_
 int ai_evidence_judge(const struct ai_verify *v, const json_t *attestation, struct ai_evidence *e, struct ai_err *err) AI_CHECKED;
 /* policy_checks.c: does the policy deny its key, by fingerprint or by the SHA-256 of its SubjectPublicKeyInfo? 1, 0 or negative. */
 int ai_evidence_denied(const struct ai_policy *p, const struct ai_evidence *e, struct ai_err *err) AI_CHECKED;
+/* evidence.c: sets job and alone, of a run log that was found in order. */
+void ai_evidence_note_job(struct ai_evidence *e);
 /* evidence.c: does its boot log give every value that was quoted, PCRs 0 to 14? An empty one does not. */
 bool ai_evidence_replays(const struct ai_evidence *e);
 /* policy_checks.c: is the run log that of a measured machine, which does one job and begins with it? AI_ENO says why not. */

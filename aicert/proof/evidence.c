@@ -159,17 +159,19 @@ same_sets(const json_t *logged, const json_t *executed, struct ai_err *err)
 	return 0;
 }
 
-/* The job that the log says the machine was given; the log was checked. Is there nothing in it but what such a machine logs? */
-static void
-note_job(struct ai_evidence *e, size_t n_opaque)
+void
+ai_evidence_note_job(struct ai_evidence *e)
 {
-	const json_t *first = json_array_get(e->run_log, 0);
+	const char *first = ai_json_str(json_array_get(e->run_log, 0), "event");
 	size_t i;
 	json_t *event;
-	json_array_foreach((json_t *)e->run_log, i, event)
-		if (strcmp(ai_json_str(event, "event"), "job") == 0)
+	e->alone = first && strcmp(first, "job") == 0;
+	json_array_foreach((json_t *)e->run_log, i, event) {
+		const char *word = ai_json_str(event, "event");
+		if (strcmp(word, "job") == 0)
 			e->job = ai_json_str(event, "id");
-	e->alone = n_opaque == 0 && strcmp(ai_json_str(first, "event"), "job") == 0;
+		e->alone = e->alone && strcmp(word, "opaque") != 0;
+	}
 }
 
 static int
@@ -190,7 +192,7 @@ evidence_run_log(struct ai_evidence *e, size_t *n_opaque, struct ai_err *err)
 	if (ai_index_set(results, &logged, err) < 0 || ai_index_set(json_object_get(e->claims, "executed"), &executed, err) < 0
 		|| same_sets(logged, executed, err) < 0)
 		return ai_in(err, "run log");
-	note_job(e, *n_opaque);
+	ai_evidence_note_job(e);
 	return 0;
 }
 

@@ -90,6 +90,40 @@ TEST(the_good_one_of_no_runner_where_none_is_asked_for)
 	assert_true(json_is_true(json_object_get(report, "verified")));
 }
 
+static json_t *
+facts_of(const json_t *proof)
+{
+	struct ai_eventlog log = { 0 };
+	struct ai_buf bytes;
+	json_t *facts = NULL;
+	get_bytes(evidence_of(proof), "boot_log", &bytes);
+	ok(ai_eventlog_parse((const uint8_t *)bytes.data, bytes.len, false, &log, &err));
+	ok(ai_eventlog_facts(&log, AI_BANK_SHA256, &facts, &err));
+	ai_eventlog_done(&log);
+	ai_buf_done(&bytes);
+	return facts;
+}
+
+/* A policy made from it asks for a job, and takes it; of a run without one it asks for none. */
+TEST(the_good_job_is_asked_for_by_a_policy_made_from_it)
+{
+	START;
+	for (int job = 1; job >= 0; job--) {
+		AI_BUF_AUTO made_of_it = AI_BUF(AI_MAX_AICERTFILE);
+		if (!job) {
+			change("job: required\n", "");
+			s.f.on_log = NULL;
+		}
+		json_t *proof = job ? made() : fake_make(&s.f);
+		AI_JSON *report = report_on(json_incref(proof));
+		assert_string_equal(ai_json_str(report, "level"), "measured-platform");
+		AI_JSON *facts = facts_of(proof);
+		ok(ai_policy_init(proof, report, facts, &made_of_it, &err));
+		assert_int_equal(strstr(made_of_it.data, "\njob: required\n") != NULL, job);
+		json_decref(proof);
+	}
+}
+
 /* --- the job, in the file -------------------------------------------------------- */
 
 TEST(the_job_dropped_from_the_log)
@@ -368,7 +402,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		R(the_good_one), R(the_good_runner_says_what_it_was_given), R(the_good_job_is_one_that_the_policy_lists),
-		R(the_good_one_of_no_runner_where_none_is_asked_for), R(the_job_dropped_from_the_log), R(the_job_doubled), R(the_job_moved_behind_the_plan),
+		R(the_good_one_of_no_runner_where_none_is_asked_for), R(the_good_job_is_asked_for_by_a_policy_made_from_it), R(the_job_dropped_from_the_log), R(the_job_doubled), R(the_job_moved_behind_the_plan),
 		R(the_job_exchanged_for_another), R(the_job_of_an_earlier_attestation_exchanged), R(a_job_that_was_never_measured_put_into_the_log),
 		R(a_job_with_a_word_more), R(the_job_made_opaque), R(a_run_that_was_given_nothing), R(a_reused_result_of_a_run_that_was_given_nothing),
 		R(two_jobs_on_one_boot), R(a_second_job_on_the_same_boot_with_the_first_one_opaque), R(a_second_job_where_the_policy_asks_for_none),
