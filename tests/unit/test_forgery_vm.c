@@ -210,7 +210,12 @@ TEST(a_reused_result_of_a_run_that_was_given_nothing)
 	no_runner(made(), "has no job event");
 }
 
-static void lie_two_jobs_on_one_boot(struct fake *x, json_t *log) { begins_with_the_job(x, log); json_array_insert_new(log, 0, job_event(other_job)); }
+static void
+lie_two_jobs_on_one_boot(struct fake *x, json_t *log)
+{
+	begins_with_the_job(x, log);
+	json_array_insert_new(log, 0, job_event(other_job));
+}
 TEST(two_jobs_on_one_boot)
 {
 	START;
@@ -402,7 +407,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		R(the_good_one), R(the_good_runner_says_what_it_was_given), R(the_good_job_is_one_that_the_policy_lists),
-		R(the_good_one_of_no_runner_where_none_is_asked_for), R(the_good_job_is_asked_for_by_a_policy_made_from_it), R(the_job_dropped_from_the_log), R(the_job_doubled), R(the_job_moved_behind_the_plan),
+		R(the_good_one_of_no_runner_where_none_is_asked_for), R(the_good_job_is_asked_for_by_a_policy_made_from_it),
+		R(the_job_dropped_from_the_log), R(the_job_doubled), R(the_job_moved_behind_the_plan),
 		R(the_job_exchanged_for_another), R(the_job_of_an_earlier_attestation_exchanged), R(a_job_that_was_never_measured_put_into_the_log),
 		R(a_job_with_a_word_more), R(the_job_made_opaque), R(a_run_that_was_given_nothing), R(a_reused_result_of_a_run_that_was_given_nothing),
 		R(two_jobs_on_one_boot), R(a_second_job_on_the_same_boot_with_the_first_one_opaque), R(a_second_job_where_the_policy_asks_for_none),
