@@ -8,6 +8,7 @@
 #include "base/fs.h"
 #include "base/home.h"
 #include "base/path.h"
+#include "cache/session.h"
 #include "vm/build/build_parts.h"
 #include "vm/build/packages.h"
 #include "vm/uki/uki.h"
@@ -83,12 +84,9 @@ begin(struct build *b, struct ai_err *err)
 static int
 resolve(struct build *b, struct ai_err *err)
 {
-	AI_FREE char *tmp = ai_join(b->home.cache, "tmp");
-	AI_FREE char *prefix = tmp ? ai_join(tmp, "apt") : NULL;
 	AI_FREE char *scratch = NULL;
-	if (!prefix)
-		return ai_nomem(err);
-	if (ai_mkdirs(tmp, 0711, err) < 0 || ai_mkdtemp(prefix, &scratch, err) < 0)
+	AI_FD lock = -1;
+	if (ai_scratch_make(b->home.cache, "apt", &scratch, &lock, err) < 0)
 		return err->code;
 	int r = ai_packages_resolve(wanted, b->n_wanted, scratch, b->in->talk, &b->pins, err);
 	ai_discard_tree(scratch);

@@ -11,6 +11,7 @@
 
 #include "base/fs.h"
 #include "base/path.h"
+#include "cache/session.h"
 #include "fetch/fetch.h"
 #include "run/box/image_root.h"
 #include "run/box/limits.h"
@@ -44,7 +45,7 @@ import(const char *source, const struct ai_sink *sink, const struct ai_talk *tal
 	return sink->tree(sink->ctx, entries, PARTS, out, err);
 }
 
-struct workshop { char *scratch, *root, *source, *log; int log_fd; };
+struct workshop { char *scratch, *root, *source, *log; int log_fd, lock; };
 
 static void
 workshop_done(struct workshop *w)
@@ -53,6 +54,8 @@ workshop_done(struct workshop *w)
 		close(w->log_fd);
 	if (w->scratch)
 		ai_discard_tree(w->scratch);
+	if (w->lock >= 0)
+		close(w->lock);
 	free(w->scratch);
 	free(w->root);
 	free(w->source);
@@ -62,13 +65,11 @@ workshop_done(struct workshop *w)
 static int
 prepare(struct workshop *w, const char *cache, struct ai_store *store, const struct ai_digest *compiler, const struct ai_digest *source, struct ai_err *err)
 {
-	AI_FREE char *tmp = ai_join(cache, "tmp");
-	AI_FREE char *prefix = tmp ? ai_join(tmp, "vm-build") : NULL;
 	AI_FREE char *logs = ai_join(cache, "vm");
 	w->log = logs ? ai_join(logs, "build.log") : NULL;
-	if (!prefix || !w->log)
+	if (!w->log)
 		return ai_nomem(err);
-	if (ai_mkdirs(tmp, 0711, err) < 0 || ai_mkdirs(logs, 0700, err) < 0 || ai_mkdtemp(prefix, &w->scratch, err) < 0 ||
+	if (ai_mkdirs(logs, 0700, err) < 0 || ai_scratch_make(cache, "vm-build", &w->scratch, &w->lock, err) < 0 ||
 		ai_image_root(store, compiler, &w->root, err) < 0 || ai_store_checked_out(store, source, &w->source, err) < 0)
 		return err->code;
 	w->log_fd = open(w->log, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -108,7 +109,7 @@ int
 ai_build_agent(const struct ai_vm_build *in, const char *cache, struct ai_store *store, const struct ai_digest *compiler, struct ai_buf *out,
 	struct ai_digest *source_id, struct ai_err *err)
 {
-	struct workshop w = { .log_fd = -1 };
+	struct workshop w = { .log_fd = -1, .lock = -1 };
 	struct ai_digest source;
 	if (import(in->source, ai_store_sink(store), in->talk, &source, err) < 0)
 		return err->code;

@@ -103,7 +103,7 @@ add_file(struct ai_argv *a, const char *option, const char *before, const char *
 static void
 add_all(struct ai_argv *a, const char *const *words)
 {
-	for (; words && *words; words++)
+	for (; *words; words++)
 		ai_argv_add(a, "%s", *words);
 }
 
@@ -125,7 +125,7 @@ make_argv(const struct ai_machine *m, const char *variables, const char *control
 	ai_argv_add(a, "%llu", (unsigned long long)((m->memory + MIB - 1) / MIB));
 	ai_argv_add(a, "-smp");
 	ai_argv_add(a, "%u", m->cpus ? m->cpus : 1);
-	add_file(a, "-drive", "if=pflash,unit=0,format=raw,readonly=on,file=", m->firmware ? m->firmware : OVMF "OVMF_CODE_4M.fd");
+	add_file(a, "-drive", "if=pflash,unit=0,format=raw,readonly=on,file=", OVMF "OVMF_CODE_4M.fd");
 	add_file(a, "-drive", "if=pflash,unit=1,format=raw,file=", variables);
 	add_file(a, "-chardev", "socket,id=tpm,path=", control);
 	add_file(a, "-drive", "if=none,id=job,format=raw,readonly=on,file=", m->job);
@@ -133,11 +133,6 @@ make_argv(const struct ai_machine *m, const char *variables, const char *control
 	add_file(a, "-drive", "if=none,id=result,format=raw,cache=unsafe,discard=unmap,file=", m->result);
 	ai_argv_add(a, "-kernel");
 	ai_argv_add(a, "%s", m->uki);
-	if (m->append) {
-		ai_argv_add(a, "-append");
-		ai_argv_add(a, "%s", m->append);
-	}
-	add_all(a, m->extra);
 }
 
 /* --- its console ---------------------------------------------------------------- */

@@ -23,9 +23,6 @@ struct ai_machine {
 	uint64_t memory;              /* bytes */
 	unsigned cpus;
 	unsigned time_s;              /* of the whole boot; 0: none */
-	const char *append;           /* tests of deviations: a kernel command line beside the UKI's (-append); NULL: none */
-	const char *firmware;         /* tests of deviations: another firmware code image; NULL: the distribution's OVMF */
-	const char *const *extra;     /* tests of deviations: further arguments of QEMU, NULL-terminated; NULL: none */
 	/* Each line of the serial console, without its end, as it comes (foreign bytes). */
 	void (*line)(void *ctx, const char *text, size_t n);
 	void *ctx;

@@ -10,6 +10,7 @@
 
 #include "base/fs.h"
 #include "base/path.h"
+#include "cache/session.h"
 #include "run/stamp.h"
 #include "vm/disk/job_disk.h"
 #include "vm/disk/result_disk.h"
@@ -28,6 +29,7 @@ struct measured {
 	const struct ai_vm_options *vm;
 	char *uki;
 	char *folder;          /* below <cache>/tmp: both disks */
+	int lock;              /* of folder */
 	char *scratch;         /* sockets, firmware variables: a short path */
 	char *job_disk, *result_disk, *console_log, *tpm_state;
 	uint64_t content;
@@ -44,6 +46,8 @@ measured_done(struct measured *m)
 {
 	if (m->folder)
 		ai_discard_tree(m->folder);
+	if (m->lock >= 0)
+		close(m->lock);
 	if (m->scratch)
 		ai_discard_tree(m->scratch);
 	if (m->console.log >= 0)
@@ -101,17 +105,15 @@ make_places(struct measured *m, struct ai_err *err)
 	const char *cache = m->job->home.cache;
 	char plan[AI_HEX];
 	ai_hex(&m->job->plan_id, plan);
-	AI_FREE char *tmp = ai_join(cache, "tmp");
-	AI_FREE char *prefix = ai_join(cache, "tmp/vm");
 	AI_FREE char *logs = ai_join(cache, "logs");
 	m->console_log = ai_format("%s/machine-%s.log", logs, plan);
-	if (!tmp || !prefix || !logs || !m->console_log)
+	if (!logs || !m->console_log)
 		return ai_nomem(err);
-	if (ai_mkdirs(tmp, 0711, err) < 0 || ai_mkdirs(logs, 0755, err) < 0 || ai_mkdtemp(prefix, &m->folder, err) < 0 || ai_swtpm_scratch(&m->scratch, err) < 0)
+	if (ai_mkdirs(logs, 0700, err) < 0 || ai_scratch_make(cache, "vm", &m->folder, &m->lock, err) < 0 || ai_swtpm_scratch(&m->scratch, err) < 0)
 		return err->code;
 	m->job_disk = ai_join(m->folder, "job.raw");
 	m->result_disk = ai_join(m->folder, "result.raw");
-	m->console.log = open(m->console_log, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0644);
+	m->console.log = open(m->console_log, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (m->console.log < 0)
 		return ai_fail_errno(err, AI_EENV, "%s", m->console_log);
 	return m->job_disk && m->result_disk ? 0 : ai_nomem(err);
@@ -306,7 +308,7 @@ int
 ai_run_in_vm(const struct ai_run_options *options, const struct ai_vm_options *vm, struct ai_run_report *report, struct ai_err *err)
 {
 	struct ai_job job;
-	struct measured m = { .job = &job, .vm = vm, .console = { .talk = options->talk, .log = -1 } };
+	struct measured m = { .job = &job, .vm = vm, .lock = -1, .console = { .talk = options->talk, .log = -1 } };
 	if (check_options(options, err) < 0)
 		return err->code;
 	int r = ai_job_open(options, &job, err);
