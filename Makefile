@@ -2,6 +2,7 @@
 #
 #   make            build/aicert, the libraries
 #   make demo       install what is missing, build, run the main job, verify its proof
+#   make demo-vm    the same in the measured runner, a virtual machine
 #   make test       install what is missing, lint, every test but the long ones
 #   make test-long  kills, sanitizers, fuzz corpora
 #   make bench      figures as ratios to a peer in the same run
@@ -55,7 +56,7 @@ PLAN_LIBS := -llua5.4 -lm
 ENGINE_LIBS := $(PLAN_LIBS) -lgit2 -lcurl -larchive -lsqlite3 -ltss2-esys -ltss2-mu -ltss2-tctildr -ltss2-rc -ltpms -lpthread
 ALL_CFLAGS += -I/usr/include/lua5.4
 
-.PHONY: all test test-long bench lint fuzz install demo deps clean unit replay
+.PHONY: all test test-long bench lint fuzz install demo demo-vm deps clean unit replay
 all: $(B)/aicert $(B)/aicert-engine $(B)/aicert-agent $(B)/libaicert-verify.so $(B)/libaicert-verify.a $(B)/libaicert.so $(B)/libaicert.a
 
 $(B)/obj/%.o: %.c
@@ -182,6 +183,11 @@ demo:
 	@.ci/install build demo
 	$(AGAIN) all
 	@examples/demo.sh $(B)
+
+demo-vm:
+	@.ci/install build demo-vm
+	$(AGAIN) all
+	@examples/demo-vm.sh $(B)
 
 # DESTDIR stages. The .so is the library itself under its soname; what links against it names the bare .so.
 INSTALL ?= install
