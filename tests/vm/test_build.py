@@ -330,14 +330,14 @@ def test_usage(workshop):
 PARTS = ("Makefile", "aicert", "cache", "lua", "rules")
 
 
-def source(folder):
+def source(folder, of=ROOT):
     """A copy of what is committed or at least there, without what a build leaves."""
     folder.mkdir()
     for p in PARTS:
-        if (ROOT / p).is_dir():
-            shutil.copytree(ROOT / p, folder / p, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+        if (of / p).is_dir():
+            shutil.copytree(of / p, folder / p, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
         else:
-            shutil.copy(ROOT / p, folder / p)
+            shutil.copy(of / p, folder / p)
     return folder
 
 
@@ -353,7 +353,7 @@ def compiled(workshop):
 def test_two_compilations_give_one_runner(compiled, workshop):
     place, src, report = compiled
     other = workshop.place("compiled-again", NOBODY)
-    src = source(other / "another name")
+    src = source(other / "another name", src)
     # What lies about in a folder where somebody works.
     (src / ".git").mkdir()
     (src / ".git/config").write_text("[core]")
