@@ -15,13 +15,15 @@
 #include "base/fs.h"
 #include "base/hash.h"
 
-/* Did the owner of this session die? Only a lock that can be had proves it; a file system without locks proves nothing. */
+/* Did the owner of this session or scratch die? Only a lock that can be had proves it; a file system without locks proves nothing. */
 static int
 is_dead(int root_fd, const char *name)
 {
 	AI_FD dir = openat(root_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (dir < 0)
 		return errno == ENOTDIR || errno == ELOOP;
+	if (flock(dir, LOCK_EX | LOCK_NB) < 0)
+		return 0;
 	AI_FD lock = openat(dir, "lock", O_RDWR | O_NOFOLLOW | O_CLOEXEC);
 	if (lock < 0)
 		return errno == ENOENT;
@@ -88,6 +90,40 @@ make_dir(struct ai_session *se, struct ai_err *err)
 	se->dir_fd = dir;
 	se->lock_fd = lock;
 	dir = lock = -1;
+	return 0;
+}
+
+int
+ai_scratch_make(const char *cache, const char *prefix, char **path, int *lock, struct ai_err *err)
+{
+	AI_FREE char *tmp = ai_format("%s/tmp", cache);
+	AI_FREE char *guard_path = ai_format("%s/lock", cache);
+	AI_FREE char *named = ai_format("%s/tmp/%s", cache, prefix);
+	AI_FREE char *made = NULL;
+	if (!tmp || !guard_path || !named)
+		return ai_nomem(err);
+	/* What others may do there is said by each folder in it: a step's user passes through to the step's own. */
+	if (ai_mkdirs(tmp, 0711, err) < 0)
+		return err->code;
+	AI_FD guard = open(guard_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+	if (guard < 0)
+		return ai_fail_errno(err, AI_EENV, "cache: lock: cannot open");
+	while (flock(guard, LOCK_SH) < 0 && errno == EINTR)
+		;
+	if (ai_mkdtemp(named, &made, err) < 0)
+		return err->code;
+	AI_FD dir = open(made, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (dir < 0) {
+		ai_fail_errno(err, AI_EENV, "%s", made);
+		ai_discard_tree(made);
+		return err->code;
+	}
+	/* Where there are no locks nothing is swept either. */
+	(void)flock(dir, LOCK_EX | LOCK_NB);
+	*lock = dir;
+	*path = made;
+	dir = -1;
+	made = NULL;
 	return 0;
 }
 

@@ -35,4 +35,10 @@ void ai_session_name(struct ai_session *se, char out[AI_SESSION_NAME]);
 /* Removes the folder with all that is left in it. */
 void ai_session_close(struct ai_session *se);
 
+/*
+ * ai_scratch_make -- a fresh folder <cache>/tmp/PREFIX.XXXXXX that is nobody else's to sweep as long as *lock is open (or a child has it): for what is
+ * larger than one open store, as a step's root. The caller removes it, then closes the lock.
+ */
+int ai_scratch_make(const char *cache, const char *prefix, char **path, int *lock, struct ai_err *err) AI_CHECKED;
+
 #endif

@@ -8,6 +8,7 @@
 
 #include "base/fs.h"
 #include "base/path.h"
+#include "cache/session.h"
 #include "run/collect.h"
 #include "run/box/gpu.h"
 #include "run/box/image_root.h"
@@ -25,7 +26,7 @@ struct execution {
 	struct ai_observer *observer;  /* NULL unless the environment is the host */
 	char *root;                    /* the image's root, NULL in the host environment */
 	struct ai_gpu_mounts gpus;
-	int log_fd;
+	int log_fd, scratch_lock;
 };
 
 static void
@@ -44,6 +45,8 @@ execution_done(struct execution *x)
 		close(x->log_fd);
 	if (x->scratch)
 		ai_discard_tree(x->scratch);
+	if (x->scratch_lock >= 0)
+		close(x->scratch_lock);
 	free(x->scratch);
 }
 
@@ -130,12 +133,8 @@ enter_environment(struct ai_job *job, const struct ai_job_step *s, struct execut
 static int
 begin(struct ai_job *job, struct ai_job_step *s, struct execution *x, struct ai_err *err)
 {
-	*x = (struct execution){ .log_fd = -1 };
-	AI_FREE char *tmp = ai_join(job->home.cache, "tmp");
-	AI_FREE char *prefix = tmp ? ai_join(tmp, "step") : NULL;
-	if (!prefix)
-		return ai_nomem(err);
-	if (ai_mkdirs(tmp, 0711, err) < 0 || ai_mkdtemp(prefix, &x->scratch, err) < 0 ||
+	*x = (struct execution){ .log_fd = -1, .scratch_lock = -1 };
+	if (ai_scratch_make(job->home.cache, "step", &x->scratch, &x->scratch_lock, err) < 0 ||
 		make_mounts(job, s, x, err) < 0 || output_folders(s, x, err) < 0 || open_log(job, s, x, err) < 0)
 		return err->code;
 	return enter_environment(job, s, x, err);

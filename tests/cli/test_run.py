@@ -564,3 +564,33 @@ def test_a_tpm_that_is_not_there_is_exit_5(aicert, shell):
     shell()
     r = aicert("--tpm", "swtpm:host=127.0.0.1,port=9", code=5)
     assert "tpm" in r.stderr.lower() and not (aicert.cwd / "proof.json").exists()
+
+
+def test_what_others_do_meanwhile_leaves_a_step_its_workspace(aicert, aicert_in, tmp_path):
+    """Whoever opens a store sweeps what the dead left in it; a step that goes on is not dead, and one that was killed is."""
+    here = aicert.home / "aicert/cache/tmp"
+    (aicert.cwd / "Aicertfile").write_text(
+        "aicert: 1\nenvironment: host\nsteps:\n  s: { use: shell, script: 'sleep 3; echo done > \"$OUT_O\"', outputs: { o: o } }\n")
+    other = aicert_in(aicert.home, tmp_path / "other")
+    other.cwd.mkdir()
+    (other.cwd / "Aicertfile").write_text("aicert: 1\nenvironment: host\nsteps:\n  t: { use: shell, script: 'echo > \"$OUT_O\"', outputs: { o: o } }\n")
+    argv = [str(BUILD / "aicert"), "run", "-q"]
+    for sig in (None, signal.SIGKILL):
+        with subprocess.Popen(argv, cwd=aicert.cwd, env=aicert.env, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as p:
+            while not (here.exists() and list(here.glob("step.*"))):
+                assert p.poll() is None, p.stderr.read()
+                time.sleep(0.02)
+            time.sleep(0.5)
+            other("run", "-q", "--fresh")
+            assert list(here.glob("step.*"))
+            if sig is None:
+                assert p.wait(60) == 0, p.stderr.read()
+                assert (aicert.cwd / "outputs/o").read_text() == "done\n"
+                (aicert.cwd / "Aicertfile").write_text((aicert.cwd / "Aicertfile").read_text().replace("echo done", "echo more"))
+            else:
+                p.send_signal(sig)
+                p.wait(60)
+    end = time.monotonic() + 20
+    while list(here.glob("step.*")) and time.monotonic() < end:
+        other("run", "-q", "--fresh")
+    assert not list(here.glob("step.*"))

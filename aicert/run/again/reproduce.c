@@ -10,6 +10,7 @@
 
 #include "base/fs.h"
 #include "base/path.h"
+#include "cache/session.h"
 #include "run/again/reproduce_parts.h"
 
 int
@@ -94,14 +95,10 @@ write_text(const struct reproduction *p, const char *name, const struct ai_buf *
 static int
 write_folder(struct reproduction *p, const char *cache, struct ai_err *err)
 {
-	AI_FREE char *tmp = ai_join(cache, "tmp");
-	AI_FREE char *prefix = tmp ? ai_join(tmp, "reproduce") : NULL;
 	const struct ai_buf *text;
 	size_t i;
 	json_t *rule;
-	if (!prefix)
-		return ai_nomem(err);
-	if (ai_mkdirs(tmp, 0711, err) < 0 || ai_mkdtemp(prefix, &p->folder, err) < 0)
+	if (ai_scratch_make(cache, "reproduce", &p->folder, &p->folder_lock, err) < 0)
 		return err->code;
 	if (carried(p, p->plan, "aicertfile", &text, err) < 0 || write_text(p, "Aicertfile", text, err) < 0 ||
 		carried(p, p->plan, "lock", &text, err) < 0 || write_text(p, "aicert.lock", text, err) < 0)
@@ -273,13 +270,15 @@ make_report(const struct reproduction *p, json_t **report, struct ai_err *err)
 int
 ai_reproduce(const struct ai_reproduce_options *options, json_t **report, struct ai_err *err)
 {
-	struct reproduction p = { .o = options, .inputs = json_array(), .steps = json_array(), .notes = json_array() };
+	struct reproduction p = { .o = options, .inputs = json_array(), .steps = json_array(), .notes = json_array(), .folder_lock = -1 };
 	int r = p.inputs && p.steps && p.notes ? reproduce(&p, err) : ai_nomem(err);
 	if (r == 0)
 		r = make_report(&p, report, err);
 	ai_job_done(&p.job);
 	if (p.folder)
 		ai_discard_tree(p.folder);
+	if (p.folder_lock >= 0)
+		close(p.folder_lock);
 	free(p.folder);
 	free(p.project);
 	free(p.output_dir);

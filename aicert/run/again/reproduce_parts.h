@@ -24,6 +24,7 @@ struct reproduction {
 	char *project;                   /* absolute */
 	char *output_dir;                /* where the project's outputs would be: never taken in */
 	char *folder;                    /* Aicertfile, lock and rules of the proof, for as long as this runs */
+	int folder_lock;
 	json_t *inputs, *steps, *notes;  /* of the report */
 };
 

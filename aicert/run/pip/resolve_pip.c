@@ -12,6 +12,7 @@
 
 #include "base/fs.h"
 #include "base/path.h"
+#include "cache/session.h"
 #include "model/lock_wheels.h"
 #include "run/box/image_root.h"
 #include "run/pip/requirements.h"
@@ -23,9 +24,10 @@
 struct box {
 	struct ai_job *job;
 	const struct ai_asked *a;
+	char *folder;                    /* of the three that follow */
 	char *scratch, *files, *asked;   /* of the sandbox; what the index fetched; the requirements files */
 	char *root;                      /* image */
-	int log;
+	int log, lock;                   /* lock: of folder */
 	struct ai_index *index;
 };
 
@@ -40,12 +42,14 @@ box_done(struct box *b)
 	ai_index_free(b->index);
 	if (b->log >= 0)
 		close(b->log);
-	char *const folders[] = { b->scratch, b->files, b->asked };
+	char *const folders[] = { b->scratch, b->files, b->asked, b->folder };
 	for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
 		if (folders[i])
 			ai_discard_tree(folders[i]);
 		free(folders[i]);
 	}
+	if (b->lock >= 0)
+		close(b->lock);
 	free(b->root);
 }
 
@@ -70,11 +74,15 @@ write_files(const struct box *b, struct ai_err *err)
 static int
 box_open(struct box *b, struct ai_err *err)
 {
-	AI_FREE char *tmp = ai_join(b->job->home.cache, "tmp");
-	AI_FREE char *prefix = tmp ? ai_join(tmp, "wheels") : NULL;
+	if (ai_scratch_make(b->job->home.cache, "wheels", &b->folder, &b->lock, err) < 0)
+		return err->code;
+	AI_FREE char *prefix = ai_join(b->folder, "box");
 	if (!prefix)
 		return ai_nomem(err);
-	if (ai_mkdirs(tmp, 0711, err) < 0 || ai_mkdtemp(prefix, &b->scratch, err) < 0 || ai_mkdtemp(prefix, &b->files, err) < 0 ||
+	/* Started by root, the sandbox runs as somebody else. */
+	if (chmod(b->folder, 0711) < 0)
+		return ai_fail_errno(err, AI_EENV, "%s: cannot be opened to the sandbox", b->folder);
+	if (ai_mkdtemp(prefix, &b->scratch, err) < 0 || ai_mkdtemp(prefix, &b->files, err) < 0 ||
 		ai_mkdtemp(prefix, &b->asked, err) < 0 || write_files(b, err) < 0)
 		return err->code;
 	AI_FREE char *log = ai_join(b->files, "log");
@@ -307,7 +315,7 @@ make_pin(struct box *b, json_t **pin, struct ai_err *err)
 static int
 image_has_it(const struct box *without_pip, struct ai_err *err)
 {
-	struct box b = { .job = without_pip->job, .a = without_pip->a, .log = -1 };
+	struct box b = { .job = without_pip->job, .a = without_pip->a, .log = -1, .lock = -1 };
 	struct ai_end end = { 0 };
 	struct words argv = { 0 };
 	const char *script = ai_embedded_script("aicert/run/pip/check_requirements.py");
@@ -326,7 +334,7 @@ image_has_it(const struct box *without_pip, struct ai_err *err)
 int
 ai_image_satisfies(struct ai_job *job, const struct ai_asked *a, struct ai_err *err)
 {
-	const struct box b = { .job = job, .a = a, .log = -1 };
+	const struct box b = { .job = job, .a = a, .log = -1, .lock = -1 };
 	return image_has_it(&b, err);
 }
 
@@ -447,7 +455,7 @@ static int
 resolve_build(struct ai_job *job, const struct ai_pip_settings *settings, const struct ai_asked *a, json_t *pin, struct ai_err *err)
 {
 	AI_BUF_AUTO text = AI_BUF(1u << 20);
-	struct box reading = { .job = job, .a = a, .log = -1 };
+	struct box reading = { .job = job, .a = a, .log = -1, .lock = -1 };
 	int r = box_open(&reading, err);
 	if (r == 0)
 		r = build_text(&reading, ai_json_arr(pin, "sdists"), &text, err);
@@ -463,7 +471,7 @@ resolve_build(struct ai_job *job, const struct ai_pip_settings *settings, const 
 	needs.sdists = NULL;
 	needs.complete = true;
 	AI_JSON *build = NULL;
-	struct box b = { .job = job, .a = &needs, .log = -1 };
+	struct box b = { .job = job, .a = &needs, .log = -1, .lock = -1 };
 	r = resolve(&b, settings, &build, err);
 	box_done(&b);
 	if (r < 0)
@@ -474,7 +482,7 @@ resolve_build(struct ai_job *job, const struct ai_pip_settings *settings, const 
 int
 ai_asked_resolve(struct ai_job *job, const struct ai_pip_settings *settings, const struct ai_asked *a, json_t **pin, struct ai_err *err)
 {
-	struct box b = { .job = job, .a = a, .log = -1 };
+	struct box b = { .job = job, .a = a, .log = -1, .lock = -1 };
 	AI_JSON *p = NULL;
 	int r = resolve(&b, settings, &p, err);
 	box_done(&b);
