@@ -2,6 +2,7 @@
 #
 #   make            build/aicert, the libraries
 #   make demo       install what is missing, build, run the main job, verify its proof
+#   make demo-vm    the same in the measured runner, a virtual machine
 #   make test       install what is missing, lint, every test but the long ones
 #   make test-long  kills, sanitizers, fuzz corpora
 #   make bench      figures as ratios to a peer in the same run
@@ -40,8 +41,11 @@ VERIFY_SRC := $(wildcard aicert/base/*.c aicert/proof/*.c aicert/proof/*/*.c) $(
 	aicert/fetch/path.c $(addprefix cache/,hashsink.c ahead.c pump.c filekey.c idset.c) aicert/api_verify.c
 # Planning: adds Lua; still starts fast.
 PLAN_SRC := $(filter-out $(VERIFY_SRC),$(wildcard aicert/model/*.c)) $(wildcard aicert/rule/*.c) $(wildcard aicert/run/plan/*.c)
+# /init of the measured runner: this, and of the engine only what it needs.
+AGENT_SRC := $(addprefix aicert/vm/agent/,main.c without.c)
 # The engine: everything that fetches, stores, runs and attests.
-ENGINE_SRC := $(filter-out $(VERIFY_SRC) $(PLAN_SRC),$(TPM_SRC) $(wildcard aicert/fetch/*.c aicert/run/*.c aicert/run/*/*.c cache/*.c))
+ENGINE_SRC := $(filter-out $(VERIFY_SRC) $(PLAN_SRC),$(TPM_SRC) $(wildcard aicert/fetch/*.c aicert/run/*.c aicert/run/*/*.c cache/*.c)) \
+	$(filter-out $(AGENT_SRC),$(wildcard aicert/vm/*/*.c))
 API_SRC := aicert/api.c aicert/api_replan.c aicert/api_hooks_full.c
 
 obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
@@ -52,8 +56,8 @@ PLAN_LIBS := -llua5.4 -lm
 ENGINE_LIBS := $(PLAN_LIBS) -lgit2 -lcurl -larchive -lsqlite3 -ltss2-esys -ltss2-mu -ltss2-tctildr -ltss2-rc -ltpms -lpthread
 ALL_CFLAGS += -I/usr/include/lua5.4
 
-.PHONY: all test test-long bench lint fuzz install demo deps clean unit replay
-all: $(B)/aicert $(B)/aicert-engine $(B)/libaicert-verify.so $(B)/libaicert-verify.a $(B)/libaicert.so $(B)/libaicert.a
+.PHONY: all test test-long bench lint fuzz install demo demo-vm deps clean unit replay
+all: $(B)/aicert $(B)/aicert-engine $(B)/aicert-agent $(B)/libaicert-verify.so $(B)/libaicert-verify.a $(B)/libaicert.so $(B)/libaicert.a
 
 $(B)/obj/%.o: %.c
 	@mkdir -p $(@D)
@@ -61,7 +65,7 @@ $(B)/obj/%.o: %.c
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
 
 # Lua and rule files become part of the program: name, bytes, length.
-EMBEDDED := $(sort $(wildcard lua/*.lua rules/*.lua aicert/run/pip/*.py))
+EMBEDDED := $(sort $(wildcard lua/*.lua rules/*.lua rules/providers/*.lua aicert/run/pip/*.py))
 $(B)/obj/embed.c: $(EMBEDDED) Makefile
 	@mkdir -p $(@D)
 	@{ echo '#include "rule/embed.h"'; i=0; \
@@ -92,7 +96,7 @@ $(B)/libaicert.so: $(call obj,$(VERIFY_SRC) $(PLAN_SRC) $(ENGINE_SRC) $(API_SRC)
 	@ln -sf $(@F) $@.0
 
 # Two programs with one main: `aicert` starts without curl, git2, tss2 and SQLite, and hands what needs them to aicert-engine.
-LIGHT_CLI := $(addprefix aicert/cli/,main.c options.c print.c family.c commands_light.c verify.c show.c hash.c trust.c proofs.c merge.c redact.c disclose.c policy.c policy_init.c policy_check.c tpm.c tpm_check.c tpm_check_files.c tpm_check_judge.c tpm_eventlog.c tpm_eventlog_known.c tpm_eventlog_show.c ca.c ca_init.c ca_challenge.c ca_issue.c ca_list.c ca_dir.c exchange.c)
+LIGHT_CLI := $(addprefix aicert/cli/,main.c options.c print.c family.c commands_light.c verify.c show.c hash.c trust.c proofs.c merge.c redact.c disclose.c policy.c policy_init.c policy_check.c tpm.c tpm_check.c tpm_check_files.c tpm_check_judge.c tpm_eventlog.c tpm_eventlog_known.c tpm_eventlog_show.c ca.c ca_init.c ca_challenge.c ca_issue.c ca_list.c exchange.c)
 FULL_CLI := $(filter-out aicert/cli/commands_light.c,$(wildcard aicert/cli/*.c))
 $(B)/aicert: $(call obj,$(LIGHT_CLI) $(VERIFY_SRC) $(PLAN_SRC) aicert/api_replan.c aicert/api_hooks_plan.c) $(EMBED)
 	$(call say,LD)
@@ -100,6 +104,14 @@ $(B)/aicert: $(call obj,$(LIGHT_CLI) $(VERIFY_SRC) $(PLAN_SRC) aicert/api_replan
 $(B)/aicert-engine: $(call obj,$(FULL_CLI)) $(B)/libaicert.a
 	$(call say,LD)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(VERIFY_LIBS) $(ENGINE_LIBS)
+
+# Its libraries are all that a verifier must trust beside kernel and agent: none of the network, and of libarchive (which leads to libxml2 and ICU)
+# the tar reader alone. The device TCTI is opened by name: named here, it is among what the cpio must hold.
+AGENT_LIBS := -Wl,--gc-sections -l:libarchive.a -l:libz.so.1 -l:libzstd.so.1 -lsqlite3 -ltss2-esys -ltss2-mu -ltss2-tctildr -ltss2-rc -lpthread \
+	-Wl,--push-state,--no-as-needed -l:libtss2-tcti-device.so.0 -Wl,--pop-state
+$(B)/aicert-agent: $(call obj,$(AGENT_SRC)) $(B)/libaicert.a
+	$(call say,LD)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(VERIFY_LIBS) $(PLAN_LIBS) $(AGENT_LIBS)
 
 # --- tests ----------------------------------------------------------------
 UNIT := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/test_*.c))
@@ -171,6 +183,11 @@ demo:
 	@.ci/install build demo
 	$(AGAIN) all
 	@examples/demo.sh $(B)
+
+demo-vm:
+	@.ci/install build demo-vm
+	$(AGAIN) all
+	@examples/demo-vm.sh $(B)
 
 # DESTDIR stages. The .so is the library itself under its soname; what links against it names the bare .so.
 INSTALL ?= install

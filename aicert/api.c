@@ -9,6 +9,7 @@
 #include "run/again/reproduce.h"
 #include "run/run.h"
 #include "run/why.h"
+#include "vm/host/run_vm.h"
 
 struct listener {
 	void (*say)(void *ctx, int kind, const char *text, unsigned long long done, unsigned long long total);
@@ -27,6 +28,8 @@ struct engine {
 	struct listener listener;
 	struct ai_talk talk;
 	struct ai_run_options run;
+	struct ai_vm_options vm;
+	bool in_vm;
 };
 
 static int
@@ -45,6 +48,13 @@ take_options(const aicert_run_options *in, struct engine *e, struct ai_err *err)
 		.check = o.check, .n_check = o.n_check, .timestamp = o.timestamp, .fresh = o.fresh != 0,
 		.talk = o.say ? &e->talk : NULL,
 	};
+	e->vm = (struct ai_vm_options){ .uki = o.vm_image, .memory = o.vm_memory, .cpus = o.vm_cpus, .time_s = o.vm_time,
+		.provider = o.vm_provider, .set = o.vm_set, .n_set = o.n_vm_set };
+	e->in_vm = o.in != NULL;
+	if (o.in && strcmp(o.in, "vm") != 0)
+		return ai_fail(err, AI_EUSAGE, "where to run: got '%s', expected 'vm'", o.in);
+	if (!o.in && (o.vm_image || o.vm_memory || o.vm_cpus || o.vm_time || o.vm_provider || o.n_vm_set))
+		return ai_fail(err, AI_EUSAGE, "what the measured machine is given is of use only where it runs: expected 'vm' as the place");
 	return 0;
 }
 
@@ -68,7 +78,7 @@ run(const aicert_run_options *options, char **report, struct ai_err *err)
 	struct ai_err second = { 0 };
 	if (take_options(options, &e, err) < 0)
 		return err->code;
-	int r = ai_run(&e.run, &done, err);
+	int r = e.in_vm ? ai_run_in_vm(&e.run, &e.vm, &done, err) : ai_run(&e.run, &done, err);
 	bool there = done.proof || done.checks, due = report && there;
 	AI_JSON *j = there ? run_report(&done) : NULL;
 	ai_run_report_done(&done);

@@ -68,19 +68,23 @@ local function sealed(t, what)
 	end, function() error(what .. " cannot be changed", 2) end)
 end
 
-local function vocabulary()
-	local words = {
-		rule = rule, attr = sealed(attr.types, "attr"), action = sealed(action.kinds, "action"),
-		sorted = sorted, copy = copy, upper = upper, ipairs = ipairs, error = error, type = type,
-	}
+-- The globals of a file: these words and no others. what: "a rule".
+local function closed(words, what)
 	return guard({}, function(_, key)
 		if words[key] ~= nil then return words[key] end
-		if type(key) ~= "string" then error("a rule's globals have names", 2) end
-		error(("a rule does not know '%s'%s"):format(key, attr.meant(key, keys(words))), 2)
+		if type(key) ~= "string" then error(what .. "'s globals have names", 2) end
+		error(("%s does not know '%s'%s"):format(what, key, attr.meant(key, keys(words))), 2)
 	end, function(_, key)
 		if words[key] ~= nil then error(("'%s' is a word of the rules' language: choose another name"):format(key), 2) end
 		error(type(key) == "string" and ("rules have no globals: write 'local %s'"):format(key) or "rules have no globals", 2)
 	end)
+end
+
+local function vocabulary()
+	return closed({
+		rule = rule, attr = sealed(attr.types, "attr"), action = sealed(action.kinds, "action"),
+		sorted = sorted, copy = copy, upper = upper, ipairs = ipairs, error = error, type = type,
+	}, "a rule")
 end
 
 -- Outputs that a rule always has: { tree = "dir" }.
@@ -170,4 +174,4 @@ local function evaluate(loaded, ctx, node)
 	return { actions = actions, inputs = place(ctx, used, outs), outputs = output_list(outs) }
 end
 
-return { vocabulary = vocabulary, evaluate = evaluate }
+return { vocabulary = vocabulary, evaluate = evaluate, closed = closed, sealed = sealed, sorted = sorted, copy = copy }

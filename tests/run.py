@@ -17,6 +17,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import xml.etree.ElementTree
 
@@ -25,6 +26,9 @@ PROGRAM_SECONDS, REPLAY_SECONDS, PYTEST_SECONDS = 600, 300, 2400
 TAP = re.compile(r"^(not )?ok\b\s*\d*\s*(?:-\s*)?(.*)$")
 PLAN = re.compile(r"^1\.\.(\d+)\s*$")
 
+
+# Set when the run is given up: whatever runs beside it ends then.
+STOP = threading.Event()
 
 # Unit programs that do more when AICERT_LONG is set: more kills, more bits of each byte.
 LONGER = ("test_real_proof", "test_store_many")
@@ -35,6 +39,11 @@ class Tally:
 
     def __init__(self):
         self.passed, self.failed, self.skipped = 0, [], []
+
+    def add(self, other):
+        self.passed += other.passed
+        self.failed += other.failed
+        self.skipped += other.skipped
 
     def line(self):
         return f"{self.passed} passed, {len(self.failed)} failed, {len(self.skipped)} skipped"
@@ -48,8 +57,12 @@ def run(argv, seconds, env, out):
     """Exit code of a program in a process group of its own, ended as a whole when the time is over; None when it was."""
     with subprocess.Popen(argv, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=env, cwd=ROOT, start_new_session=True) as p:
         try:
-            return p.wait(seconds)
-        except subprocess.TimeoutExpired:
+            end = time.monotonic() + seconds
+            while time.monotonic() < end and not STOP.is_set():
+                try:
+                    return p.wait(min(1, seconds))
+                except subprocess.TimeoutExpired:
+                    pass
             os.killpg(p.pid, signal.SIGKILL)
             p.wait()
             return None
@@ -128,6 +141,30 @@ def python_tests(build, env, label, tally):
             tally.failed.append((label + "pytest", f"exit {code}"))
 
 
+class Beside:
+    """Unit programs and replays, one after the other, beside the tests of the commands: most of both wait for something else than a processor."""
+
+    def __init__(self, work):
+        self.tally, self.wrong, self.work = Tally(), None, work
+        self.thread = threading.Thread(target=self.go)
+
+    def go(self):
+        try:
+            self.work(self.tally)
+        except BaseException as e:  # told by the main thread, which ends the run
+            self.wrong = e
+
+    def __enter__(self):
+        self.thread.start()
+
+    def __exit__(self, kind, *_):
+        if kind:
+            STOP.set()
+        self.thread.join()
+        if self.wrong and not kind:
+            raise self.wrong
+
+
 def environment(build, long_run):
     env = {k: v for k, v in os.environ.items() if not k.startswith(("AICERT_", "PYTEST_", "MAKE", "MFLAGS"))}
     env.update(AICERT_BUILD=str(build), CMOCKA_MESSAGE_OUTPUT="TAP", PYTHONDONTWRITEBYTECODE="1", LC_ALL="C.UTF-8")
@@ -140,6 +177,31 @@ def environment(build, long_run):
     return env
 
 
+def parts(args, build):
+    """What runs: (build folder, environment, label, what runs beside its tests of the commands)."""
+    env = environment(build, args.long)
+    if not args.long:
+        def work(tally):
+            programs(build / "unit", PROGRAM_SECONDS, env, "unit/", tally)
+            programs(build / "fuzz", REPLAY_SECONDS, env, "fuzz/", tally)
+        yield build, env, "", work
+        return
+
+    def longer(tally):
+        for name in LONGER:
+            programs(build / "unit", 2 * PROGRAM_SECONDS, env, "long/unit/", tally, pattern=name)
+        programs(build / "fuzz", REPLAY_SECONDS, env, "fuzz/", tally, ["--mutations=200000", "--seconds=60"])
+    yield build, env, "", longer
+    if args.san:
+        san = args.san.resolve()
+        san_env = environment(san, False)
+
+        def sanitized(tally):
+            programs(san / "unit", 2 * PROGRAM_SECONDS, san_env, "sanitized/unit/", tally)
+            programs(san / "fuzz", REPLAY_SECONDS, san_env, "sanitized/fuzz/", tally, ["--mutations=50000", "--seconds=60"])
+        yield san, san_env, "sanitized/", sanitized
+
+
 def main():
     ap = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     ap.add_argument("--build", type=pathlib.Path, default=ROOT / "build")
@@ -150,22 +212,11 @@ def main():
     build, start, tally = args.build.resolve(), time.monotonic(), Tally()
     counts = args.counts or build / "test-counts.json"
     counts.unlink(missing_ok=True)
-    env = environment(build, args.long)
-    if not args.long:
-        programs(build / "unit", PROGRAM_SECONDS, env, "unit/", tally)
-        programs(build / "fuzz", REPLAY_SECONDS, env, "fuzz/", tally)
-        python_tests(build, env, "", tally)
-    else:
-        for name in LONGER:
-            programs(build / "unit", 2 * PROGRAM_SECONDS, env, "long/unit/", tally, pattern=name)
-        programs(build / "fuzz", REPLAY_SECONDS, env, "fuzz/", tally, ["--mutations=200000", "--seconds=60"])
-        python_tests(build, env, "", tally)
-        if args.san:
-            san = args.san.resolve()
-            env = environment(san, False)
-            programs(san / "unit", 2 * PROGRAM_SECONDS, env, "sanitized/unit/", tally)
-            programs(san / "fuzz", REPLAY_SECONDS, env, "sanitized/fuzz/", tally, ["--mutations=50000", "--seconds=60"])
-            python_tests(san, env, "sanitized/", tally)
+    for folder, env, label, work in parts(args, build):
+        beside = Beside(work)
+        with beside:
+            python_tests(folder, env, label, tally)
+        tally.add(beside.tally)
     for title, what in (("Skipped", tally.skipped), ("Failed", tally.failed)):
         if what:
             print(f"\n{title}:")

@@ -12,6 +12,12 @@ event(const char *word, json_t *id)
 }
 
 json_t *
+ai_event_job(const struct ai_digest *header)
+{
+	return event("job", ai_json_hex(header));
+}
+
+json_t *
 ai_event_plan(const struct ai_digest *plan)
 {
 	return event("plan", ai_json_hex(plan));
@@ -66,7 +72,7 @@ ai_event_digest(const json_t *event_, struct ai_digest *out, struct ai_err *err)
 	if (strcmp(word, "results") == 0) {
 		if (check_ids(event_, err) < 0)
 			return err->code;
-	} else if (strcmp(word, "plan") == 0 || strcmp(word, "claims") == 0) {
+	} else if (strcmp(word, "job") == 0 || strcmp(word, "plan") == 0 || strcmp(word, "claims") == 0) {
 		if (!ai_json_digest(event_, "id", &d))
 			return ai_fail(err, AI_EINPUT, "%s event: 'id' is not 64 lower-case hex digits", word);
 	} else {
@@ -78,7 +84,7 @@ ai_event_digest(const json_t *event_, struct ai_digest *out, struct ai_err *err)
 /* What has been seen of a log so far, and what it must be. */
 struct walk {
 	const struct ai_digest *plan, *claims;
-	bool planned, claimed;
+	bool given, planned, claimed;
 	json_t *results;
 	size_t n_opaque;
 };
@@ -106,6 +112,12 @@ walk_event(struct walk *w, const json_t *event_, struct ai_err *err)
 		return ai_fail(err, AI_ENO, "%s event follows claims, which must be last", word);
 	if (strcmp(word, "opaque") == 0) {
 		w->n_opaque++;
+		return 0;
+	}
+	if (strcmp(word, "job") == 0) {
+		if (w->given || w->planned)
+			return ai_fail(err, AI_ENO, w->given ? "a second job event" : "job event follows the plan, and stands before it");
+		w->given = true;
 		return 0;
 	}
 	if (strcmp(word, "plan") == 0) {

@@ -5,7 +5,8 @@
  *
  * Each event extends the SHA-256 of its canonical bytes; nothing follows claims.
  * On a TPM whose PCR 15 was used since boot, others' extends stand among them as
- * {"event":"opaque","digest"}, and extend that digest itself.
+ * {"event":"opaque","digest"}, and extend that digest itself. In a measured machine {"event":"job","id"} stands before
+ * the plan: the SHA-256 of the job disk's header, extended before anything on that disk was looked at.
  *
  * Depends on: base.  Threads: pure.
  * SPDX-License-Identifier: Apache-2.0
@@ -18,6 +19,7 @@
 enum { AI_PCR_RUN = 15, AI_N_PCRS = 16 };
 
 /* New references. */
+json_t *ai_event_job(const struct ai_digest *header);
 json_t *ai_event_plan(const struct ai_digest *plan);
 json_t *ai_event_results(const struct ai_digest *ids, size_t n);
 json_t *ai_event_claims(const struct ai_digest *claims);
@@ -26,7 +28,7 @@ json_t *ai_event_claims(const struct ai_digest *claims);
 int ai_event_digest(const json_t *event, struct ai_digest *out, struct ai_err *err) AI_CHECKED;
 
 /*
- * ai_runlog_check -- exactly one plan first, then results, exactly one claims last (opaque ones anywhere), and the PCR it gives.
+ * ai_runlog_check -- at most one job, exactly one plan, then results, exactly one claims last (opaque ones anywhere), and the PCR it gives.
  *   results   (out) every id listed as executed, new reference to an array of hex strings
  *   n_opaque  how many events are somebody else's
  */

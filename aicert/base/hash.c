@@ -46,6 +46,13 @@ ai_sha256(const void *p, size_t n, struct ai_digest *out)
 }
 
 void
+ai_sha1(const void *p, size_t n, uint8_t out[20])
+{
+	if (EVP_Digest(p, n, out, NULL, EVP_sha1(), NULL) != 1)
+		abort();
+}
+
+void
 ai_sha256_pair(const struct ai_digest *a, const struct ai_digest *b, struct ai_digest *out)
 {
 	uint8_t both[64];

@@ -30,6 +30,8 @@ void ai_crypto_without_config(void);
 
 /* One-shot SHA-256 of n bytes. Cannot fail: the algorithm is fetched and tested once, and the process aborts without it. */
 void ai_sha256(const void *p, size_t n, struct ai_digest *out);
+/* SHA-1, for git's names of objects and nothing else: whoever can choose both of two contents can make them collide. */
+void ai_sha1(const void *p, size_t n, uint8_t out[20]);
 /* SHA-256 of a followed by b: the extend of a PCR. */
 void ai_sha256_pair(const struct ai_digest *a, const struct ai_digest *b, struct ai_digest *out);
 

@@ -1,9 +1,23 @@
 /* ca.c -- `aicert ca`: finds the command of the family.  SPDX-License-Identifier: Apache-2.0 */
 #include "cli/ca.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "cli/family.h"
+
+int
+ai_ca_days(const char *text, int *out, struct ai_err *err)
+{
+	char *end;
+	errno = 0;
+	long long v = strtoll(text, &end, 10);
+	if (errno || end == text || *end || v < 1 || v > 36500)
+		return ai_fail(err, AI_EUSAGE, "usage: --days '%.100s': expected a number of days from 1 to 36500", text);
+	*out = (int)v;
+	return 0;
+}
 
 static const struct ai_command commands[] = {
 	{ "init", ai_ca_init, "make an attestation CA in a folder" },

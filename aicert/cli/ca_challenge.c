@@ -66,17 +66,9 @@ static int
 challenge(const struct wishes *w, const struct ai_ca_dir *d, const struct ai_candidate *c, int64_t now, struct ai_err *err)
 {
 	AI_BUF_AUTO text = AI_BUF(AI_MAX_ENROLMENT);
-	AI_BUF_AUTO pending = AI_BUF(AI_MAX_ENROLMENT);
-	struct ai_authority *a = NULL;
-	int r = ai_ca_check_denied(d, &c->ek_key, &c->ak.fingerprint, err);
-	if (r == 0 && !w->another)
-		r = ai_ca_check_again(d, &c->ek_key, &c->ak.fingerprint, now, err);
-	r = r < 0 ? r : ai_ca_authority(d, false, NULL, &a, err);
-	r = r < 0 ? r : ai_authority_challenge(a, c, now, &text, &pending, err);
-	ai_authority_free(a);
-	r = r < 0 ? r : ai_exchange_room(w->out, w->force, err);
-	r = r < 0 ? r : ai_ca_pending_put(d, &pending, now, err);
-	return r < 0 ? r : ai_exchange_write(w->out, &text, err);
+	if (ai_exchange_room(w->out, w->force, err) < 0 || ai_ca_challenge_make(d, c, now, &text, err) < 0)
+		return err->code;
+	return ai_exchange_write(w->out, &text, err);
 }
 
 static int

@@ -9,41 +9,15 @@
 
 struct wishes { const char *dir, *answer, *out, *days, *passphrase_file; int force; };
 
-/* What the challenge was refused for then, the certificate is refused for now. */
-static int
-check_keys(const struct ai_ca_dir *d, const json_t *pending, int64_t now, struct ai_err *err)
-{
-	AI_BUF_AUTO public = AI_BUF(AI_MAX_QUOTE);
-	struct ai_digest ek, ak;
-	if (ai_enrolment_bytes(pending, "ak_public", &public, err) < 0)
-		return err->code;
-	ai_sha256(public.data, public.len, &ak);
-	if (!ai_json_digest(pending, "ek", &ek))
-		return ai_fail(err, AI_EINPUT, "pending entry: no EK");
-	if (ai_ca_check_denied(d, &ek, &ak, err) < 0)
-		return err->code;
-	return json_is_true(json_object_get(pending, "another")) ? 0 : ai_ca_check_again(d, &ek, &ak, now, err);
-}
-
-/* The entry is taken once everything is ready, and before anything is given out: who comes second finds none. */
 static int
 issue(const struct wishes *w, const struct ai_ca_dir *d, const struct ai_authority *a, const json_t *answer, struct ai_err *err)
 {
-	AI_JSON *pending = NULL;
 	AI_JSON *record = NULL;
 	AI_BUF_AUTO text = AI_BUF(AI_MAX_ENROLMENT);
-	struct ai_digest id;
-	int64_t now = ai_exchange_now();
 	int days = 0;
-	if (!ai_json_digest(answer, "challenge", &id))
-		return ai_fail(err, AI_EINPUT, "answer: names no challenge");
-	if (ai_ca_days(w->days, &days, err) < 0 || ai_ca_pending_get(d, &id, &pending, err) < 0)
+	if (ai_ca_days(w->days, &days, err) < 0 || ai_exchange_room(w->out, w->force, err) < 0)
 		return err->code;
-	if (ai_authority_answered(pending, answer, now, err) < 0 || check_keys(d, pending, now, err) < 0)
-		return err->code;
-	if (ai_authority_issue(a, pending, days, now, &text, &record, err) < 0 || ai_exchange_room(w->out, w->force, err) < 0)
-		return err->code;
-	if (ai_ca_pending_take(d, &id, err) < 0 || ai_ca_issued_add(d, record, err) < 0)
+	if (ai_ca_answer_certify(d, a, answer, days, ai_exchange_now(), &text, &record, err) < 0)
 		return err->code;
 	if (ai_exchange_write(w->out, &text, err) < 0)
 		return ai_hint(err, "it was issued: aicert ca list %s --json shows it", w->dir);

@@ -36,7 +36,9 @@ int ai_cmd_disclose(int argc, char **argv);
 int ai_cmd_hash(int argc, char **argv);
 int ai_cmd_trust(int argc, char **argv);
 int ai_cmd_policy(int argc, char **argv);
+int ai_cmd_env(int argc, char **argv);
 int ai_cmd_tpm(int argc, char **argv);
+int ai_cmd_vm(int argc, char **argv);
 int ai_cmd_ca(int argc, char **argv);
 int ai_cmd_enroll(int argc, char **argv);
 int ai_cmd_timestamp(int argc, char **argv);
@@ -58,6 +60,8 @@ int ai_cmd_timestamp(int argc, char **argv);
 	X("timestamp", timestamp, 0, "have a time-stamping authority say when a proof was there") \
 	X("trust", trust, 1, "list, add, remove or revoke the keys and roots that this verifier believes") \
 	X("policy", policy, 1, "write or read a policy: what a verifier asks of a proof") \
+	X("env", env, 0, "make an image of this machine's own files") \
+	X("vm", vm, 0, "build the measured runner: a machine that holds nothing but aicert") \
 	X("tpm", tpm, 1, "look at TPMs, quotes and event logs") \
 	X("enroll", enroll, 0, "get a certificate for this TPM's attestation key from an attestation CA") \
 	X("ca", ca, 1, "be an attestation CA: judge requests, challenge TPMs, issue certificates")

@@ -43,6 +43,8 @@ help_schema(void)
 	     "                             versions of aicert whose attestations do not count\n"
 	     "  withhold: [ KIND ]         nodes that a proof may withhold: source, environment, used, tree, source:NAME\n"
 	     "  threshold: N               of how many authorities each result must have been executed by\n"
+	     "  job: required              the run log is a measured runner's: it was given a job disk, and did nothing else (also a list:\n"
+	     "                             SHA-256 of the headers of the disks that you made)\n"
 	     "  timestamp: required        an RFC 3161 time stamp by a root with role tsa\n");
 }
 
@@ -55,7 +57,8 @@ help_boot(void)
 	     "  pcrs:\n"
 	     "    4: [ VALUE ]             one of these values\n"
 	     "    7: rules                 every event of it must be allowed by `boot`; separators and the usual actions are\n"
-	     "    8-14: zero\n"
+	     "    12-14: zero\n"
+	     "    10: boot-aggregate       what a Linux with IMA, and no policy for it, measures of the other PCRs\n"
 	     "  boot:                      * = demanded, whichever way its PCR goes; the others: allowed where it goes by rules\n"
 	     "    secure_boot: on        * PCR 7; or off\n"
 	     "    secure_boot_keys: { PK: [ DIGEST ], KEK: …, db: …, dbx: … }\n"

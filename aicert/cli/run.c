@@ -1,5 +1,6 @@
 /* run.c -- `aicert [run]`.  SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -7,6 +8,7 @@
 #include "cli/commands.h"
 #include "cli/differences.h"
 #include "cli/engine.h"
+#include "model/manifest.h"
 
 static void
 help(const struct ai_option *table, size_t n)
@@ -23,6 +25,12 @@ help(const struct ai_option *table, size_t n)
 	     "\n"
 	     "--timestamp asks a time-stamping authority for its word that the quote existed before now. When it gives none, the proof is\n"
 	     "written without, the exit code is 5, and `aicert timestamp PROOF` adds one later.\n"
+	     "\n"
+	     "--in vm runs the steps in a virtual machine that holds nothing but a kernel and aicert (`aicert vm build` makes it), and the\n"
+	     "proof says what booted. Steps need an image; everything is fetched before, and every step is executed, whatever results are\n"
+	     "known. Memory: --vm-memory, or twice the content and 512M and the largest step's limit; it and the number of processors are\n"
+	     "rounded up where it is not known what firmware measures in such a machine. Time: --vm-time, or what the steps' limits allow\n"
+	     "(a day for one without) and half an hour. --provider has a cloud run it: `aicert vm provider` shows which, and what is typed.\n"
 	     "\n"
 	     "example: aicert --output-bom falcon-finetuned-proof.json\n"
 	     "         aicert verify falcon-finetuned-proof.json --require software\n"
@@ -81,12 +89,32 @@ run(struct ai_engine_cli *e)
 	return r < 0 ? ai_print_error(&error) : 0;
 }
 
+/* --vm-memory, --vm-cpus, --vm-time. */
+struct machine_texts { const char *memory, *cpus, *time; };
+
+static int
+take_machine(const struct machine_texts *t, aicert_run_options *o, struct ai_err *err)
+{
+	double seconds = 0;
+	if (t->memory && !ai_memory_parse(t->memory, &o->vm_memory))
+		return ai_fail(err, AI_EUSAGE, "usage: --vm-memory: got '%s', expected a size like 512M or 32G", t->memory);
+	if (t->time && (!ai_duration_parse(t->time, &seconds) || seconds > 365.0 * 86400))
+		return ai_fail(err, AI_EUSAGE, "usage: --vm-time: got '%s', expected a time like 45s, 30m or 12h", t->time);
+	o->vm_time = (unsigned)seconds;
+	size_t digits = t->cpus ? strspn(t->cpus, "0123456789") : 0;
+	if (t->cpus && (digits == 0 || digits > 3 || t->cpus[digits] || *t->cpus == '0'))
+		return ai_fail(err, AI_EUSAGE, "usage: --vm-cpus: got '%s', expected a number of processors", t->cpus);
+	o->vm_cpus = t->cpus ? (unsigned)strtoull(t->cpus, NULL, 10) : 0;
+	return 0;
+}
+
 int
 ai_cmd_run(int argc, char **argv)
 {
 	struct ai_engine_cli e = { 0 };
-	enum { OWN = 10 };
-	struct ai_text_list check = { 0 };
+	enum { OWN = 17 };
+	struct machine_texts machine = { 0 };
+	struct ai_text_list check = { 0 }, set = { 0 };
 	struct ai_option table[AI_ENGINE_OPTIONS + OWN] = {
 		[AI_ENGINE_OPTIONS] =
 		{ "output-bom", 'o', AI_OPTION_TEXT, (void *)&e.run.proof, "PROOF", "where the proof goes (default: proof.json)" },
@@ -98,6 +126,13 @@ ai_cmd_run(int argc, char **argv)
 		{ "with-trees", 0, AI_OPTION_FLAG, &e.run.with_trees, NULL, "carry every tree node in the proof" },
 		{ "fresh", 0, AI_OPTION_FLAG, &e.run.fresh, NULL, "run every step, whatever results are known" },
 		{ "timestamp", 0, AI_OPTION_TEXT, (void *)&e.run.timestamp, "URL", "have the quote stamped by this RFC 3161 authority" },
+		{ "in", 0, AI_OPTION_TEXT, (void *)&e.run.in, "vm", "run in the measured machine" },
+		{ "vm-image", 0, AI_OPTION_TEXT, (void *)&e.run.vm_image, "FILE", "the machine's UKI (default: the one of `aicert vm build`)" },
+		{ "vm-memory", 0, AI_OPTION_TEXT, (void *)&machine.memory, "SIZE", "the machine's memory, like 8G (default: by what the job needs)" },
+		{ "vm-cpus", 0, AI_OPTION_TEXT, (void *)&machine.cpus, "N", "its processors (default: by the steps' limits)" },
+		{ "vm-time", 0, AI_OPTION_TEXT, (void *)&machine.time, "TIME", "end it after so long, like 2h (default: by the steps' limits)" },
+		{ "provider", 0, AI_OPTION_TEXT, (void *)&e.run.vm_provider, "NAME", "the cloud that the machine runs in (default: QEMU here)" },
+		{ "set", 0, AI_OPTION_LIST, &set, "NAME=VALUE", "a setting of the cloud (may be repeated): aicert vm provider NAME" },
 		{ "check", 0, AI_OPTION_LIST, &check, "STEP|all", "run a step twice and compare its outputs (may be repeated)" },
 	};
 	ai_engine_options(&e, table);
@@ -107,6 +142,7 @@ ai_cmd_run(int argc, char **argv)
 	if (r == 0 && words.n)
 		r = ai_fail(&err, AI_EUSAGE, "usage: aicert run takes no argument: got '%s'", words.items[0]);
 	ai_text_list_done(&words);
+	r = r < 0 ? r : take_machine(&machine, &e.run, &err);
 	int code = 0;
 	if (r < 0)
 		code = ai_print_err(&err);
@@ -115,8 +151,11 @@ ai_cmd_run(int argc, char **argv)
 	else {
 		e.run.check = check.items;
 		e.run.n_check = check.n;
+		e.run.vm_set = set.items;
+		e.run.n_vm_set = set.n;
 		code = run(&e);
 	}
 	ai_text_list_done(&check);
+	ai_text_list_done(&set);
 	return code;
 }

@@ -281,6 +281,7 @@ static void
 show_attestation(const json_t *proof)
 {
 	const json_t *c = ai_json_obj(proof, "claims");
+	size_t i;
 	json_t *v;
 	printf("%sattested%s\n", ai_bold(), ai_plain());
 	field("by key", text(c, "ak"));
@@ -292,6 +293,12 @@ show_attestation(const json_t *proof)
 	json_object_foreach(ai_json_obj(c, "machine"), key, v)
 		if (json_is_string(v))
 			field(key, json_string_value(v));
+	json_array_foreach(ai_json_arr(ai_json_obj(proof, "evidence"), "run_log"), i, v)
+		if (strcmp(text(v, "event"), "job") == 0) {
+			printf("  %-9s as job disk ", "given");
+			ai_put_safe(text(v, "id"));
+			putchar('\n');
+		}
 	printf("  %-9s aicert ", "program");
 	ai_put_safe(text(ai_json_obj(c, "program"), "version"));
 	const size_t n = json_array_size(ai_json_arr(proof, "cosigned"));

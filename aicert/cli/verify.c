@@ -175,6 +175,17 @@ print_anchor(const char *name, const char *authority)
 	putchar('\n');
 }
 
+/* What booted, where the proof says: whose word that is, the level says. */
+static void
+print_boot(const json_t *boot, const char *job)
+{
+	bool given = job && *job, matches = json_is_true(json_object_get(boot, "matches"));
+	if (json_is_true(json_object_get(boot, "replayed")) || matches)
+		printf("boot     replayed%s\n", !matches ? "" : given ? ", runner matches" : ", and every PCR is what the policy says");
+	if (given)
+		printf("given    as job disk %s\n", job);
+}
+
 /* What the steps ran in: an image among the inputs must not let it seem that all ran in it. */
 static void
 print_environments(const json_t *steps)
@@ -205,6 +216,7 @@ print_report(const json_t *r, bool all)
 	print_named("outputs", outputs, width);
 	print_line("key", ai_json_str(r, "key"));
 	print_anchor(ai_json_str(r, "anchor"), ai_json_str(r, "authority"));
+	print_boot(ai_json_obj(r, "boot"), ai_json_str(r, "job"));
 	print_checks(checks, all);
 	print_prose("not more because: ", ai_json_str(r, "why_not_next"));
 	const char *hint = ai_json_str(r, "hint");

@@ -18,5 +18,9 @@ int ai_http_setup(struct ai_err *err) AI_CHECKED;
 int ai_git_resolve(const struct ai_fetch *f, const struct ai_input *in, char commit_out[AI_GIT_HEX], struct ai_err *err) AI_CHECKED;
 /* The content of a commit, submodules and all, every object's hash recomputed. */
 int ai_git_content(const struct ai_fetch *f, const struct ai_input *in, const char *commit, struct ai_digest *tree_out, struct ai_err *err) AI_CHECKED;
+/* Shows each raw object that the content of a commit is made of (type: "commit", "tree" or "blob"), its hash recomputed; *tree_out is its tree. Keeps nothing. */
+typedef int ai_git_each(void *ctx, const struct ai_git_id *id, const char *type, const char *bytes, size_t n, struct ai_err *err);
+int ai_git_each_object(const struct ai_fetch *f, const struct ai_input *in, const char *commit, ai_git_each *each, void *ctx, struct ai_digest *tree_out,
+	struct ai_err *err) AI_CHECKED;
 
 #endif

@@ -224,6 +224,7 @@ struct visit {
 	git_repository *repo;
 	git_odb *odb;
 	bool damaged;                  /* an object was missing or not what its id says */
+	ai_git_each *each; void *each_ctx; /* shown every object; NULL: nobody asks */
 };
 
 static int visit(struct visit *v, const struct ai_git_id *commit, const char *ref, struct ai_digest *out, struct ai_err *err);
@@ -258,6 +259,10 @@ read_object(void *ctx, const struct ai_git_id *id, ai_git_kind kind, struct ai_g
 		return err->code;
 	}
 	*out = (struct ai_git_object){ git_odb_object_data(o), git_odb_object_size(o), o };
+	if (v->each && v->each(v->each_ctx, id, git_object_type2string(types[kind]), out->bytes, out->n, err) < 0) {
+		git_odb_object_free(o);
+		return err->code;
+	}
 	return 0;
 }
 
@@ -298,7 +303,8 @@ visit_submodule(void *ctx, const struct ai_submodule *s, const struct ai_git_id 
 		return ai_nomem(err);
 	if ((v->f ? ai_git_url_submodule(v->url, s->url, &url, err) : clone_submodule_url(v, s, &url, err)) < 0)
 		return err->code;
-	struct visit inner = { .f = v->f, .sink = v->sink, .url = &url, .prefix = prefix, .submodules = true, .nested = v->nested + 1 };
+	struct visit inner = { .f = v->f, .sink = v->sink, .url = &url, .prefix = prefix, .submodules = true, .nested = v->nested + 1,
+		.each = v->each, .each_ctx = v->each_ctx };
 	int r = visit(&inner, commit, NULL, out, err);
 	ai_git_url_done(&url);
 	return r;
@@ -448,10 +454,27 @@ hash_tree(void *ctx, struct ai_entry *entries, size_t n, struct ai_digest *out, 
 	return 0;
 }
 
+static const struct ai_sink hashing = { .begin = hash_begin, .write = hash_write, .commit = hash_commit, .abort = hash_abort, .tree = hash_tree };
+
+int
+ai_git_each_object(const struct ai_fetch *f, const struct ai_input *in, const char *commit, ai_git_each *each, void *ctx, struct ai_digest *tree_out,
+	struct ai_err *err)
+{
+	struct ai_git_url url;
+	struct ai_git_id id;
+	if (!ai_git_id_parse(commit, &id))
+		return ai_fail(err, AI_EINPUT, "aicert.lock: revision '%s': expected 40 lower-case hex digits", commit);
+	if (ai_git_setup(err) < 0 || ai_git_url_parse(in->where, f->project, &url, err) < 0)
+		return err->code;
+	struct visit v = { .f = f, .sink = &hashing, .url = &url, .prefix = "", .submodules = in->submodules, .each = each, .each_ctx = ctx };
+	int r = visit(&v, &id, in->ref, tree_out, err);
+	ai_git_url_done(&url);
+	return r;
+}
+
 int
 ai_git_commit_tree(const char *clone, const char *revision, struct ai_digest *tree_out, struct ai_err *err)
 {
-	static const struct ai_sink hashing = { .begin = hash_begin, .write = hash_write, .commit = hash_commit, .abort = hash_abort, .tree = hash_tree };
 	struct ai_git_url url;
 	struct ai_git_id id;
 	AI_FREE char *path = ai_abspath(clone);

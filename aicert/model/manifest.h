@@ -46,6 +46,10 @@ struct ai_limits {
 	unsigned cpus, pids, gpus;     /* 0 = none */
 };
 
+/* 32G, 512M, 1Ti, 4GiB, 1000; and 12h, 30m, 45s, 1h30m, 90 (seconds). false: it is none, or 0. */
+bool ai_memory_parse(const char *text, unsigned long long *out);
+bool ai_duration_parse(const char *text, double *out);
+
 struct ai_step_spec {
 	char *name;
 	char *use;                     /* the rule */

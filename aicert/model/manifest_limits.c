@@ -16,13 +16,11 @@ digits(const char **s, unsigned long long *out)
 	return true;
 }
 
-/* 32G, 512M, 1Ti, 4GiB, 1000: powers of 1024, as everywhere where memory is meant. */
-static int
-memory(struct reader *r, const struct ai_yaml *y, unsigned long long *out)
+/* Powers of 1024, as everywhere where memory is meant. */
+bool
+ai_memory_parse(const char *p, unsigned long long *out)
 {
 	static const char units[] = "KMGT";
-	const char *s = y->type == AI_YAML_SCALAR ? y->text : "";
-	const char *p = s;
 	unsigned long long v = 0;
 	bool good = digits(&p, &v) && v > 0;
 	const char *unit = good && *p ? strchr(units, *p) : NULL;
@@ -34,16 +32,21 @@ memory(struct reader *r, const struct ai_yaml *y, unsigned long long *out)
 		v <<= good ? shift : 0;
 	}
 	if (!good || *p)
-		return ai_at(r, y, "limits: memory: got '%s', expected a size like 512M or 32G", s);
+		return false;
 	*out = v;
-	return 0;
+	return true;
 }
 
-/* 12h, 30m, 45s, 1h30m, 90 (seconds). */
 static int
-duration(struct reader *r, const struct ai_yaml *y, double *out)
+memory(struct reader *r, const struct ai_yaml *y, unsigned long long *out)
 {
-	const char *s = y->type == AI_YAML_SCALAR ? y->text : "", *p = s;
+	const char *s = y->type == AI_YAML_SCALAR ? y->text : "";
+	return ai_memory_parse(s, out) ? 0 : ai_at(r, y, "limits: memory: got '%s', expected a size like 512M or 32G", s);
+}
+
+bool
+ai_duration_parse(const char *p, double *out)
+{
 	unsigned long long total = 0, v = 0;
 	bool good = *p != '\0';
 	while (good && *p) {
@@ -54,9 +57,16 @@ duration(struct reader *r, const struct ai_yaml *y, double *out)
 		p += *p != '\0';
 	}
 	if (!good || total == 0)
-		return ai_at(r, y, "limits: time: got '%s', expected a time like 45s, 30m or 12h", s);
+		return false;
 	*out = (double)total;
-	return 0;
+	return true;
+}
+
+static int
+duration(struct reader *r, const struct ai_yaml *y, double *out)
+{
+	const char *s = y->type == AI_YAML_SCALAR ? y->text : "";
+	return ai_duration_parse(s, out) ? 0 : ai_at(r, y, "limits: time: got '%s', expected a time like 45s, 30m or 12h", s);
 }
 
 int

@@ -31,6 +31,8 @@ struct ai_evidence {
 	struct ai_ak ak;                         /* after ai_evidence_key */
 	char key[AI_HEX];                        /* its fingerprint; "" before */
 	struct ai_quote q;                       /* after the quote was parsed */
+	const char *job;                         /* after the run log: the job that a measured machine was given, hex; NULL: none */
+	bool alone;                              /* and: the log holds this run's events and no other, the job first */
 	struct ai_chain_memo *memo;              /* what is known of certificates already; the verification's, or NULL */
 	struct ai_chain chain;                   /* after its certificates were checked; n is 0 without any */
 
@@ -43,6 +45,8 @@ struct ai_evidence {
 	char *why_no_tpm;                        /* when anchor is NULL */
 	bool measured;                           /* every quoted PCR was judged and is good, and the authority is one the policy names */
 	char *why_not_measured;                  /* when it is not */
+	bool replayed;                           /* the boot log gives every value that was quoted, PCRs 0 to 14 */
+	bool matches;                            /* and the policy judges all of them, and finds them good: whoever operates the platform */
 };
 
 struct ai_verify {
@@ -103,7 +107,8 @@ ai_check_fn ai_check_judged, ai_check_key, ai_check_tpm, ai_check_platform;
 ai_check_fn ai_check_cosigned, ai_check_threshold;
 /* policy_checks.c: each skipped when the policy does not speak of it, or there is none. */
 ai_check_fn ai_check_policy_inputs, ai_check_policy_outputs, ai_check_policy_rules, ai_check_policy_images, ai_check_policy_steps,
-	ai_check_policy_environments, ai_check_policy_denied, ai_check_policy_withheld, ai_check_policy_boot, ai_check_policy_root;
+	ai_check_policy_environments, ai_check_policy_denied, ai_check_policy_withheld, ai_check_policy_boot, ai_check_policy_root,
+	ai_check_policy_job;
 /* local.c */
 ai_check_fn ai_check_summary;
 int ai_check_input(struct ai_verify *v, const struct ai_named_ref *given, struct ai_buf *said, struct ai_err *err) AI_CHECKED;
@@ -129,6 +134,12 @@ int ai_evidence_holds(struct ai_evidence *e, const struct ai_roots *roots, size_
 int ai_evidence_judge(const struct ai_verify *v, const json_t *attestation, struct ai_evidence *e, struct ai_err *err) AI_CHECKED;
 /* policy_checks.c: does the policy deny its key, by fingerprint or by the SHA-256 of its SubjectPublicKeyInfo? 1, 0 or negative. */
 int ai_evidence_denied(const struct ai_policy *p, const struct ai_evidence *e, struct ai_err *err) AI_CHECKED;
+/* evidence.c: sets job and alone, of a run log that was found in order. */
+void ai_evidence_note_job(struct ai_evidence *e);
+/* evidence.c: does its boot log give every value that was quoted, PCRs 0 to 14? An empty one does not. */
+bool ai_evidence_replays(const struct ai_evidence *e);
+/* policy_checks.c: is the run log that of a measured machine, which does one job and begins with it? AI_ENO says why not. */
+int ai_evidence_job(const struct ai_evidence *e, struct ai_err *err) AI_CHECKED;
 /* judge.c: the level that one attestation reaches by itself; and of the proof's own and those of reused results, the one that reaches least. */
 ai_level ai_evidence_level(const struct ai_evidence *e);
 const struct ai_evidence *ai_weakest(const struct ai_verify *v);

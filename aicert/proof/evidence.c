@@ -11,6 +11,7 @@
 
 #include "attest/x509/chain.h"
 #include "attest/eventlog/eventlog.h"
+#include "attest/eventlog/ima.h"
 #include "base/buf.h"
 #include "proof/check.h"
 #include "proof/index.h"
@@ -158,8 +159,23 @@ same_sets(const json_t *logged, const json_t *executed, struct ai_err *err)
 	return 0;
 }
 
+void
+ai_evidence_note_job(struct ai_evidence *e)
+{
+	const char *first = ai_json_str(json_array_get(e->run_log, 0), "event");
+	size_t i;
+	json_t *event;
+	e->alone = first && strcmp(first, "job") == 0;
+	json_array_foreach((json_t *)e->run_log, i, event) {
+		const char *word = ai_json_str(event, "event");
+		if (strcmp(word, "job") == 0)
+			e->job = ai_json_str(event, "id");
+		e->alone = e->alone && strcmp(word, "opaque") != 0;
+	}
+}
+
 static int
-evidence_run_log(const struct ai_evidence *e, size_t *n_opaque, struct ai_err *err)
+evidence_run_log(struct ai_evidence *e, size_t *n_opaque, struct ai_err *err)
 {
 	struct ai_digest plan, pcr;
 	AI_JSON *results = NULL, *logged = NULL, *executed = NULL;
@@ -176,6 +192,7 @@ evidence_run_log(const struct ai_evidence *e, size_t *n_opaque, struct ai_err *e
 	if (ai_index_set(results, &logged, err) < 0 || ai_index_set(json_object_get(e->claims, "executed"), &executed, err) < 0
 		|| same_sets(logged, executed, err) < 0)
 		return ai_in(err, "run log");
+	ai_evidence_note_job(e);
 	return 0;
 }
 
@@ -238,33 +255,57 @@ ai_check_pcrs(struct ai_verify *v, struct ai_buf *said, struct ai_err *err)
 	return CHECK_PASSED;
 }
 
+/* The PCRs of which the log speaks, by whether its replay gives what was quoted. AI_EINPUT: it is no log. */
+static int
+replay(const struct ai_evidence *e, unsigned *same, unsigned *other, struct ai_err *err)
+{
+	struct ai_eventlog log = { 0 };
+	struct ai_pcr_value values[AI_LOG_PCRS];
+	uint32_t mask = 0;
+	int r = ai_eventlog_parse(bytes(&e->boot_log), e->boot_log.len, false, &log, err);
+	if (r == 0)
+		r = ai_eventlog_replay(&log, AI_BANK_SHA256, values, &mask, err);
+	*same = *other = 0;
+	for (int i = 0; r == 0 && i < AI_PCR_RUN; i++)
+		if (mask >> i & 1)
+			*(memcmp(values[i].b, e->pcrs[i].b, sizeof e->pcrs[i].b) == 0 ? same : other) |= 1u << i;
+	ai_eventlog_done(&log);
+	return r;
+}
+
+bool
+ai_evidence_replays(const struct ai_evidence *e)
+{
+	static const struct ai_digest zero;
+	struct ai_err unsaid = { 0 };
+	unsigned same, other;
+	if (e->boot_log.len == 0 || replay(e, &same, &other, &unsaid) < 0 || other || !same)
+		return false;
+	for (int i = 0; i < AI_PCR_RUN; i++)
+		if (!(same >> i & 1) && !ai_digest_eq(&e->pcrs[i], &zero) && !(i == AI_PCR_IMA && ai_ima_is_boot_aggregate(e->pcrs)))
+			return false;
+	return true;
+}
+
 /* What replaying the log gives, in words: whether that is enough is for a policy, since not every machine logs all that it measures. */
 static void
 say_replay(const struct ai_evidence *e, struct ai_buf *said)
 {
-	struct ai_eventlog log = { 0 };
-	struct ai_pcr_value values[AI_LOG_PCRS];
 	struct ai_err why = { 0 };
-	uint32_t mask = 0;
-	unsigned same = 0, other = 0;
+	unsigned same, other;
 	if (e->boot_log.len == 0) {
 		ai_buf_puts(said, "; it is empty: nothing says what booted");
 		return;
 	}
-	if (ai_eventlog_parse(bytes(&e->boot_log), e->boot_log.len, false, &log, &why) < 0
-		|| ai_eventlog_replay(&log, AI_BANK_SHA256, values, &mask, &why) < 0) {
+	if (replay(e, &same, &other, &why) < 0) {
 		ai_buf_printf(said, "; it says nothing: %s", why.text);
-	} else {
-		for (int i = 0; i < AI_PCR_RUN; i++)
-			if (mask >> i & 1)
-				*(memcmp(values[i].b, e->pcrs[i].b, sizeof e->pcrs[i].b) == 0 ? &same : &other) |= 1u << i;
-		ai_buf_puts(said, "; its replay with the quoted values:");
-		for (int i = 0; i < AI_PCR_RUN; i++)
-			if ((same | other) >> i & 1)
-				ai_buf_printf(said, " PCR %d %s", i, same >> i & 1 ? "agrees," : "DIFFERS,");
-		ai_buf_puts(said, " and what booted is for a policy to judge");
+		return;
 	}
-	ai_eventlog_done(&log);
+	ai_buf_puts(said, "; its replay with the quoted values:");
+	for (int i = 0; i < AI_PCR_RUN; i++)
+		if ((same | other) >> i & 1)
+			ai_buf_printf(said, " PCR %d %s", i, same >> i & 1 ? "agrees," : "DIFFERS,");
+	ai_buf_puts(said, " and what booted is for a policy to judge");
 }
 
 int
@@ -284,6 +325,8 @@ ai_check_run_log(struct ai_verify *v, struct ai_buf *said, struct ai_err *err)
 	if (evidence_run_log(&v->main, &n_opaque, err) < 0)
 		return err->code;
 	ai_buf_printf(said, "the replay of %zu events with PCR 15, and the results in them with those claimed as executed", json_array_size(v->main.run_log));
+	if (v->main.job)
+		ai_buf_printf(said, "; given as job disk %s, which was measured before anything on it was looked at", v->main.job);
 	if (n_opaque > 0)
 		ai_buf_printf(said, "; %zu of the events are not this run's and are known by their digest only", n_opaque);
 	return CHECK_PASSED;

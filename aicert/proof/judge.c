@@ -67,13 +67,33 @@ judge_chain(const struct ai_verify *v, struct ai_evidence *e, struct ai_err *err
 	return e->why_no_tpm ? 0 : ai_nomem(err);
 }
 
+/* Is everything that booted known to the policy? Sets replayed and matches, whoever vouches for the TPM; why: what is not, else untouched. */
+static int
+judge_boot(const struct ai_policy *policy, struct ai_evidence *e, struct ai_err *why)
+{
+	AI_BUF_AUTO said = AI_BUF(AI_MAX_TEXT);
+	e->replayed = ai_evidence_replays(e);
+	if (!policy || (!e->anchor && !json_object_get(ai_policy_json(policy), "pcrs")))
+		return 0;
+	int r = ai_policy_judge_boot(policy, e, &said, why);
+	/* Such a machine has nothing else in PCR 15; what is known by its digest alone could be another job. */
+	if (r == 0 && e->job)
+		r = ai_evidence_job(e, why);
+	e->matches = r == 0;
+	return r;
+}
+
 /* Is everything that booted known, on a platform that the builder does not operate? Sets measured or why_not_measured. */
 static int
 judge_platform(const struct ai_verify *v, struct ai_evidence *e, struct ai_err *err)
 {
 	const struct ai_policy *policy = v->options->policy;
 	struct ai_err why = { 0 };
-	AI_BUF_AUTO said = AI_BUF(AI_MAX_TEXT);
+	int r = judge_boot(policy, e, &why);
+	if (r == AI_EENV || r == AI_EINTR) {
+		*err = why;
+		return r;
+	}
 	if (!e->anchor)
 		e->why_not_measured = ai_strdup(e->why_no_tpm);
 	else if (!policy)
@@ -81,12 +101,9 @@ judge_platform(const struct ai_verify *v, struct ai_evidence *e, struct ai_err *
 	else if (!ai_policy_authority(policy, e->anchor->authority))
 		e->why_not_measured = ai_format("the TPM is vouched for by '%s', operated by '%s', which is none of the authorities that the policy names",
 			e->anchor->name, e->anchor->authority);
-	else if (ai_policy_judge_boot(policy, e, &said, &why) == 0) {
+	else if (e->matches) {
 		e->measured = true;
 		return 0;
-	} else if (why.code == AI_EENV || why.code == AI_EINTR) {
-		*err = why;
-		return why.code;
 	} else
 		e->why_not_measured = ai_strdup(why.text);
 	return e->why_not_measured ? 0 : ai_nomem(err);

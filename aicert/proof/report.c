@@ -21,6 +21,17 @@ ai_safe_text(const char *s)
 	return plain ? json_string(plain) : NULL;
 }
 
+/* Added where only the word of somebody trusted is missing: good as the boot is, by itself it is the word of whoever runs the machine. */
+static const char *
+boot_matches(const struct ai_evidence *e)
+{
+	if (!e->matches)
+		return "";
+	return e->job ? "; boot replayed, runner matches: but whoever runs such a machine holds the state of its TPM and the guest's memory, and no authority that "
+		"the policy names says that this is not the builder"
+		: "; boot replayed, and every PCR is what the policy says: but whoever runs the machine could have made that up";
+}
+
 /* Of the weakest attestation; whose it is when it is not the proof's own. */
 static char *
 why_not_next(const struct ai_verify *v, const struct ai_verdict *d, ai_level level)
@@ -30,8 +41,8 @@ why_not_next(const struct ai_verify *v, const struct ai_verdict *d, ai_level lev
 	switch (level) {
 	case AI_LEVEL_NONE: return ai_format("a check failed: %s", d->first.text);
 	case AI_LEVEL_UNSIGNED: return ai_format("%sthis verifier does not accept the attestation key %s", whose, w->key);
-	case AI_LEVEL_SOFTWARE: return ai_format("%s%s", whose, w->why_no_tpm);
-	case AI_LEVEL_GENUINE_TPM: return ai_format("%s%s", whose, w->why_not_measured);
+	case AI_LEVEL_SOFTWARE: return ai_format("%s%s%s", whose, w->why_no_tpm, boot_matches(w));
+	case AI_LEVEL_GENUINE_TPM: return ai_format("%s%s%s", whose, w->why_not_measured, boot_matches(w));
 	case AI_LEVEL_MEASURED_PLATFORM: break;
 	}
 	return ai_strdup("");
@@ -131,7 +142,8 @@ add_attester(const struct ai_verify *v, json_t *report, struct ai_err *err)
 	const struct ai_evidence *e = &v->main;
 	char at[AI_WHEN_TEXT];
 	ai_when_text(e->at, at);
-	AI_JSON *made = json_pack("{s:s, s:s, s:s, s:s, s:s, s:{s:I, s:I, s:I, s:b}}", "judged_at", at, "judged_by", how[e->at_how],
+	AI_JSON *made = json_pack("{s:s, s:{s:b, s:b}, s:s, s:s, s:s, s:s, s:s, s:{s:I, s:I, s:I, s:b}}", "job", e->job ? e->job : "",
+		"boot", "replayed", e->replayed, "matches", e->matches, "judged_at", at, "judged_by", how[e->at_how],
 		"timestamp_authority", e->stamped_by ? e->stamped_by : "", "anchor", e->anchor ? e->anchor->name : "",
 		"authority", e->anchor ? e->anchor->authority : "", "clock", "milliseconds", (json_int_t)(e->q.clock & INT64_MAX),
 		"resets", (json_int_t)e->q.reset_count, "restarts", (json_int_t)e->q.restart_count, "safe", e->q.safe);

@@ -74,6 +74,7 @@ static const struct { const char *name; ai_check_fn *run; unsigned flags; } chec
 	{ "policy images", ai_check_policy_images, ASKED },
 	{ "policy environments", ai_check_policy_environments, ASKED },
 	{ "policy boot", ai_check_policy_boot, ASKED },
+	{ "policy job", ai_check_policy_job, ASKED },
 	{ "policy denied", ai_check_policy_denied, ASKED },
 	{ "policy withheld", ai_check_policy_withheld, ASKED },
 };

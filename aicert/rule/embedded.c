@@ -13,13 +13,13 @@ static const char *sorted[MAX_BUILTIN];
 static size_t n_texts;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-/* "rules/python.lua" is the rule python. ai_embedded is sorted by path, so the names come sorted. */
+/* "rules/python.lua" is the rule python; rules/providers/ are no rules. ai_embedded is sorted by path, so the names come sorted. */
 static void
 fill(void)
 {
 	for (const struct ai_embedded *e = ai_embedded; e->path && n_texts < MAX_BUILTIN; e++) {
 		size_t n = strlen(e->path);
-		if (strncmp(e->path, "rules/", 6) != 0 || n < 11 || n - 10 >= MAX_NAME)
+		if (strncmp(e->path, "rules/", 6) != 0 || strchr(e->path + 6, '/') || n < 11 || n - 10 >= MAX_NAME)
 			continue;
 		memcpy(names[n_texts], e->path + 6, n - 10);
 		texts[n_texts] = (struct ai_rule_text){ names[n_texts], (char *)(uintptr_t)e->text, e->len };

@@ -14,7 +14,7 @@
 
 #include "base/buf.h"
 #include "base/path.h"
-#include "rule/embed.h"
+#include "rule/language.h"
 #include "rule/state.h"
 
 struct request {
@@ -105,28 +105,6 @@ find(lua_State *L)
 	return 1;
 }
 
-/* index and newindex of the table that lua/ runs in: a misspelt name of ours is an error, not nil. */
-static int
-strict(lua_State *L)
-{
-	return luaL_error(L, "internal: lua/ has no name '%s'", lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "?");
-}
-
-/* [-0, +1, e] Runs lua/NAME.lua in the table at env; each file's result is the table's field NAME. */
-static void
-load_language(lua_State *L, int env)
-{
-	for (const struct ai_embedded *e = ai_embedded; e->path; e++) {
-		size_t n = strlen(e->path);
-		if (strncmp(e->path, "lua/", 4) != 0)
-			continue;
-		lua_pushlstring(L, e->path + 4, n - 8);
-		ai_state_load(L, e->text, e->len, e->path, env);
-		lua_call(L, 0, 1);
-		lua_rawset(L, env);
-	}
-}
-
 static void
 push_context(lua_State *L, const struct request *q)
 {
@@ -157,16 +135,8 @@ evaluate(lua_State *L)
 {
 	const struct request *q = lua_touserdata(L, 1);
 	luaL_checkstack(L, 20, NULL);
-	ai_text_methods(L);
-	ai_words_push(L);
+	ai_language_push(L);
 	int env = lua_gettop(L);
-	lua_createtable(L, 0, 2);
-	lua_pushcfunction(L, strict);
-	lua_setfield(L, -2, "__index");
-	lua_pushcfunction(L, strict);
-	lua_setfield(L, -2, "__newindex");
-	lua_setmetatable(L, env);
-	load_language(L, env);
 
 	lua_getfield(L, env, "rule");
 	int rule = lua_gettop(L);
@@ -182,109 +152,20 @@ evaluate(lua_State *L)
 	return 1;
 }
 
-static int take_json(lua_State *L, int depth, json_t **out, struct ai_err *err);
-
-static int
-take_list(lua_State *L, size_t n, int depth, json_t *list, struct ai_err *err)
-{
-	for (size_t i = 1; i <= n; i++) {
-		json_t *item = NULL;
-		lua_rawgeti(L, -1, (lua_Integer)i);
-		if (take_json(L, depth + 1, &item, err) < 0)
-			return err->code;
-		if (json_array_append_new(list, item) < 0)
-			return ai_nomem(err);
-	}
-	return 0;
-}
-
-/* lua/ gives these tables text keys only, so tostring changes none under lua_next. */
-static int
-take_fields(lua_State *L, int depth, json_t *object, struct ai_err *err)
-{
-	lua_pushnil(L);
-	while (lua_next(L, -2)) {
-		json_t *item = NULL;
-		if (take_json(L, depth + 1, &item, err) < 0)
-			return err->code;
-		if (json_object_set_new(object, lua_tostring(L, -1), item) < 0)
-			return ai_nomem(err);
-	}
-	return 0;
-}
-
-static int
-take_table(lua_State *L, int depth, json_t **out, struct ai_err *err)
-{
-	size_t n = (size_t)lua_rawlen(L, -1);
-	lua_pushnil(L);
-	bool empty = lua_next(L, -2) == 0;
-	lua_pop(L, empty ? 0 : 2);
-	bool is_list = n > 0 || empty;
-	AI_JSON *j = is_list ? json_array() : json_object();
-	if (!j)
-		return ai_nomem(err);
-	if ((is_list ? take_list(L, n, depth, j, err) : take_fields(L, depth, j, err)) < 0)
-		return err->code;
-	*out = json_incref(j);
-	return 0;
-}
-
-/*
- * The JSON of the value on top of the stack, which it pops: texts, lists and tables with names as evaluate() makes them. An empty
- * table is a list. Uses no call that raises errors. *out is a new reference; after a failure the state is only good for closing.
- */
-static int
-take_json(lua_State *L, int depth, json_t **out, struct ai_err *err)
-{
-	json_t *j = NULL;
-	if (depth > 8 || !lua_checkstack(L, 4))
-		return ai_fail(err, AI_EUSAGE, "the recipe is nested too deep");
-	if (lua_type(L, -1) == LUA_TSTRING) {
-		size_t n;
-		const char *s = lua_tolstring(L, -1, &n);
-		if (!ai_utf8_valid(s, n) || memchr(s, 0x7f, n))
-			return ai_fail(err, AI_EUSAGE, "a text of the recipe is not UTF-8 or holds NUL or DEL");
-		if (!(j = json_stringn(s, n)))
-			return ai_nomem(err);
-	} else if (lua_type(L, -1) != LUA_TTABLE) {
-		return ai_fail(err, AI_EUSAGE, "the recipe holds a %s", lua_typename(L, lua_type(L, -1)));
-	} else if (take_table(L, depth, &j, err) < 0) {
-		return err->code;
-	}
-	lua_pop(L, 1);
-	*out = j;
-	return 0;
-}
-
-/* Lua hands out the fields of a table in an order that differs in every process; whoever prints a plan should not see that. */
-static int
-in_order(const json_t *j, json_t **out, struct ai_err *err)
-{
-	AI_BUF_AUTO b = AI_BUF(AI_MAX_NODE);
-	if (ai_canon(j, &b, err) < 0)
-		return err->code;
-	return ai_json_parse(b.data, b.len, "recipe", out, err);
-}
-
 /* One evaluation in a fresh state; *out is what lua/rule.lua's evaluate() gave. */
 static int
 run(const struct request *q, json_t **out, struct ai_err *err)
 {
-	if (q->rule->len > AI_MAX_RULE)
-		return ai_fail(err, AI_EUSAGE, "%s: too large: got %zu bytes, expected at most %u", q->where, q->rule->len, AI_MAX_RULE);
-	/* No honest rule writes it, and Lua 5.4 compiles some uses of it wrongly (`local _ENV <const>`). */
-	if (memmem(q->rule->text, q->rule->len, "_ENV", 4))
-		return ai_fail(err, AI_EUSAGE, "%s: rules have no globals, and no use for '_ENV'", q->where);
+	if (ai_language_text(q->where, q->rule->text, q->rule->len, err) < 0)
+		return err->code;
 	struct ai_state *s = ai_state_new();
 	if (!s)
 		return ai_nomem(err);
-	AI_JSON *j = NULL;
 	int rc = ai_state_run(s, evaluate, (void *)(uintptr_t)q, q->where, err);
-	if (rc == 0 && take_json(ai_state_lua(s), 0, &j, err) < 0)
+	if (rc == 0 && ai_language_take(ai_state_lua(s), "the recipe", out, err) < 0)
 		rc = ai_in(err, "%s", q->where);
 	ai_state_free(s);
-	return rc < 0 ? rc : in_order(j, out, err);
+	return rc;
 }
 
 int

@@ -123,6 +123,8 @@ int ai_check_requirements(struct ai_job *job, const struct ai_job_step *s, struc
 /* How run/observe/observe.h reaches the store. */
 struct ai_used_io ai_job_used_io(struct ai_job *job);
 
+/* The run node of the steps' results, which all have one: run_node and root_id; stored. */
+int ai_job_run_node(struct ai_job *job, struct ai_err *err) AI_CHECKED;
 /*
  * Run node, claims, quote, and the timestamp if one is asked for; the attestation is durable in the store when it returns. failed: no root.
  * Without a timestamp that could not be had the run goes on: job->unstamped. New reference.
@@ -143,6 +145,11 @@ int ai_job_emit(struct ai_job *job, const json_t *attestation, struct ai_err *er
 
 /* Remembers this run for `why`, `log` and the next emit; written: what emit put where ([{"path","id"}]), NULL when it failed. */
 int ai_job_record(struct ai_job *job, const json_t *written, struct ai_err *err) AI_CHECKED;
+
+/* What a run that is done says of itself. */
+int ai_job_report(const struct ai_job *job, struct ai_run_report *report, struct ai_err *err) AI_CHECKED;
+/* The error of a run that is done and written, and lacks only the timestamp that was asked for: job->unstamped says why. */
+int ai_job_unstamped(const struct ai_job *job, struct ai_err *err);
 
 /* "2026-01-01T00:00:00Z" of now. */
 void ai_now(char out[24]);

@@ -51,16 +51,15 @@ run_job(struct ai_job *job, struct ai_err *err)
 	return ai_job_emit(job, attestation, err);
 }
 
-/* Everything is written; the caller asked for one thing more. */
-static int
-say_unstamped(const struct ai_job *job, struct ai_err *err)
+int
+ai_job_unstamped(const struct ai_job *job, struct ai_err *err)
 {
 	ai_fail(err, AI_EENV, "%s: is written, without a timestamp: %s", job->proof, job->unstamped.text);
 	return ai_hint(err, "add one later: aicert timestamp %s --url URL", job->proof);
 }
 
-static int
-report_job(const struct ai_job *job, struct ai_run_report *report, struct ai_err *err)
+int
+ai_job_report(const struct ai_job *job, struct ai_run_report *report, struct ai_err *err)
 {
 	*report = (struct ai_run_report){ .proof = ai_strdup(job->proof), .output_dir = ai_strdup(job->output_dir), .fetched = job->fetched };
 	ai_hex(&job->root_id, report->root);
@@ -83,13 +82,13 @@ ai_run(const struct ai_run_options *options, struct ai_run_report *report, struc
 	if (r == 0)
 		r = run_job(&job, err);
 	if (r == 0 && report)
-		r = report_job(&job, report, err);
+		r = ai_job_report(&job, report, err);
 	if (r == AI_ENO && report)
 		*report = (struct ai_run_report){ 0 };
 	if ((r == 0 || r == AI_ENO) && report)
 		report->checks = json_incref(job.checks);
 	if (r == 0 && job.unstamped.code)
-		r = say_unstamped(&job, err);
+		r = ai_job_unstamped(&job, err);
 	json_decref(job.checks);
 	ai_job_done(&job);
 	return r;

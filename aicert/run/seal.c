@@ -69,8 +69,8 @@ run_outputs(struct ai_job *job, json_t *out, struct ai_err *err)
 	return 0;
 }
 
-static int
-make_run(struct ai_job *job, struct ai_err *err)
+int
+ai_job_run_node(struct ai_job *job, struct ai_err *err)
 {
 	AI_JSON *results = json_array();
 	AI_JSON *outputs = json_array();
@@ -83,6 +83,7 @@ make_run(struct ai_job *job, struct ai_err *err)
 		return err->code;
 	char plan[AI_HEX];
 	ai_hex(&job->plan_id, plan);
+	json_decref(job->run_node);
 	job->run_node = json_pack("{s:s, s:i, s:s, s:s, s:O, s:O, s:[]}", "kind", "run", "format", 1, "name", job->manifest->name,
 		"plan", plan, "results", results, "outputs", outputs, "lineage");
 	if (!job->run_node)
@@ -188,7 +189,7 @@ used_gpus(const struct ai_job *job, json_t **out, struct ai_err *err)
 int
 ai_job_seal(struct ai_job *job, bool failed, json_t **attestation, struct ai_err *err)
 {
-	if (!failed && make_run(job, err) < 0)
+	if (!failed && ai_job_run_node(job, err) < 0)
 		return err->code;
 	char finished[24];
 	ai_now(finished);

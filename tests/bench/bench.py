@@ -10,8 +10,10 @@ import argparse
 import json
 import os
 import pathlib
+import re
 import shutil
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -247,17 +249,69 @@ class Bench:
             self.report(f"boot log replayed, {what} (aim: 2)", replay, sha256, "SHA-256 of its bytes", "ms")
             self.report("  the same put in words", facts, sha256, "SHA-256 of its bytes", "ms")
 
+    def said(self, *argv, cwd):
+        """Runs aicert; the second at which each line of its talk came, with the line."""
+        start, lines = time.perf_counter(), []
+        with subprocess.Popen([self.aicert, *argv], cwd=cwd, env=self.env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                              text=True, errors="replace") as p:
+            for line in p.stderr:
+                lines.append((time.perf_counter() - start, line))
+        if p.returncode:
+            raise Failed(f"aicert {' '.join(map(str, argv))}: exit {p.returncode}\n{''.join(l for _, l in lines)[-2000:]}")
+        return lines
+
+    def machine(self):
+        """The measured runner: its size, its boot, and what a step costs in it, beside the same steps in the sandbox outside."""
+        where, uki, steps = self.tmp / "machine", self.tmp / "aicert.efi", 20
+        where.mkdir()
+        self.time(self.aicert, "vm", "build", "--agent", self.aicert.parent / "aicert-agent", "--out", uki)
+        self.report("size of the runner (aim: 40 MB)", uki.stat().st_size / 1e6, section(uki, ".linux") / 1e6, "the kernel in it", "MB")
+        sys.path.insert(0, str(ROOT / "tests/image"))
+        from images import busybox
+        busybox(where / "image", env=["PATH=/bin"])
+        (where / "Aicertfile").write_text("aicert: 1\nenvironment: { image: 'oci:image' }\nsteps:\n" + "".join(
+            f"  s{i:02}: {{ use: shell, script: 'echo {i} > \"$OUT_O\"', outputs: {{ o: o }} }}\n" for i in range(steps)))
+
+        def at(lines, pattern):
+            return next(t for t, line in lines if re.match(pattern, line))
+
+        def inside():
+            lines = self.said("run", "--in", "vm", "--vm-image", uki, "--output-dir", "in", "--force", cwd=where)
+            began = at(lines, r"boot    /")
+            self.accelerator = next(m[1] for _, line in lines if (m := re.match(r"boot    /.* \((\w+),", line)))
+            return at(lines, r"run     ") - began, at(lines, r"boot    aicert ") - began, (at(lines, r"attest  ") - at(lines, r"run     ")) / steps
+
+        def outside():
+            lines = self.said("run", "--fresh", "--output-dir", "out", "--force", cwd=where)
+            return (at(lines, r"attest  ") - at(lines, r"run     ")) / steps
+        n = max(1, self.runs // 3)
+        boots, bare = [inside() for _ in range(n)], [outside() for _ in range(3 * n)]
+        first, init, step = (min(column) for column in zip(*boots))
+        self.report(f"measured machine ({self.accelerator}), start to first step", first, init, "of it until /init talks")
+        self.report(f"a step of {steps} in it", step, min(bare), "the same outside", "ms")
+
+
+def section(uki, name):
+    """Size of a section of a PE image."""
+    data = uki.read_bytes()
+    pe = struct.unpack_from("<I", data, 0x3c)[0]
+    count, optional = struct.unpack_from("<H12xH", data, pe + 6)
+    for at in range(pe + 24 + optional, pe + 24 + optional + 40 * count, 40):
+        if data[at:at + 8].rstrip(b"\0").decode() == name:
+            return struct.unpack_from("<I", data, at + 8)[0]
+    raise Failed(f"{uki}: no section {name}")
+
 
 def main():
     ap = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     ap.add_argument("--build", type=pathlib.Path, default=ROOT / "build")
     ap.add_argument("--runs", type=int, default=5)
-    ap.add_argument("--only", default="", help="one of: hash_one, hash_many, run_and_verify, verify, sandbox, observer, image")
+    ap.add_argument("--only", default="", help="one of: hash_one, hash_many, run_and_verify, verify, sandbox, observer, image, eventlog, machine")
     args = ap.parse_args()
     # Not in /tmp, which may be memory: the figures are of files on a disk, with their bytes in the page cache.
     with tempfile.TemporaryDirectory(prefix="bench.", dir=args.build) as tmp:
         b = Bench(args.build.resolve(), pathlib.Path(tmp).resolve(), args.runs)
-        for name in ("hash_one", "hash_many", "run_and_verify", "verify", "sandbox", "observer", "image", "eventlog"):
+        for name in ("hash_one", "hash_many", "run_and_verify", "verify", "sandbox", "observer", "image", "eventlog", "machine"):
             if args.only in ("", name):
                 try:
                     getattr(b, name)()

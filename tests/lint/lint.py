@@ -15,6 +15,8 @@ import sys
 # Each room: where it is, and what it may include beside itself. proof is the verifying half (libcrypto, jansson, libyaml and plain POSIX), so it may neither
 # fetch nor lean on the part of attest that reaches a TPM.
 EVIDENCE = ("attest", "enrol", "x509", "eventlog", "quote")
+RUN = ("run", "box", "observe", "plan", "rule", "cache", "proof", "model", "fetch", "tpm", *EVIDENCE, "base")
+VM = ("uki", "disk", "build", "agent", "cloud", "host")
 ROOMS = {
     "base": ("aicert/base/*", []),
     "model": ("aicert/model/*", ["base"]),
@@ -34,9 +36,15 @@ ROOMS = {
     "box": ("aicert/run/box/*", ["observe", "cache", "model", "fetch", "tpm", *EVIDENCE, "base"]),
     "plan": ("aicert/run/plan/*", ["rule", "model", "fetch", "tpm", *EVIDENCE, "base"]),
     "run": ("aicert/run/*|aicert/run/pip/*|aicert/run/again/*", ["box", "observe", "plan", "rule", "cache", "proof", "model", "fetch", "tpm", *EVIDENCE, "base"]),
-    "vm": ("aicert/vm/*", ["run", "box", "observe", "plan", "rule", "cache", "proof", "model", "fetch", "tpm", *EVIDENCE, "base"]),
-    "api": ("aicert/*.[ch]", ["vm", "run", "box", "observe", "plan", "rule", "cache", "proof", "model", "fetch", "tpm", *EVIDENCE, "base"]),
-    "cli": ("aicert/cli/*", ["api", "vm", "run", "box", "observe", "plan", "rule", "cache", "proof", "model", "fetch", "tpm", *EVIDENCE, "base"]),
+    # Rooms inside vm: what boots; what it is built from; what goes in and out; what runs in it; clouds; and who boots it.
+    "uki": ("aicert/vm/uki/*", ["model", *EVIDENCE, "base"]),
+    "disk": ("aicert/vm/disk/*", [*RUN]),
+    "build": ("aicert/vm/build/*", ["uki", *RUN]),
+    "agent": ("aicert/vm/agent/*", ["disk", *RUN]),
+    "cloud": ("aicert/vm/cloud/*", [*RUN]),
+    "host": ("aicert/vm/host/*", ["disk", "cloud", "uki", *RUN]),
+    "api": ("aicert/*.[ch]", [*VM, "run", "box", "observe", "plan", "rule", "cache", "proof", "model", "fetch", "tpm", *EVIDENCE, "base"]),
+    "cli": ("aicert/cli/*", ["api", *VM, "run", "box", "observe", "plan", "rule", "cache", "proof", "model", "fetch", "tpm", *EVIDENCE, "base"]),
 }
 
 # Each third-party header: the files that wrap it.

@@ -57,7 +57,7 @@ test_nothing_asked(void **state)
 {
 	(void)state;
 	static const char *const checks[] = { "policy root", "policy inputs", "policy outputs", "policy rules", "policy steps", "policy images",
-		"policy environments", "policy boot", "policy denied", "policy withheld" };
+		"policy environments", "policy boot", "policy job", "policy denied", "policy withheld" };
 	for (size_t i = 0; i < sizeof checks / sizeof *checks; i++) {
 		SKIPS("", checks[i]);
 		again();

@@ -23,7 +23,7 @@ good(void **state)
 	/* What had nothing to look at has not passed. */
 	static const char *const skipped[] = { "nonce", "planned again", "certificates", "timestamp", "withheld", "cosigned", "genuine tpm",
 		"measured platform", "threshold", "policy timestamp", "policy root", "policy inputs", "policy outputs", "policy rules", "policy steps", "policy images",
-		"policy environments", "policy boot", "policy denied", "policy withheld" };
+		"policy environments", "policy boot", "policy job", "policy denied", "policy withheld" };
 	for (size_t i = 0; i < sizeof skipped / sizeof *skipped; i++)
 		assert_string_equal(ai_json_str(fake_check_named(report, skipped[i]), "status"), "skipped");
 	static const char *const passed[] = { "format", "ids", "references", "evidence", "claims", "plan", "provenance", "coverage",

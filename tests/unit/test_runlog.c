@@ -14,13 +14,13 @@ opaque(void)
 	return json_pack("{s:s, s:o}", "event", "opaque", "digest", ai_json_hex(&other));
 }
 
-/* A log from letters: p plan, r results, c claims, o opaque, P another's plan, C another's claims. */
+/* A log from letters: p plan, r results, c claims, o opaque, j job, P another's plan, C another's claims. */
 static json_t *
 make(const char *letters)
 {
 	json_t *log = json_array();
 	for (; *letters; letters++)
-		json_array_append_new(log, *letters == 'p' ? ai_event_plan(&plan) : *letters == 'P' ? ai_event_plan(&other)
+		json_array_append_new(log, *letters == 'p' ? ai_event_plan(&plan) : *letters == 'j' ? ai_event_job(&other) : *letters == 'P' ? ai_event_plan(&other)
 			: *letters == 'r' ? ai_event_results(&result, 1) : *letters == 'c' ? ai_event_claims(&claims)
 			: *letters == 'C' ? ai_event_claims(&other) : opaque());
 	return log;
@@ -32,6 +32,7 @@ accepts_logs_in_order(void **state)
 	(void)state;
 	static const struct { const char *letters; size_t n_results, n_opaque; } logs[] = {
 		{ "pc", 0, 0 }, { "prc", 1, 0 }, { "prrc", 2, 0 }, { "oprc", 1, 1 }, { "opororoc", 2, 4 },
+		{ "jprc", 1, 0 }, { "ojoprc", 1, 2 },
 	};
 	for (size_t i = 0; i < sizeof logs / sizeof *logs; i++) {
 		AI_JSON *log = make(logs[i].letters);
@@ -58,7 +59,8 @@ refuses_logs_out_of_order(void **state)
 		{ "", "ends without a plan" }, { "o", "ends without a plan" }, { "p", "ends without claims" }, { "pr", "ends without claims" },
 		{ "c", "before the plan" }, { "rpc", "before the plan" }, { "ppc", "second plan" }, { "pPc", "second plan" },
 		{ "pcc", "follows claims" }, { "pcr", "follows claims" }, { "pco", "follows claims" }, { "pcp", "follows claims" },
-		{ "Pc", "names another plan" }, { "pC", "names another claims" },
+		{ "jjprc", "second job" }, { "pjrc", "job event follows the plan" }, { "prjc", "job event follows the plan" }, { "prcj", "follows claims" }, { "j", "without a plan" },
+		{ "jrpc", "before the plan" }, { "Pc", "names another plan" }, { "pC", "names another claims" },
 	};
 	for (size_t i = 0; i < sizeof logs / sizeof *logs; i++) {
 		AI_JSON *log = make(logs[i].letters);

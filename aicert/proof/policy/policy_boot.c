@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "attest/eventlog/ima.h"
+
 /* --- the log ---------------------------------------------------------------- */
 
 static void
@@ -215,6 +217,9 @@ judge_pcr(const struct ai_boot *b, int pcr, const json_t *reference, struct ai_e
 	if (json_is_array(reference))
 		return ai_policy_lists(reference, hex) ? 0 : ai_fail(err, AI_ENO, "PCR %d: got %s, which is none of the %zu values that the policy lists", pcr, hex,
 			json_array_size(reference));
+	/* The operating system's, after the firmware's log was ended. */
+	if (strcmp(json_string_value(reference), "boot-aggregate") == 0)
+		return ai_ima_is_boot_aggregate(b->e->pcrs) ? 0 : ai_fail(err, AI_ENO, "PCR 10: got %s, expected what IMA's boot_aggregate of the other quoted PCRs gives", hex);
 	/* Beyond the firmware's, a log may say less than was measured (by the operating system), but never other than it. */
 	if (!b->replays[pcr])
 		return ai_boot_differs(b, pcr, err);
@@ -227,7 +232,7 @@ judge_pcr(const struct ai_boot *b, int pcr, const json_t *reference, struct ai_e
 static int
 judge_pcrs(const struct ai_boot *b, bool all, struct ai_buf *said, struct ai_err *err)
 {
-	size_t values = 0, rules = 0, zeros = 0;
+	size_t values = 0, rules = 0, zeros = 0, aggregates = 0;
 	for (int i = 0; i < AI_N_BOOT_PCRS; i++) {
 		char name[4];
 		snprintf(name, sizeof name, "%u", (unsigned)i % 100);
@@ -238,13 +243,15 @@ judge_pcrs(const struct ai_boot *b, bool all, struct ai_buf *said, struct ai_err
 			continue;
 		if (judge_pcr(b, i, reference, err) < 0)
 			return err->code;
-		bool word = json_is_string(reference), zero = word && strcmp(json_string_value(reference), "zero") == 0;
+		const char *word = json_string_value(reference);
 		values += !word;
-		zeros += zero;
-		rules += word && !zero;
+		zeros += word && strcmp(word, "zero") == 0;
+		rules += word && strcmp(word, "rules") == 0;
+		aggregates += word && strcmp(word, "boot-aggregate") == 0;
 	}
 	if (b->pcrs)
-		ai_buf_printf(said, "PCRs 0 to 14 with the policy: %zu by reference values, %zu by rules over their events, %zu with zero", values, rules, zeros);
+		ai_buf_printf(said, "PCRs 0 to 14 with the policy: %zu by reference values, %zu by rules over their events, %zu with zero%s", values, rules, zeros,
+			aggregates ? ", PCR 10 with IMA's boot_aggregate of those quoted" : "");
 	return 0;
 }
 

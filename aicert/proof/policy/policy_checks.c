@@ -339,6 +339,36 @@ ai_check_policy_boot(struct ai_verify *v, struct ai_buf *said, struct ai_err *er
 	return CHECK_PASSED;
 }
 
+int
+ai_evidence_job(const struct ai_evidence *e, struct ai_err *err)
+{
+	if (!e->job)
+		return ai_fail(err, AI_ENO, "PCR 15: the run log has no job event: it is not a measured machine's");
+	return e->alone ? 0 : ai_fail(err, AI_ENO, "PCR 15: the run log holds events beside this job's own: a measured machine does one job and begins with it");
+}
+
+static int
+check_job(const struct ai_policy *p, const struct ai_evidence *e, struct ai_err *err)
+{
+	const json_t *wanted = json_object_get(p->j, "job");
+	if (ai_evidence_job(e, err) < 0)
+		return err->code;
+	if (json_is_array(wanted) && !ai_policy_lists(wanted, e->job))
+		return ai_fail(err, AI_ENO, "given as job disk %s, which is none of the %zu that the policy lists", e->job, json_array_size(wanted));
+	return 0;
+}
+
+int
+ai_check_policy_job(struct ai_verify *v, struct ai_buf *said, struct ai_err *err)
+{
+	if (!asked(v, "job", said))
+		return CHECK_SKIPPED;
+	if (each_attestation(v, false, check_job, err) < 0)
+		return err->code;
+	ai_buf_printf(said, "the run logs of %zu attestations with a measured machine's: it was given a job disk, and did nothing else", 1 + v->n_reused);
+	return CHECK_PASSED;
+}
+
 /* --- what is withheld ------------------------------------------------------------------ */
 
 struct withheld {

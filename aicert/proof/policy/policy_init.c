@@ -206,6 +206,19 @@ put_withheld(struct init *in, struct ai_err *err)
 	return 0;
 }
 
+/* A measured runner's, if every attestation is. */
+static void
+put_job(struct init *in)
+{
+	bool alone = in->boots.n > 0;
+	for (size_t i = 0; i < in->boots.n; i++) {
+		ai_evidence_note_job(&in->boots.evidence[i]);
+		alone = alone && in->boots.evidence[i].alone;
+	}
+	if (alone)
+		ai_buf_printf(in->out, "\n# A measured runner was given this as its job disk, and did nothing else: %s.\njob: required\n", in->boots.evidence[0].job);
+}
+
 /* --- the whole ------------------------------------------------------------------------ */
 
 static int
@@ -243,6 +256,7 @@ write_all(struct init *in, const json_t *boot, struct ai_err *err)
 	put_steps(in);
 	if (put_withheld(in, err) < 0)
 		return err->code;
+	put_job(in);
 	if (json_array_size(boot) > 0)
 		ai_init_boot(&in->boots, boot, in->out);
 	if (nonce)

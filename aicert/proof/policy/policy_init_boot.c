@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+#include "attest/eventlog/ima.h"
 #include "proof/policy/policy_boot.h"
 
 /* Would a policy of this text hold for every boot of the proof? */
@@ -193,6 +194,16 @@ rule_uki(const json_t *facts, struct ai_buf *out)
 
 /* --- the PCRs -------------------------------------------------------------------------- */
 
+/* Did IMA measure nothing but the boot before it? */
+static bool
+aggregates(const struct ai_boots *boots)
+{
+	for (size_t i = 0; i < boots->n; i++)
+		if (!ai_ima_is_boot_aggregate(boots->evidence[i].pcrs))
+			return false;
+	return true;
+}
+
 /* "zero", or the values that the proof's attestations quote. */
 static void
 put_values(const struct ai_boots *boots, int pcr, struct ai_buf *out)
@@ -229,6 +240,8 @@ put_pcrs(const struct ai_boots *boots, unsigned rules, struct ai_buf *out)
 		ai_buf_printf(out, "  # %s\n  %d: ", pcr_words[pcr], pcr);
 		if (rules >> pcr & 1)
 			ai_buf_puts(out, "rules\n");
+		else if (pcr == AI_PCR_IMA && aggregates(boots))
+			ai_buf_puts(out, "boot-aggregate\n");
 		else
 			put_values(boots, pcr, out);
 	}

@@ -5,7 +5,7 @@
  *
  *   require       level                         keys          {accept: [hex], deny: [hex]}
  *   roots         {builtin: bool or [word], add: [{name, role, authority, certificate: base64}], revoked: [hex]}
- *   authorities   [name]                        pcrs          {"4": "zero" or "rules" or [hex]}
+ *   authorities   [name]                        pcrs          {"4": "zero" or "rules" or [hex], "10": also "boot-aggregate"}
  *   boot          {secure_boot: "on" or "off", secure_boot_keys: {"PK": [hex]}, verified_by: [hex], firmware: [text],
  *                  images, files: {exactly: bool, digests: [hex]}, drivers: [hex], command_line, loader, actions: [text],
  *                  variables: [{name, guid, pcr, unnamed: bool, values?: [hex]}], gpt: "any", uki: [[[section, hex]]], events: {"14": [hex]}}
@@ -14,7 +14,7 @@
  *   outputs       {name: hex}                   rules         {name: [hex]}
  *   images        ["sha256:…"]                  steps         {require: [name]}
  *   environments  ["image", "host"]             deny          {programs: [hex], keys: [hex]}
- *   withhold      [word]                        nonce, threshold, timestamp
+ *   withhold      [word]                        nonce, threshold, timestamp, job: "required" or [hex]
  *
  * An absent key was not spoken of; an empty list allows nothing.
  *

@@ -204,6 +204,14 @@ take_timestamp(struct ai_policy_reader *r, const struct ai_yaml *y, const char *
 	return ai_policy_word(r, y, what, words, 1, out);
 }
 
+/* That it was given as a job disk at all, or as one of these. */
+static int
+take_job(struct ai_policy_reader *r, const struct ai_yaml *y, const char *what, json_t **out)
+{
+	static const char *const words[] = { "required" };
+	return y->type == AI_YAML_LIST ? ai_policy_hexes(r, y, what, out) : ai_policy_word(r, y, what, words, 1, out);
+}
+
 static int
 take_threshold(struct ai_policy_reader *r, const struct ai_yaml *y, const char *what, json_t **out)
 {
@@ -466,6 +474,7 @@ static const struct ai_policy_field top_fields[] = {
 	{ "pcrs", ai_policy_pcrs }, { "boot", ai_policy_boot }, { "root", take_rule }, { "inputs", take_inputs }, { "inputs-only", ai_policy_flag }, { "outputs", take_outputs },
 	{ "rules", take_rules }, { "images", take_images }, { "steps", take_steps }, { "environments", take_environments }, { "nonce", ai_policy_text },
 	{ "deny", take_deny }, { "withhold", take_withhold }, { "threshold", take_threshold }, { "timestamp", take_timestamp },
+	{ "job", take_job },
 };
 
 /*

@@ -25,7 +25,7 @@ take_span(struct ai_policy_reader *r, const struct ai_yaml *key, unsigned *from,
 	return 0;
 }
 
-/* zero, rules, a value, or a list of values. */
+/* zero, rules, boot-aggregate, a value, or a list of values. */
 static int
 take_reference(struct ai_policy_reader *r, const struct ai_yaml *y, const char *what, json_t **out)
 {
@@ -34,6 +34,8 @@ take_reference(struct ai_policy_reader *r, const struct ai_yaml *y, const char *
 		return ai_policy_hexes(r, y, what, out);
 	if (y->type == AI_YAML_SCALAR && (strcmp(y->text, "zero") == 0 || strcmp(y->text, "rules") == 0))
 		return ai_policy_text(r, y, what, out);
+	if (y->type == AI_YAML_SCALAR && strcmp(y->text, "boot-aggregate") == 0)
+		return strcmp(what, "10") == 0 ? ai_policy_text(r, y, what, out) : ai_policy_at(r, y, "PCR %s: 'boot-aggregate' is said of PCR 10 alone", what);
 	struct ai_digest d;
 	if (y->type != AI_YAML_SCALAR || !ai_unhex(y->text, &d))
 		return ai_policy_at(r, y, "PCR %s: got '%.100s', expected 'zero', 'rules', a value of 64 hex digits, or a list of values", what,

@@ -64,6 +64,10 @@ class Report:
     """Who operates what that root vouches for, such as "azure", or ""."""
     cosigned: int
     """Number of further attestations of the same root."""
+    job: str
+    """Of a measured runner: SHA-256 of the header of the job disk that it was given; or ""."""
+    boot: Dict[str, bool]
+    """{"replayed", "matches"}: the boot log gives every PCR that was quoted; and all are as the policy says, whoever operates the machine. {} without evidence."""
     raw: Mapping[str, Any] = field(repr=False, compare=False)
     """The report as the library gave it: what `aicert verify --json` prints."""
 
@@ -83,6 +87,7 @@ class Report:
 def make_report(raw: Mapping[str, Any]) -> Report:
     """From the library's JSON."""
     # What is said of the attester only when the proof holds together.
-    fields: Dict[str, Any] = {"judged_at": "", "judged_by": "", "timestamp_authority": "", "anchor": "", "authority": "", "cosigned": 0}
+    fields: Dict[str, Any] = {"judged_at": "", "judged_by": "", "timestamp_authority": "", "anchor": "", "authority": "", "cosigned": 0,
+                              "job": "", "boot": {}}
     fields.update({name: raw[name] for name in Report.__dataclass_fields__ if name in raw and name not in ("checks", "raw")})
     return Report(checks=[Check(c["name"], c["status"], c["compared"]) for c in raw["checks"]], raw=raw, **fields)

@@ -1,4 +1,6 @@
-/* ca_dir.c -- the folder of an attestation CA (ca.h).  SPDX-License-Identifier: Apache-2.0 */
+/* ca_dir.c -- see ca_dir.h.  SPDX-License-Identifier: Apache-2.0 */
+#include "attest/enrol/ca_dir.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -12,7 +14,6 @@
 #include "base/fs.h"
 #include "base/path.h"
 #include "base/when.h"
-#include "cli/ca.h"
 
 enum { MAX_ISSUED = 256 << 20, MAX_DENIED = 16 << 20, MAX_PASSPHRASE = 1024, KEPT_SECONDS = 7 * 24 * 60 * 60 };
 
@@ -311,14 +312,54 @@ ai_ca_check_again(const struct ai_ca_dir *d, const struct ai_digest *ek, const s
 	return 0;
 }
 
+/* --- what is done there -------------------------------------------------------- */
+
 int
-ai_ca_days(const char *text, int *out, struct ai_err *err)
+ai_ca_challenge_make(const struct ai_ca_dir *d, const struct ai_candidate *c, int64_t now, struct ai_buf *challenge, struct ai_err *err)
 {
-	char *end;
-	errno = 0;
-	long long v = strtoll(text, &end, 10);
-	if (errno || end == text || *end || v < 1 || v > 36500)
-		return ai_fail(err, AI_EUSAGE, "usage: --days '%.100s': expected a number of days from 1 to 36500", text);
-	*out = (int)v;
+	AI_BUF_AUTO pending = AI_BUF(AI_MAX_ENROLMENT);
+	struct ai_authority *a = NULL;
+	int r = ai_ca_check_denied(d, &c->ek_key, &c->ak.fingerprint, err);
+	if (r == 0 && !c->another)
+		r = ai_ca_check_again(d, &c->ek_key, &c->ak.fingerprint, now, err);
+	r = r < 0 ? r : ai_ca_authority(d, false, NULL, &a, err);
+	r = r < 0 ? r : ai_authority_challenge(a, c, now, challenge, &pending, err);
+	ai_authority_free(a);
+	return r < 0 ? r : ai_ca_pending_put(d, &pending, now, err);
+}
+
+/* What the challenge was refused for then, the certificate is refused for now. */
+static int
+check_keys(const struct ai_ca_dir *d, const json_t *pending, int64_t now, struct ai_err *err)
+{
+	AI_BUF_AUTO public = AI_BUF(AI_MAX_QUOTE);
+	struct ai_digest ek, ak;
+	if (ai_enrolment_bytes(pending, "ak_public", &public, err) < 0)
+		return err->code;
+	ai_sha256(public.data, public.len, &ak);
+	if (!ai_json_digest(pending, "ek", &ek))
+		return ai_fail(err, AI_EINPUT, "pending entry: no EK");
+	if (ai_ca_check_denied(d, &ek, &ak, err) < 0)
+		return err->code;
+	return json_is_true(json_object_get(pending, "another")) ? 0 : ai_ca_check_again(d, &ek, &ak, now, err);
+}
+
+/* The entry is taken once everything is ready, and before anything is given out: who comes second finds none. */
+int
+ai_ca_answer_certify(const struct ai_ca_dir *d, const struct ai_authority *a, const json_t *answer, int days, int64_t now, struct ai_buf *certificate,
+	json_t **record, struct ai_err *err)
+{
+	AI_JSON *pending = NULL;
+	AI_JSON *made = NULL;
+	struct ai_digest id;
+	if (!ai_json_digest(answer, "challenge", &id))
+		return ai_fail(err, AI_EINPUT, "answer: names no challenge");
+	if (ai_ca_pending_get(d, &id, &pending, err) < 0 || ai_authority_answered(pending, answer, now, err) < 0 || check_keys(d, pending, now, err) < 0)
+		return err->code;
+	if (ai_authority_issue(a, pending, days, now, certificate, &made, err) < 0)
+		return err->code;
+	if (ai_ca_pending_take(d, &id, err) < 0 || ai_ca_issued_add(d, made, err) < 0)
+		return err->code;
+	*record = json_incref(made);
 	return 0;
 }

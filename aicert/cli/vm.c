@@ -1,0 +1,34 @@
+/* vm.c -- `aicert vm`: finds the command of the family.  SPDX-License-Identifier: Apache-2.0 */
+#include "cli/vm.h"
+
+#include <stdio.h>
+
+#include "cli/family.h"
+
+static const struct ai_command commands[] = {
+	{ "build", ai_vm_build_main, "build the measured runner: one file that firmware boots" },
+	{ "enroll", ai_vm_enroll_main, "certify the key that this host's machines attest with" },
+	{ "image", ai_vm_image_main, "write it as a disk that firmware boots: raw, VHD, qcow2, or for Google Cloud" },
+	{ "provider", ai_vm_provider_main, "show the clouds that it can run in, and what is typed there" },
+	{ "reference", ai_vm_reference_main, "say what a machine that boots a runner must measure, or write it as a policy" },
+	{ 0 },
+};
+
+static void
+help(void)
+{
+	puts("usage: aicert vm COMMAND [OPTION…]\n"
+	     "\n"
+	     "The measured runner: a virtual machine that holds nothing but a kernel and aicert, whose every byte is measured as it\n"
+	     "boots. `aicert run --in vm` runs a project in it.\n");
+	ai_family_list(commands);
+	puts("\n"
+	     "`aicert vm COMMAND --help` explains one.\n"
+	     "example: aicert vm build --source ~/src/aicert");
+}
+
+int
+ai_cmd_vm(int argc, char **argv)
+{
+	return ai_family_run("vm", commands, help, argc, argv);
+}

@@ -1,0 +1,16 @@
+/*
+ * vm.h -- the commands of `aicert vm`: one function and one file each.
+ *
+ * Depends on: commands.  Threads: main only.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef AI_CLI_VM_H
+#define AI_CLI_VM_H
+
+int ai_vm_build_main(int argc, char **argv);
+int ai_vm_reference_main(int argc, char **argv);
+int ai_vm_image_main(int argc, char **argv);
+int ai_vm_provider_main(int argc, char **argv);
+int ai_vm_enroll_main(int argc, char **argv);
+
+#endif

@@ -1,0 +1,219 @@
+/* language.c -- see language.h.  SPDX-License-Identifier: Apache-2.0 */
+#include "rule/language.h"
+
+#include <lauxlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/path.h"
+#include "rule/embed.h"
+#include "rule/state.h"
+
+/* index and newindex of the table that lua/ runs in: a misspelt name of ours is an error, not nil. */
+static int
+strict(lua_State *L)
+{
+	return luaL_error(L, "internal: lua/ has no name '%s'", lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "?");
+}
+
+/* [-0, +1, e] Runs lua/NAME.lua in the table at env; each file's result is the table's field NAME. */
+static void
+load_language(lua_State *L, int env)
+{
+	for (const struct ai_embedded *e = ai_embedded; e->path; e++) {
+		size_t n = strlen(e->path);
+		if (strncmp(e->path, "lua/", 4) != 0)
+			continue;
+		lua_pushlstring(L, e->path + 4, n - 8);
+		ai_state_load(L, e->text, e->len, e->path, env);
+		lua_call(L, 0, 1);
+		lua_rawset(L, env);
+	}
+}
+
+void
+ai_language_push(lua_State *L)
+{
+	ai_text_methods(L);
+	ai_words_push(L);
+	int env = lua_gettop(L);
+	lua_createtable(L, 0, 2);
+	lua_pushcfunction(L, strict);
+	lua_setfield(L, -2, "__index");
+	lua_pushcfunction(L, strict);
+	lua_setfield(L, -2, "__newindex");
+	lua_setmetatable(L, env);
+	load_language(L, env);
+}
+
+static int take_json(lua_State *L, int depth, const char *what, json_t **out, struct ai_err *err);
+
+static int
+take_list(lua_State *L, size_t n, int depth, const char *what, json_t *list, struct ai_err *err)
+{
+	for (size_t i = 1; i <= n; i++) {
+		json_t *item = NULL;
+		lua_rawgeti(L, -1, (lua_Integer)i);
+		if (take_json(L, depth + 1, what, &item, err) < 0)
+			return err->code;
+		if (json_array_append_new(list, item) < 0)
+			return ai_nomem(err);
+	}
+	return 0;
+}
+
+/* lua/ gives these tables text keys only, so tostring changes none under lua_next. */
+static int
+take_fields(lua_State *L, int depth, const char *what, json_t *object, struct ai_err *err)
+{
+	lua_pushnil(L);
+	while (lua_next(L, -2)) {
+		json_t *item = NULL;
+		if (take_json(L, depth + 1, what, &item, err) < 0)
+			return err->code;
+		if (json_object_set_new(object, lua_tostring(L, -1), item) < 0)
+			return ai_nomem(err);
+	}
+	return 0;
+}
+
+static int
+take_table(lua_State *L, int depth, const char *what, json_t **out, struct ai_err *err)
+{
+	size_t n = (size_t)lua_rawlen(L, -1);
+	lua_pushnil(L);
+	bool empty = lua_next(L, -2) == 0;
+	lua_pop(L, empty ? 0 : 2);
+	bool is_list = n > 0 || empty;
+	AI_JSON *j = is_list ? json_array() : json_object();
+	if (!j)
+		return ai_nomem(err);
+	if ((is_list ? take_list(L, n, depth, what, j, err) : take_fields(L, depth, what, j, err)) < 0)
+		return err->code;
+	*out = json_incref(j);
+	return 0;
+}
+
+/*
+ * The JSON of the value on top of the stack, which it pops: texts, lists and tables with names, as lua/ makes them. An empty
+ * table is a list. Uses no call that raises errors. *out is a new reference; after a failure the state is only good for closing.
+ */
+static int
+take_json(lua_State *L, int depth, const char *what, json_t **out, struct ai_err *err)
+{
+	json_t *j = NULL;
+	if (depth > 8 || !lua_checkstack(L, 4))
+		return ai_fail(err, AI_EUSAGE, "%s is nested too deep", what);
+	if (lua_type(L, -1) == LUA_TSTRING) {
+		size_t n;
+		const char *s = lua_tolstring(L, -1, &n);
+		if (!ai_utf8_valid(s, n) || memchr(s, 0x7f, n))
+			return ai_fail(err, AI_EUSAGE, "a text of %s is not UTF-8 or holds NUL or DEL", what);
+		if (!(j = json_stringn(s, n)))
+			return ai_nomem(err);
+	} else if (lua_type(L, -1) != LUA_TTABLE) {
+		return ai_fail(err, AI_EUSAGE, "%s holds a %s", what, lua_typename(L, lua_type(L, -1)));
+	} else if (take_table(L, depth, what, &j, err) < 0) {
+		return err->code;
+	}
+	lua_pop(L, 1);
+	*out = j;
+	return 0;
+}
+
+/* Lua hands out the fields of a table in an order that differs in every process; whoever prints a plan should not see that. */
+static int
+in_order(const json_t *j, const char *what, json_t **out, struct ai_err *err)
+{
+	AI_BUF_AUTO b = AI_BUF(AI_MAX_NODE);
+	if (ai_canon(j, &b, err) < 0)
+		return err->code;
+	return ai_json_parse(b.data, b.len, what, out, err);
+}
+
+int
+ai_language_take(lua_State *L, const char *what, json_t **out, struct ai_err *err)
+{
+	AI_JSON *j = NULL;
+	if (take_json(L, 0, what, &j, err) < 0)
+		return err->code;
+	return in_order(j, what, out, err);
+}
+
+/* --- a question ------------------------------------------------------------- */
+
+struct question {
+	const char *module, *where, *text;
+	size_t n;
+	const json_t *asked;
+};
+
+/* [-0, +1, e] Texts, lists and objects; its depth is the caller's to bound. */
+static void
+push_json(lua_State *L, const json_t *j)
+{
+	luaL_checkstack(L, 4, "question");
+	if (json_is_string(j)) {
+		lua_pushlstring(L, json_string_value(j), json_string_length(j));
+		return;
+	}
+	lua_newtable(L);
+	const char *key;
+	json_t *value;
+	size_t i;
+	json_array_foreach(j, i, value) {
+		push_json(L, value);
+		lua_rawseti(L, -2, (lua_Integer)i + 1);
+	}
+	json_object_foreach((json_t *)(uintptr_t)j, key, value) {
+		push_json(L, value);
+		lua_setfield(L, -2, key);
+	}
+}
+
+static int
+answer(lua_State *L)
+{
+	const struct question *q = lua_touserdata(L, 1);
+	luaL_checkstack(L, 20, NULL);
+	ai_language_push(L);
+	lua_getfield(L, -1, q->module);
+	int module = lua_gettop(L);
+	lua_getfield(L, module, "evaluate");
+	lua_getfield(L, module, "vocabulary");
+	lua_call(L, 0, 1);
+	ai_state_load(L, q->text, q->n, q->where, -1);
+	lua_remove(L, -2);
+	lua_call(L, 0, 1);
+	lua_pushstring(L, q->where);
+	push_json(L, q->asked);
+	lua_call(L, 3, 1);
+	return 1;
+}
+
+int
+ai_language_text(const char *where, const char *text, size_t n, struct ai_err *err)
+{
+	if (n > AI_MAX_RULE)
+		return ai_fail(err, AI_EUSAGE, "%s: too large: got %zu bytes, expected at most %u", where, n, AI_MAX_RULE);
+	/* No honest rule writes it, and Lua 5.4 compiles some uses of it wrongly (`local _ENV <const>`). */
+	if (memmem(text, n, "_ENV", 4))
+		return ai_fail(err, AI_EUSAGE, "%s: rules have no globals, and no use for '_ENV'", where);
+	return 0;
+}
+
+int
+ai_language_ask(const char *module, const char *where, const char *text, size_t n, const json_t *asked, json_t **out, struct ai_err *err)
+{
+	struct question q = { module, where, text, n, asked };
+	if (ai_language_text(where, text, n, err) < 0)
+		return err->code;
+	struct ai_state *s = ai_state_new();
+	if (!s)
+		return ai_nomem(err);
+	int rc = ai_state_run(s, answer, &q, where, err);
+	if (rc == 0 && ai_language_take(ai_state_lua(s), "the answer", out, err) < 0)
+		rc = ai_in(err, "%s", where);
+	ai_state_free(s);
+	return rc;
+}

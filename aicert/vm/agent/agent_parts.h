@@ -1,0 +1,52 @@
+/*
+ * agent_parts.h -- what the files of the agent share; of no interest elsewhere.
+ *
+ * init.c makes the machine a place to work in and ends it; modules.c loads drivers; disks.c finds what was given; job.c does the work; console.c
+ * tells people.
+ *
+ * Depends on: base.  Threads: one.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef AI_VM_AGENT_PARTS_H
+#define AI_VM_AGENT_PARTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "vm/agent/agent.h"
+
+/* --- console.c: lines for people ------------------------------------------- */
+
+/* What steps print live, in all; the rest is in their logs only. */
+enum { AI_CONSOLE_LIVE = 4 << 20, AI_CONSOLE_LINE = 1000 };
+
+struct ai_console {
+	int fd;
+	size_t column;        /* of a step's line that is begun; 0: none is */
+	uint64_t live;        /* bytes that steps printed so far */
+	bool cut;             /* they have printed more than is shown */
+};
+
+/* A talk that writes to c: "aicert: …", "| …". Control characters become '?'. What cannot be written is lost. */
+struct ai_talk ai_console_talk(struct ai_console *c);
+
+/* --- modules.c ---------------------------------------------------------------- */
+
+/*
+ * Loads the modules that folder/order lists, one relative path a line. One that is missing, or whose hardware is, is said and passed over;
+ * AI_EINPUT when the list is malformed: then none is loaded.
+ */
+int ai_agent_modules(const char *folder, const struct ai_talk *talk, struct ai_err *err) AI_CHECKED;
+
+/* --- disks.c ---------------------------------------------------------------- */
+
+struct ai_agent_disks { int job, result; uint64_t job_size, result_size; };
+/*
+ * The disks with the serials of agent.h among the block devices that sys ("/sys/block") lists and dev ("/dev") has nodes of. Where no
+ * disk has such a serial (clouds), the one that begins as a job disk, and the only one that begins with 4096 zeros. AI_EENV names what is not there.
+ */
+int ai_agent_find_disks(const char *sys, const char *dev, struct ai_agent_disks *out, struct ai_err *err) AI_CHECKED;
+void ai_agent_disks_done(struct ai_agent_disks *d);
+
+#endif

@@ -1,0 +1,51 @@
+/*
+ * job_disk.h -- what a measured run is given: a planned job, packed outside, unpacked and re-derived inside.
+ *
+ * Of the container (disk.h), kind "job". about: {"plan": id, "nonce"?: text, "version": of aicert, "certificates"?: [base64 DER of the AK's chain]}.
+ * Objects: the plan, its sources and environments as nodes; Aicertfile, lock and rules as blobs; the content of url, path, wheels and
+ * huggingface sources as tree nodes and blobs; of git sources the commit's objects instead (submodules' too), of image sources manifest, config
+ * and layers (and the index, where the image's name holds its digest). Inside, content is derived from those, so what a commit or a manifest
+ * names is what is used, whoever packed the disk.
+ *
+ * Depends on: disk, base, model, fetch (walks and merges), cache.  Threads: one.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef AI_VM_JOB_DISK_H
+#define AI_VM_JOB_DISK_H
+
+#include "base/talk.h"
+#include "cache/store.h"
+#include "vm/disk/disk.h"
+
+/* --- outside ------------------------------------------------------------ */
+struct ai_job_pack {
+	struct ai_store *store;          /* has every node and content of the plan */
+	const json_t *plan;              /* node */
+	const char *nonce;               /* NULL: none */
+	const json_t *certificates;      /* array of base64 DER; NULL: none */
+	const json_t *environments;      /* array of nodes */
+	const char *const *aside;        /* folders where the fetch stage kept git and image objects (see vm/host/objects.h): git/<sha1>, oci/<hex> */
+	size_t n_aside;
+	const struct ai_talk *talk;
+};
+/* Writes the job disk; *bytes (may be NULL): how much content it holds, unpacked. AI_EINPUT names what is not in the store. */
+int ai_job_pack(const struct ai_job_pack *in, int fd, uint64_t limit, struct ai_digest *header, uint64_t *bytes, struct ai_err *err) AI_CHECKED;
+
+/* --- inside ------------------------------------------------------------- */
+struct ai_unpacked_source { char *name; json_t *node; const char *how; }; /* how: git, oci, sha256 or none: what was recomputed here */
+struct ai_unpacked {
+	struct ai_digest plan_id;
+	json_t *plan;                    /* node, with the id that about names */
+	char *nonce;
+	json_t *certificates;
+	struct ai_unpacked_source *sources; size_t n_sources; /* as the plan lists them */
+};
+/*
+ * ai_job_unpack -- every object of an open job disk into the store (or into folder aside, made for it and then gone), sources re-derived.
+ * AI_EINPUT names the object that is not what it says, a source whose objects give other content, what is missing, and what nothing needs.
+ */
+int ai_job_unpack(struct ai_disk *d, struct ai_store *store, const char *aside, const struct ai_talk *talk, struct ai_unpacked *out,
+	struct ai_err *err) AI_CHECKED;
+void ai_unpacked_done(struct ai_unpacked *u);
+
+#endif

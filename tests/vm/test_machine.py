@@ -1,0 +1,170 @@
+"""The machine as the host sees it, without booting one: QEMU is a script that does what a broken or hostile one could."""
+import os
+import signal
+import stat
+import sys
+
+import pytest
+
+sys.path.insert(0, os.path.dirname(__file__))
+from runner import Started, leftovers, need_machine, project  # noqa: E402
+
+
+class Ground:
+    """A project, and on PATH a QEMU that is this script."""
+
+    def __init__(self, aicert, tmp):
+        self.aicert, self.bin, self.runtime = aicert, tmp / "bin", tmp / "run"
+        self.bin.mkdir()
+        self.runtime.mkdir(mode=0o700)
+        self.uki = tmp / "aicert.efi"
+        self.uki.write_bytes(b"no machine looks at it")
+        project(aicert)
+
+    def qemu(self, script):
+        path = self.bin / "qemu-system-x86_64"
+        path.write_text("#!/bin/sh\n" + script)
+        path.chmod(path.stat().st_mode | stat.S_IXUSR)
+
+    def env(self):
+        return {"PATH": f"{self.bin}:{os.environ['PATH']}", "XDG_RUNTIME_DIR": str(self.runtime)}
+
+    def args(self, *more):
+        return ("run", "--in", "vm", "--vm-image", self.uki, *more)
+
+    def refused(self, words, *more, code=5):
+        r = self.aicert(*self.args(*more), env=self.env(), code=code)
+        assert words in r.stderr, r.stderr
+        assert not (self.aicert.cwd / "proof.json").exists()
+        assert leftovers(self.aicert, self.runtime) == []
+        return r
+
+
+@pytest.fixture
+def ground(aicert, tmp_path):
+    need_machine()
+    return Ground(aicert, tmp_path)
+
+
+def test_a_machine_that_dies_is_told_with_its_last_lines(ground):
+    ground.qemu("echo 'aicert: boot'; printf '\\033[2J| a step says\\n'; printf 'Kernel panic \\033]0;evil\\007\\n'; echo 'qemu: no such device' >&2; exit 1")
+    r = ground.refused("machine: QEMU failed: qemu: no such device: its last lines: aicert: boot / | a step says / Kernel panic")
+    assert "\nboot\n" in r.stderr and "a step says\n" in r.stderr
+    assert "\033" not in r.stderr and "\007" not in r.stderr
+    log = next((ground.aicert.home / "aicert/cache/logs").glob("machine-*.log"))
+    assert f"its console: {log}" in r.stderr and "Kernel panic" in log.read_text()
+    # One that ends in peace and has written nothing is no better.
+    ground.qemu("echo 'Kernel panic - not syncing'")
+    r = ground.refused("the machine ended without writing to it: its last lines: Kernel panic - not syncing")
+    assert str(log) in r.stderr
+    ground.qemu("kill -SEGV $$")
+    ground.refused("machine: QEMU was killed by signal 11")
+    # The store is whole: the same job runs outside.
+    ground.aicert("run", "-q")
+
+
+def test_a_machine_that_hangs_is_ended(ground):
+    ground.qemu("echo 'aicert: boot'; trap '' TERM; while :; do sleep 1; done")
+    r = ground.refused("machine: was not done after 2 s, and was ended: its last lines: aicert: boot", "--vm-time", "2s")
+    assert "--vm-time" in r.stderr
+
+
+def test_an_interrupt_ends_it(ground):
+    ground.qemu("echo 'aicert: boot'; exec sleep 600")
+    with Started(ground.aicert, *ground.args(), env=ground.env()) as run:
+        code, said = run.until("\nboot\n").end(signal.SIGINT)
+    assert code == 130 and "interrupted" in said
+    assert leftovers(ground.aicert, ground.runtime) == [] and not (ground.aicert.cwd / "proof.json").exists()
+    ground.aicert("run", "-q")
+
+
+def test_no_machine_outlives_us(ground):
+    ground.qemu("echo 'aicert: boot'; exec sleep 600")
+    with Started(ground.aicert, *ground.args(), env=ground.env()) as run:
+        code, _ = run.until("\nboot\n").end(signal.SIGKILL)
+    assert code == -signal.SIGKILL
+
+
+@pytest.mark.long
+def test_a_console_without_end_is_no_log_without_end(ground):
+    ground.qemu("yes \"$(printf '%065536d' 0)\" | head -c 150000000; exit 0")
+    ground.refused("ended without writing", "-q")
+    log = next((ground.aicert.home / "aicert/cache/logs").glob("machine-*.log"))
+    assert log.stat().st_size <= 64 << 20
+
+
+def test_what_the_machine_is_given(ground, tmp_path):
+    """Its shape is what policies know it by; the job's disk is not its to change; and QEMU itself is held."""
+    ground.qemu(f"printf '%s\\n' \"$@\" > {tmp_path}/argv; exit 0")
+    ground.refused("ended without writing", "--vm-memory", "1500M", "--vm-cpus", "3")
+    argv = (tmp_path / "argv").read_text().splitlines()
+
+    def of(option):
+        return [argv[i + 1] for i, a in enumerate(argv) if a == option]
+    assert of("-m") == ["2048"] and of("-smp") == ["4"] and of("-M") == ["q35,smm=off"]
+    assert of("-sandbox")[0].startswith("on,") and "-nodefaults" in argv and "-no-user-config" in argv and "-no-reboot" in argv
+    assert not [a for a in argv if "net" in a or "user" in a and a != "-no-user-config"]
+    drives = of("-drive")
+    assert [d for d in drives if "id=job" in d and "readonly=on" in d] and [d for d in drives if "OVMF_CODE_4M.fd" in d and "readonly=on" in d]
+    assert of("-device") == ["tpm-crb,tpmdev=tpm0", "virtio-blk-pci,drive=job,serial=aicert-job", "virtio-blk-pci,drive=result,serial=aicert-result"]
+    # Emulated AVX is 40 times slower than SSE: a processor that has it would be taken at its word.
+    assert of("-accel") in (["tcg"], ["kvm"])
+    if of("-accel") == ["tcg"]:
+        assert of("-cpu") == ["Westmere,+rdrand"]
+
+
+def test_a_cache_whose_path_would_be_an_option(ground, tmp_path):
+    """A comma ends an option of QEMU, unless it is doubled; swtpm knows no such thing."""
+    ground.qemu(f"printf '%s\\n' \"$@\" > {tmp_path}/argv; exit 0")
+    odd = tmp_path / "a,readonly=off"
+    odd.mkdir()
+    env = {**ground.env(), "AICERT_HOME": "", "XDG_CACHE_HOME": str(odd), "XDG_DATA_HOME": str(tmp_path / "data")}
+    assert "ended without writing" in ground.aicert(*ground.args(), env=env, code=5).stderr
+    drives = [a for a in (tmp_path / "argv").read_text().splitlines() if "readonly=off" in a]
+    assert len(drives) == 2 and all(f"{tmp_path}/a,,readonly=off/" in a for a in drives)
+    env["XDG_DATA_HOME"] = str(odd)
+    assert "path has a comma" in ground.aicert(*ground.args(), env=env, code=5).stderr
+
+
+# --- what is refused before anything is fetched ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("args, words", [
+    (("--tpm", "embedded"), "--tpm does not go with --in vm"), (("--ak", "rsa"), "--ak does not go with --in vm"),
+    (("--check", "sort"), "--check does not go with --in vm"), (("--vm-memory", "much"), "--vm-memory: got 'much'"),
+    (("--vm-cpus", "0"), "--vm-cpus: got '0'"), (("--vm-cpus", "-1"), "--vm-cpus: got '-1'"), (("--vm-time", "soon"), "--vm-time: got 'soon'"),
+])
+def test_options_that_make_no_sense(ground, args, words):
+    ground.qemu("exit 0")
+    r = ground.refused(words, *args, code=2)
+    assert not (ground.aicert.home / "aicert/data/vm").exists(), r.stderr
+
+
+def test_places(aicert):
+    project(aicert)
+    assert "where to run: got 'cloud', expected 'vm'" in aicert("run", "--in", "cloud", code=2).stderr
+    assert "expected 'vm' as the place" in aicert("run", "--vm-memory", "1G", code=2).stderr
+
+
+@pytest.mark.parametrize("of, to, code, words", [
+    ("environment: { image: 'oci:image' }", "environment: host", 2, "step 'sort': runs in the host environment"),
+    ("time: 5m", "gpus: 1", 5, "the measured machine has no GPUs yet"), ("time: 5m", "memory: 4000G", 5, "of memory: this host has"),
+])
+def test_jobs_that_it_cannot_run(ground, of, to, code, words):
+    ground.qemu("exit 0")
+    path = ground.aicert.cwd / "Aicertfile"
+    path.write_text(path.read_text().replace(of, to))
+    ground.refused(words, code=code)
+
+
+def test_what_is_not_there_is_named(ground):
+    ground.qemu("exit 0")
+    ground.uki.unlink()
+    r = ground.refused("aicert.efi: No such file or directory")
+    assert "aicert vm build" in r.stderr
+    # Without --vm-image: where `aicert vm build` puts it.
+    r = ground.aicert("run", "--in", "vm", env=ground.env(), code=5)
+    assert "cache/vm/aicert.efi" in r.stderr
+    ground.uki.write_bytes(b"x")
+    r = ground.aicert(*ground.args(), env={"PATH": str(ground.bin)}, code=5)
+    assert "there is no swtpm on this host" in r.stderr and "apt-get install swtpm" in r.stderr
