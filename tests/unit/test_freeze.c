@@ -18,21 +18,26 @@
 static bool have_machine;
 static char *tmp;
 
+static bool
+say_to(const char *file, const char *text)
+{
+	int fd = open(file, O_WRONLY | O_CLOEXEC);
+	bool said = fd >= 0 && write(fd, text, strlen(text)) > 0;
+	close(fd);
+	return said;
+}
+
 static void
 be_alone(void)
 {
-	char map[64];
-	uid_t uid = geteuid();
-	if (unshare(CLONE_NEWNS | (uid ? CLONE_NEWUSER : 0)) < 0)
+	char users[64], groups[64];
+	bool root = geteuid() == 0;
+	snprintf(users, sizeof users, "%u %u 1\n", geteuid(), geteuid());
+	snprintf(groups, sizeof groups, "%u %u 1\n", getegid(), getegid());
+	if (unshare(CLONE_NEWNS | (root ? 0 : CLONE_NEWUSER)) < 0)
 		return;
-	if (uid) {
-		snprintf(map, sizeof map, "%u %u 1\n", uid, uid);
-		int fd = open("/proc/self/uid_map", O_WRONLY | O_CLOEXEC);
-		bool mapped = fd >= 0 && write(fd, map, strlen(map)) > 0;
-		close(fd);
-		if (!mapped)
-			return;
-	}
+	if (!root && !(say_to("/proc/self/uid_map", users) && say_to("/proc/self/setgroups", "deny") && say_to("/proc/self/gid_map", groups)))
+		return;
 	have_machine = mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 && mount("tmpfs", "/opt", "tmpfs", 0, "mode=0755") == 0;
 }
 
