@@ -45,6 +45,7 @@ take_options(const aicert_run_options *in, struct engine *e, struct ai_err *err)
 	e->run = (struct ai_run_options){
 		.file = o.file, .proof = o.proof, .output_dir = o.output_dir, .tpm = o.tpm, .ak = o.ak, .nonce = o.nonce,
 		.home = o.home, .locked = o.locked != 0, .force = o.force != 0, .with_trees = o.with_trees != 0,
+		.define = o.define, .n_define = o.n_define, .steps = o.steps, .n_steps = o.n_steps,
 		.check = o.check, .n_check = o.n_check, .timestamp = o.timestamp, .fresh = o.fresh != 0,
 		.talk = o.say ? &e->talk : NULL,
 	};
@@ -145,7 +146,7 @@ reproduce(const char *proof, const aicert_reproduce_options *in, char **report, 
 	if (in)
 		memcpy(&o, in, in->size);
 	struct listener listener = { o.say, o.ctx };
-	struct ai_talk talk = { pass_on, &listener };
+	struct ai_talk talk = { .say = pass_on, .ctx = &listener };
 	struct ai_reproduce_options run = {
 		.proof = proof, .project = o.project, .step = o.step, .keep = o.keep, .home = o.home,
 		.inputs = (const struct ai_named_ref *)o.inputs, .n_inputs = o.n_inputs, .replan = ai_api_hooks.replan,

@@ -83,7 +83,7 @@ print_report(const struct ai_engine_cli *e, const json_t *report, struct ai_err 
 static int
 work(struct ai_engine_cli *e, const struct ai_freeze *in, struct ai_err *err)
 {
-	struct ai_talk listener = { talk, &e->printer };
+	struct ai_talk listener = { .say = talk, .ctx = &e->printer };
 	struct ai_run_options run = { .file = e->run.file, .talk = &listener };
 	AI_JSON *report = NULL;
 	if (!in->out || !*in->out) {

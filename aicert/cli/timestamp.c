@@ -85,7 +85,7 @@ int
 ai_cmd_timestamp(int argc, char **argv)
 {
 	struct ai_engine_cli e = { 0 };
-	struct ai_talk listener = { talk, &e.printer };
+	struct ai_talk listener = { .say = talk, .ctx = &e.printer };
 	struct ai_stamp_options o = { .talk = &listener };
 	int force = 0;
 	const struct ai_option table[] = {

@@ -66,7 +66,7 @@ int
 ai_vm_build_main(int argc, char **argv)
 {
 	struct ai_engine_cli e = { 0 };
-	const struct ai_talk talk = { say, &e.printer };
+	const struct ai_talk talk = { .say = say, .ctx = &e.printer };
 	struct ai_vm_build in = { .talk = &talk };
 	const struct ai_option table[] = {
 		{ "out", 'o', AI_OPTION_TEXT, (void *)&in.out, "FILE", "where the runner goes (default: aicert's cache, where `aicert run --in vm` finds it)" },

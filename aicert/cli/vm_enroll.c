@@ -18,7 +18,7 @@ static int
 enroll(const char *ca, const char *passphrase_file, struct ai_err *err)
 {
 	struct ai_printer printer = { 0 };
-	const struct ai_talk t = { talk, &printer };
+	const struct ai_talk t = { .say = talk, .ctx = &printer };
 	struct ai_home home = { 0 };
 	if (ai_home_find(NULL, &home, err) < 0)
 		return err->code;

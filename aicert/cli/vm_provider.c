@@ -160,7 +160,7 @@ talk(void *ctx, ai_talk_kind kind, const char *text, uint64_t done, uint64_t tot
 static int
 work(const char *name, const struct wishes *w, struct ai_engine_cli *e, struct ai_err *err)
 {
-	const struct ai_talk listener = { talk, &e->printer };
+	const struct ai_talk listener = { .say = talk, .ctx = &e->printer };
 	struct ai_provider *p = NULL;
 	AI_JSON *settings = NULL;
 	AI_FREE char *records = NULL;

@@ -289,7 +289,7 @@ content(const struct ai_fetch *f, struct shared_talk *talk, struct image *im, co
 			: ai_fail(err, AI_EINPUT, "aicert.lock: the revision is an index: expected the platform's manifest");
 	if (read_config(im, platform, err) < 0 || check_config(pin, im, err) < 0)
 		return err->code;
-	const struct ai_talk in_turn = { say_in_turn, talk };
+	const struct ai_talk in_turn = { .say = say_in_turn, .ctx = talk };
 	struct ai_layers *layers = ai_layers_new(f->sink, f->talk ? &in_turn : NULL);
 	if (!layers)
 		return ai_nomem(err);
@@ -304,7 +304,7 @@ int
 ai_oci_content(const struct ai_fetch *f, const struct ai_image_ref *ref, const json_t *pin, struct ai_digest *tree_out, struct ai_err *err)
 {
 	struct shared_talk shared = { .talk = f->talk, .lock = PTHREAD_MUTEX_INITIALIZER };
-	const struct ai_talk of_layer = { say_of_layer, &shared };
+	const struct ai_talk of_layer = { .say = say_of_layer, .ctx = &shared };
 	struct ai_fetch ours = *f;
 	struct image im = { .config = NULL };
 	struct ai_digest tree;

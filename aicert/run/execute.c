@@ -19,7 +19,8 @@ run_step(struct ai_job *job, struct ai_job_step *s, struct ai_err *err)
 	AI_FREE char *why = NULL;
 	if (ai_why_step(job, s, &why, err) < 0)
 		return err->code;
-	ai_say(job->opt->talk, AI_TALK_STAGE, "run     %s  (%s)", s->name, why);
+	ai_say_step(job->opt->talk, &(struct ai_step_event){ .kind = AI_STEP_BEGINS, .step = s->name, .why = why,
+		.index = (size_t)(s - job->steps), .total = job->n_steps });
 	int r = ai_exec_step(job, s, err);
 	if (r < 0) {
 		s->state = AI_STEP_FAILED;
@@ -48,7 +49,7 @@ ai_job_execute(struct ai_job *job, struct ai_err *err)
 		if (r < 0)
 			return r;
 		if (r == 1)
-			ai_say(job->opt->talk, AI_TALK_STAGE, "reuse   %s", s->name);
+			ai_say_step(job->opt->talk, &(struct ai_step_event){ .kind = AI_STEP_IS_REUSED, .step = s->name, .index = i, .total = job->n_steps });
 		else if (run_step(job, s, err) < 0)
 			return err->code;
 		if (ai_check_asked(job, s->name) && ai_check_step(job, s, err) < 0)

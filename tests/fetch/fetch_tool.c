@@ -230,7 +230,7 @@ int
 main(int argc, char **argv)
 {
 	static const struct ai_sink sink = { NULL, put_begin, put_write, put_commit, put_abort, put_file, put_tree };
-	static const struct ai_talk talk = { say, NULL };
+	static const struct ai_talk talk = { .say = say, .ctx = NULL };
 	static struct arguments a;
 	struct ai_err err = { 0 };
 	AI_JSON *answer = json_object();

@@ -199,7 +199,7 @@ struct arguments { const char *workdir, *project, *cache, *home, *digest; char *
 static int
 unpack(const char *command, const struct arguments *a, const struct ai_sink *sink, json_t *answer, struct ai_digest *tree, struct ai_err *err)
 {
-	static const struct ai_talk talk = { say, NULL };
+	static const struct ai_talk talk = { .say = say, .ctx = NULL };
 	struct ai_fetch f = { .sink = sink, .talk = &talk, .project = a->project, .cache = a->cache };
 	struct ai_layers *l = ai_layers_new(sink, &talk);
 	struct ai_image_ref ref = { 0 };

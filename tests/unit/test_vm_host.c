@@ -120,7 +120,7 @@ its_lines_are_told(void **state)
 {
 	(void)state;
 	struct heard h = { "" };
-	const struct ai_talk talk = { hear, &h };
+	const struct ai_talk talk = { .say = hear, .ctx = &h };
 	AI_FREE char *dir = NULL;
 	ok(ai_mkdtemp("/tmp/aicert-console", &dir, &err));
 	AI_FREE char *path = ai_format("%s/log", dir);
