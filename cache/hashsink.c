@@ -109,7 +109,7 @@ ai_hashsink_new(struct ai_hashsink **out, struct ai_err *err)
 		free(h);
 		return err->code;
 	}
-	h->sink = (struct ai_sink){ h, hash_begin, hash_write, hash_commit, hash_abort, hash_file, hash_tree };
+	h->sink = (struct ai_sink){ h, hash_begin, hash_write, hash_commit, hash_abort, hash_file, hash_tree, NULL };
 	*out = h;
 	return 0;
 }

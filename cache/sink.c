@@ -162,10 +162,16 @@ sink_tree(void *ctx, struct ai_entry *entries, size_t n, struct ai_digest *out, 
 	return 0;
 }
 
+static int
+sink_has(void *ctx, const struct ai_digest *id, struct ai_err *err)
+{
+	return ai_object_is_here(ctx, id, err);
+}
+
 void
 ai_sink_of_store(struct ai_store *s, struct ai_sink *out)
 {
-	*out = (struct ai_sink){ s, sink_begin, sink_write, sink_commit, sink_abort, sink_file, sink_tree };
+	*out = (struct ai_sink){ s, sink_begin, sink_write, sink_commit, sink_abort, sink_file, sink_tree, sink_has };
 }
 
 const struct ai_sink *

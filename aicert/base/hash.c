@@ -61,15 +61,27 @@ ai_sha256_pair(const struct ai_digest *a, const struct ai_digest *b, struct ai_d
 	ai_sha256(both, sizeof both, out);
 }
 
-int
-ai_sha_init(struct ai_sha *s, struct ai_err *err)
+static int
+init(struct ai_sha *s, const EVP_MD *md, struct ai_err *err)
 {
 	s->ctx = EVP_MD_CTX_new();
-	if (!s->ctx || EVP_DigestInit_ex(s->ctx, sha256(), NULL) != 1) {
+	if (!s->ctx || EVP_DigestInit_ex(s->ctx, md, NULL) != 1) {
 		ai_sha_done(s);
 		return ai_nomem(err);
 	}
 	return 0;
+}
+
+int
+ai_sha_init(struct ai_sha *s, struct ai_err *err)
+{
+	return init(s, sha256(), err);
+}
+
+int
+ai_sha1_init(struct ai_sha *s, struct ai_err *err)
+{
+	return init(s, EVP_sha1(), err);
 }
 
 void
@@ -83,6 +95,14 @@ void
 ai_sha_end(struct ai_sha *s, struct ai_digest *out)
 {
 	if (EVP_DigestFinal_ex(s->ctx, out->b, NULL) != 1)
+		abort();
+	ai_sha_done(s);
+}
+
+void
+ai_sha1_end(struct ai_sha *s, uint8_t out[20])
+{
+	if (EVP_DigestFinal_ex(s->ctx, out, NULL) != 1)
 		abort();
 	ai_sha_done(s);
 }

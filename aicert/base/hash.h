@@ -40,6 +40,9 @@ int ai_sha_init(struct ai_sha *s, struct ai_err *err) AI_CHECKED;
 void ai_sha_add(struct ai_sha *s, const void *p, size_t n);
 void ai_sha_end(struct ai_sha *s, struct ai_digest *out);
 void ai_sha_done(struct ai_sha *s);
+/* Running SHA-1, for the same names of git's; ai_sha_add and ai_sha_done as above. */
+int ai_sha1_init(struct ai_sha *s, struct ai_err *err) AI_CHECKED;
+void ai_sha1_end(struct ai_sha *s, uint8_t out[20]);
 
 /* Whole content of a file from its present offset to its end; size_out may be NULL. */
 int ai_sha256_fd(int fd, struct ai_digest *out, uint64_t *size_out, struct ai_err *err) AI_CHECKED;

@@ -30,26 +30,79 @@ ai_login_done(struct ai_login *l)
 	*l = (struct ai_login){ NULL, NULL };
 }
 
-const char *
-ai_auth_token(const char *host, const char **user_out)
+/* The variable's value, or NULL where it is not set or empty. */
+static const char *
+variable(const char *name)
+{
+	const char *v = getenv(name);
+	return v && *v ? v : NULL;
+}
+
+static int
+login_of(const char *user, const char *password, size_t n, struct ai_login *out, struct ai_err *err)
+{
+	struct ai_login l = { ai_strdup(user), ai_strndup(password, n) };
+	if (!l.user || !l.password) {
+		ai_login_done(&l);
+		return ai_nomem(err);
+	}
+	*out = l;
+	return 1;
+}
+
+/* Is this the hub, or what HF_ENDPOINT says stands for it? */
+static bool
+is_hub(const char *host)
+{
+	const char *endpoint = variable("HF_ENDPOINT"), *from = endpoint ? strstr(endpoint, "://") : NULL;
+	if (strcasecmp(host, "huggingface.co") == 0)
+		return true;
+	size_t n = from ? strcspn(from + 3, from[3] == '[' ? "/]" : ":/") : 0;
+	n += from && from[3] == '[';
+	return n > 0 && strlen(host) == n && strncasecmp(host, from + 3, n) == 0;
+}
+
+/* Where `huggingface-cli login` leaves its token. */
+static char *
+hub_token_path(void)
+{
+	const char *path = variable("HF_TOKEN_PATH"), *hf = variable("HF_HOME"), *cache = variable("XDG_CACHE_HOME"), *home = variable("HOME");
+	return path ? ai_strdup(path) : hf ? ai_join(hf, "token") : cache ? ai_join(cache, "huggingface/token")
+		: home ? ai_join(home, ".cache/huggingface/token") : NULL;
+}
+
+static int
+hub_token(struct ai_login *out, struct ai_err *err)
+{
+	const char *token = variable("HF_TOKEN") ? variable("HF_TOKEN") : variable("HUGGING_FACE_HUB_TOKEN");
+	if (token)
+		return login_of("hf", token, strlen(token), out, err);
+	AI_FREE char *path = hub_token_path();
+	AI_BUF_AUTO text = AI_BUF(4096);
+	struct ai_err unread = { 0 };
+	if (!path || ai_read_file_if(AT_FDCWD, path, &text, &unread) != 1 || text.len == 0)
+		return 0;
+	size_t n = strcspn(text.data, " \t\r\n");
+	int r = n > 0 ? login_of("hf", text.data, n, out, err) : 0;
+	explicit_bzero(text.data, text.len);
+	return r;
+}
+
+int
+ai_auth_token(const char *host, struct ai_login *out, struct ai_err *err)
 {
 	static const struct { const char *host, *user, *variable; } known[] = {
-		{ "github.com", "x-access-token", "GITHUB_TOKEN" }, { "github.com", "x-access-token", "GH_TOKEN" },
-		{ "gitlab.com", "oauth2", "GITLAB_TOKEN" }, { "huggingface.co", "hf", "HF_TOKEN" },
+		{ "github.com", "x-access-token", "GITHUB_TOKEN" }, { "github.com", "x-access-token", "GH_TOKEN" }, { "gitlab.com", "oauth2", "GITLAB_TOKEN" },
 	};
 	for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
-		const char *token = strcasecmp(host, known[i].host) == 0 ? getenv(known[i].variable) : NULL;
-		if (token && *token) {
-			*user_out = known[i].user;
-			return token;
-		}
+		const char *token = strcasecmp(host, known[i].host) == 0 ? variable(known[i].variable) : NULL;
+		if (token)
+			return login_of(known[i].user, token, strlen(token), out, err);
 	}
-	const char *own = getenv("AICERT_GIT_TOKEN"), *own_host = getenv("AICERT_GIT_TOKEN_HOST");
-	if (own && *own && own_host && strcasecmp(host, own_host) == 0) {
-		*user_out = "x-access-token";
-		return own;
-	}
-	return NULL;
+	const char *own = variable("AICERT_GIT_TOKEN"), *own_host = variable("AICERT_GIT_TOKEN_HOST");
+	if (own && own_host && strcasecmp(host, own_host) == 0)
+		return login_of("x-access-token", own, strlen(own), out, err);
+	return is_hub(host) ? hub_token(out, err) : 0;
 }
 
 /* --- netrc ------------------------------------------------------------------ */

@@ -5,7 +5,8 @@
  *
  *   GITHUB_TOKEN, GH_TOKEN      github.com
  *   GITLAB_TOKEN                gitlab.com
- *   HF_TOKEN                    huggingface.co
+ *   HF_TOKEN, and the file that `huggingface-cli login` writes ($HF_TOKEN_PATH, $HF_HOME/token, ~/.cache/huggingface/token)
+ *                               huggingface.co, and the host of HF_ENDPOINT
  *   AICERT_GIT_TOKEN            the https host that AICERT_GIT_TOKEN_HOST names
  *   $NETRC, else ~/.netrc       machine, login, password, default
  *   git credential fill         whatever credential.helper is set up, if git is installed
@@ -25,8 +26,8 @@ struct ai_login { char *user, *password; };
 
 void ai_login_done(struct ai_login *l);
 
-/* The token for this https host, or NULL; borrowed from the environment. user_out: the login that goes with it where one is asked for. */
-const char *ai_auth_token(const char *host, const char **user_out);
+/* The token for this host as a password, with the user that goes with it where one is asked for: 1 found, 0 none, negative: memory. For https, or this very machine. */
+int ai_auth_token(const char *host, struct ai_login *out, struct ai_err *err) AI_CHECKED;
 
 /* The login that a netrc text has for host (and user, unless NULL). 1 found, 0 none, negative: memory. Pure. */
 int ai_netrc_find(const char *text, size_t n, const char *host, const char *user, struct ai_login *out, struct ai_err *err) AI_CHECKED;

@@ -43,16 +43,20 @@ static int
 plain_login(struct ai_git_link *l, git_credential **out)
 {
 	const struct ai_git_url *u = l->url;
-	const char *scheme = u->scheme == AI_GIT_HTTPS ? "https" : "http", *token_user;
+	const char *scheme = u->scheme == AI_GIT_HTTPS ? "https" : "http";
 	struct ai_login login = { NULL, NULL };
 	int found = 0, r;
 	if (u->password && first_time(l, WAY_URL))
 		return git_credential_userpass_plaintext_new(out, u->user, u->password);
 	/* A token goes over TLS only, and only to the host that it is for. */
-	const char *token = u->scheme == AI_GIT_HTTPS ? ai_auth_token(u->host, &token_user) : NULL;
-	if (token && first_time(l, WAY_TOKEN))
-		return git_credential_userpass_plaintext_new(out, u->user ? u->user : token_user, token);
-	if (first_time(l, WAY_NETRC))
+	if (u->scheme == AI_GIT_HTTPS && first_time(l, WAY_TOKEN))
+		found = ai_auth_token(u->host, &login, &l->said);
+	if (found == 1 && u->user) {
+		r = git_credential_userpass_plaintext_new(out, u->user, login.password);
+		ai_login_done(&login);
+		return r;
+	}
+	if (found == 0 && first_time(l, WAY_NETRC))
 		found = ai_auth_netrc(u->host, u->user, &login, &l->said);
 	if (found == 0 && first_time(l, WAY_HELPER))
 		found = ai_auth_helper(scheme, u->host, u->port, u->user, &login, &l->said);

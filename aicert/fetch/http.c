@@ -1,6 +1,7 @@
 /* http.c -- see http.h and http_transfer.h: attempts, and what came of them.  SPDX-License-Identifier: Apache-2.0 */
 #include "fetch/http_transfer.h"
 
+#include <ctype.h>
 #include <curl/curl.h>
 #include <errno.h>
 #include <pthread.h>
@@ -64,8 +65,10 @@ forget_response(struct ai_transfer *t)
 	t->body_began = false;
 	if (t->answer) {
 		bool elsewhere = t->answer->elsewhere;
+		char *url = t->answer->url;
+		t->answer->url = NULL;
 		ai_http_answer_done(t->answer);
-		t->answer->elsewhere = elsewhere;
+		*t->answer = (struct ai_http_answer){ .elsewhere = elsewhere, .url = url, .headers = AI_BUF(AI_MAX_HEADER) };
 	}
 	if (t->memory)
 		*t->memory = AI_BUF(t->req->max);
@@ -96,11 +99,27 @@ parse_retry_after(const char *value)
 	return at < 0 ? -1 : at <= now ? 0 : at - now > 3600 ? 3600 : (long)(at - now);
 }
 
+/* The line with its name in lower case, unless it is none or does not fit. */
+static void
+keep_header(struct ai_buf *b, const char *line, size_t n)
+{
+	const char *colon = memchr(line, ':', n);
+	while (n > 0 && strchr(" \t\r\n", line[n - 1]))
+		n--;
+	if (!colon || n + 1 > b->max - b->len || memchr(line, '\0', n))
+		return;
+	for (const char *p = line; p < colon; p++)
+		ai_buf_putc(b, (char)tolower((unsigned char)*p));
+	ai_buf_put(b, colon, n - (size_t)(colon - line));
+	ai_buf_putc(b, '\n');
+}
+
 /* What a call wants to know besides. */
 static void
 answer_header(struct ai_http_answer *a, const char *line, size_t n)
 {
 	char *v;
+	keep_header(&a->headers, line, n);
 	if ((v = header_value(line, n, "content-type"))) {
 		free(a->type);
 		a->type = v;
@@ -265,12 +284,11 @@ set_range(struct ai_transfer *t, struct curl_slist **headers)
 static bool
 set_headers(struct ai_transfer *t, struct curl_slist **headers)
 {
-	const char *user, *token = t->token_used && t->https ? ai_auth_token(t->host, &user) : NULL;
 	bool good = append(headers, "Accept-Encoding: identity");
 	for (size_t i = 0; i < t->req->n_headers && !(t->answer && t->answer->elsewhere); i++)
 		good = good && append(headers, t->req->headers[i]);
-	if (token) {
-		AI_FREE char *auth = ai_format("Authorization: Bearer %s", token);
+	if (t->token) {
+		AI_FREE char *auth = ai_format("Authorization: Bearer %s", t->token);
 		good = good && append(headers, auth);
 	}
 	return good && set_range(t, headers);
@@ -284,6 +302,8 @@ set_place(struct ai_transfer *t)
 	if (!t->answer)
 		return true;
 	t->answer->elsewhere = !ai_http_same_origin(url, t->req->url);
+	free(t->answer->url);
+	t->answer->url = ai_strdup(url);
 	bool near = strncasecmp(url, "http:", 5) == 0 && (!t->req->plain || ai_http_is_loopback(t->host));
 	return curl_easy_setopt(t->curl, CURLOPT_URL, url) == CURLE_OK && curl_easy_setopt(t->curl, CURLOPT_NOPROXY, near ? "*" : NULL) == CURLE_OK;
 }
@@ -363,15 +383,30 @@ typedef enum outcome { ARRIVED, AGAIN, BAD_MOMENT, AGAIN_AT_ONCE, REDIRECTED, AN
 static outcome
 judge_answer(struct ai_transfer *t, long status, struct ai_err *err)
 {
-	if (status == 301 || status == 302 || status == 303 || status == 307 || status == 308)
+	char *to = NULL;
+	(void)curl_easy_getinfo(t->curl, CURLINFO_REDIRECT_URL, &to);
+	if (to && (status == 301 || status == 302 || status == 303 || status == 307 || status == 308))
 		return ai_http_redirect(t, err) < 0 ? OVER : REDIRECTED;
 	return ANSWERED;
+}
+
+/* A token that was not shown yet, for a server that may have it: 1 t->token is set, 0 none, negative. */
+static int
+find_token(struct ai_transfer *t, struct ai_err *err)
+{
+	struct ai_login login = { NULL, NULL };
+	if (t->token || !(t->https || ai_http_is_loopback(t->host)))
+		return 0;
+	int r = ai_auth_token(t->host, &login, err);
+	t->token = login.password;
+	login.password = NULL;
+	ai_login_done(&login);
+	return r;
 }
 
 static outcome
 judge_status(struct ai_transfer *t, long status, struct ai_err *err)
 {
-	const char *user;
 	ai_fail(err, AI_EENV, "'%s': the server answers %ld", t->shown, status);
 	if (t->memory && status == 200)
 		return ARRIVED;
@@ -390,10 +425,9 @@ judge_status(struct ai_transfer *t, long status, struct ai_err *err)
 	if (t->answer && status != 408 && status != 429 && status < 500)
 		return judge_answer(t, status, err);
 	/* Only a server that says no is shown a token: most files need none, and a stale one spoils those. */
-	if ((status == 401 || status == 403 || status == 404) && !t->token_used && t->https && ai_auth_token(t->host, &user)) {
-		t->token_used = true;
-		return AGAIN_AT_ONCE;
-	}
+	int found = status == 401 || status == 403 || status == 404 ? find_token(t, err) : 0;
+	if (found != 0)
+		return found < 0 ? OVER : AGAIN_AT_ONCE;
 	if (status == 408 || status == 429 || status >= 500)
 		return BAD_MOMENT;
 	if (status == 404 || status == 410)
@@ -538,6 +572,9 @@ ai_transfer_done(struct ai_transfer *t)
 	free(t->etag);
 	free(t->modified);
 	free(t->next);
+	if (t->token)
+		explicit_bzero(t->token, strlen(t->token));
+	free(t->token);
 	if (!t->req->session)
 		curl_easy_cleanup(t->curl);
 	free(t->host);

@@ -42,6 +42,7 @@ struct ai_http_request {
 	const struct ai_talk *talk;         /* may be NULL */
 	size_t max;                         /* bytes of a body at most; 0 = any (ai_http_get) or none (ai_http_call) */
 	const char *ca;                     /* bundle of authorities; NULL = $SSL_CERT_FILE, else the machine's */
+	const char *name;                   /* of the unfinished download (ai_http_get); NULL = what may be said of the URL */
 	const atomic_bool *stop;            /* true: another thread no longer wants it (AI_EINTR); may be NULL */
 	/* Calls only: */
 	struct ai_http_session *session;    /* may be NULL */
@@ -65,13 +66,15 @@ void ai_http_session_free(struct ai_http_session *s);
 struct ai_http_answer {
 	long status;
 	char *type, *challenge, *digest;    /* Content-Type; WWW-Authenticate (several joined by ", "); Docker-Content-Digest */
+	char *url;                          /* who said it, after all redirects; may hold a secret */
+	struct ai_buf headers;              /* a call's, each `name: value` and a newline, names in lower case; those that fit into AI_MAX_HEADER */
 	bool elsewhere;                     /* a redirect led to another scheme, host or port: not the URL's server said it */
 	struct ai_buf body;                 /* of ai_http_call, at most max bytes */
 };
 void ai_http_answer_done(struct ai_http_answer *a);
 
 /*
- * ai_http_call -- what does the server say? *out (empty before; the caller's to release) has any status but a redirect's; those that
+ * ai_http_call -- what does the server say? *out (empty before; the caller's to release) has any status but that of a redirect to somewhere; those that
  * stand for a bad moment (429, 5xx) after the usual attempts. AI_EINPUT: a body over max, a place where no call may go; AI_EENV: cannot be reached.
  */
 int ai_http_call(const struct ai_http_request *req, struct ai_http_answer *out, struct ai_err *err) AI_CHECKED;
@@ -87,6 +90,8 @@ void ai_http_blob_drop(const char *partial, const struct ai_digest *sha256, int6
 /* Is this host of a URL ("localhost", "127.0.0.1", "[::1]") this very machine? */
 bool ai_http_is_loopback(const char *host);
 
+/* Of a URL: its host, fresh, and whether it is https; NULL when it is no URL (or memory is out). */
+char *ai_http_host(const char *url, bool *https);
 /* The path of a file: URL, decoded; caller frees. AI_EINPUT when it is malformed or names another host. */
 int ai_http_file_path(const char *url, char **path_out, struct ai_err *err) AI_CHECKED;
 

@@ -45,6 +45,8 @@ ai_http_answer_done(struct ai_http_answer *a)
 	free(a->type);
 	free(a->challenge);
 	free(a->digest);
+	free(a->url);
+	ai_buf_done(&a->headers);
 	ai_buf_done(&a->body);
 	*a = (struct ai_http_answer){ .status = 0 };
 }
@@ -86,6 +88,18 @@ ai_http_same_origin(const char *a, const char *b)
 	return same;
 }
 
+char *
+ai_http_host(const char *url, bool *https)
+{
+	CURLU *u = curl_url();
+	bool good = u && curl_url_set(u, CURLUPART_URL, url, 0) == CURLUE_OK;
+	char *host = good ? part_of(u, CURLUPART_HOST, 0) : NULL;
+	AI_FREE char *scheme = good ? part_of(u, CURLUPART_SCHEME, 0) : NULL;
+	*https = scheme && strcmp(scheme, "https") == 0;
+	curl_url_cleanup(u);
+	return host;
+}
+
 int
 ai_http_check_url(const char *url, const char *shown, bool from_https, bool plain, struct ai_err *err)
 {
@@ -116,8 +130,6 @@ ai_http_redirect(struct ai_transfer *t, struct ai_err *err)
 	char *to = NULL;
 	const char *from = t->next ? t->next : t->req->url;
 	(void)curl_easy_getinfo(t->curl, CURLINFO_REDIRECT_URL, &to);
-	if (!to)
-		return ai_fail(err, AI_EINPUT, "'%s': redirects to nowhere", t->shown);
 	if (t->req->post)
 		return ai_fail(err, AI_EINPUT, "'%s': redirects what was posted to it", t->shown);
 	if (++t->hops > MAX_HOPS)

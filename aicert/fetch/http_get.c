@@ -35,7 +35,7 @@ ai_http_get(const struct ai_http_request *req, const struct ai_sink *sink, struc
 	struct ai_digest got;
 	int r = ai_transfer_init(&t, err);
 	if (r == 0)
-		r = ai_partial_open(req->partial, t.shown, &t.part, err);
+		r = ai_partial_open(req->partial, req->name ? req->name : t.shown, &t.part, err);
 	if (r == 0) {
 		bool resumed = t.part.have > 0;
 		r = fetch_once(&t, sink, &got, size_out, err);

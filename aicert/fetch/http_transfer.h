@@ -19,7 +19,8 @@ struct ai_transfer {
 	char *shown;               /* what may be said of the URL */
 	void *curl;                /* CURL */
 	char *host;
-	bool https, token_used;
+	bool https;
+	char *token;               /* of auth.h, once the server has said no; NULL: none yet, or none to be had */
 	bool fresh;                /* what was there is not to be trusted: begin at the first byte */
 	char *next;                /* calls: where a redirect leads to; NULL: begin at the request's URL */
 	unsigned hops;

@@ -27,6 +27,8 @@ struct ai_sink {
 	int (*file)(void *ctx, int dirfd, const char *name, struct ai_digest *out, uint64_t *size_out, struct ai_err *err);
 	/* A tree node of n entries (sorted in place). */
 	int (*tree)(void *ctx, struct ai_entry *entries, size_t n, struct ai_digest *out, struct ai_err *err);
+	/* Is there an object of this id, so that it need not be fetched? 1, 0. NULL: nobody knows. */
+	int (*has)(void *ctx, const struct ai_digest *id, struct ai_err *err);
 };
 
 #endif

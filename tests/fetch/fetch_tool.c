@@ -229,7 +229,7 @@ run(const char *command, struct arguments *a, json_t *answer, struct ai_err *err
 int
 main(int argc, char **argv)
 {
-	static const struct ai_sink sink = { NULL, put_begin, put_write, put_commit, put_abort, put_file, put_tree };
+	static const struct ai_sink sink = { NULL, put_begin, put_write, put_commit, put_abort, put_file, put_tree, NULL };
 	static const struct ai_talk talk = { .say = say, .ctx = NULL };
 	static struct arguments a;
 	struct ai_err err = { 0 };

@@ -264,7 +264,7 @@ unpack_into_store(const char *command, const struct arguments *a, json_t *answer
 int
 main(int argc, char **argv)
 {
-	static const struct ai_sink sink = { NULL, hash_begin, hash_write, hash_commit, hash_abort, NULL, hash_tree };
+	static const struct ai_sink sink = { NULL, hash_begin, hash_write, hash_commit, hash_abort, NULL, hash_tree, NULL };
 	struct arguments a = { .project = ".", .rest = argv + 2 };
 	struct ai_err err = { 0 };
 	struct ai_digest tree;

@@ -76,7 +76,7 @@ tree(void *ctx, struct ai_entry *entries, size_t n, struct ai_digest *out, struc
 static void
 as_layer(int fd, ai_oci_packing packing, const struct ai_digest *diff_id)
 {
-	static const struct ai_sink sink = { NULL, begin, write_some, commit, give_up, NULL, tree };
+	static const struct ai_sink sink = { NULL, begin, write_some, commit, give_up, NULL, tree, NULL };
 	struct ai_err err = { 0 };
 	struct ai_digest id;
 	struct ai_layers *l = ai_layers_new(&sink, NULL);

@@ -124,7 +124,7 @@ tree(void *ctx, struct ai_entry *entries, size_t n, struct ai_digest *out, struc
 static void
 as_deb(const void *bytes, size_t n)
 {
-	static const struct ai_sink sink = { NULL, begin, write_some, commit, give_up, NULL, tree };
+	static const struct ai_sink sink = { NULL, begin, write_some, commit, give_up, NULL, tree, NULL };
 	struct ai_err err = { 0 };
 	struct ai_digest id;
 	struct ai_debs *d;

@@ -244,7 +244,7 @@ test_every_failure_of_the_store(void **state)
 	int n = 0;
 	for (bool failed = true; failed; n++) {
 		struct failing f = { .left = n };
-		struct ai_sink sink = { &f, fail_begin, fail_write, fail_commit, fail_abort, NULL, fail_tree };
+		struct ai_sink sink = { &f, fail_begin, fail_write, fail_commit, fail_abort, NULL, fail_tree, NULL };
 		struct ai_err why = { 0 };
 		struct ai_layers *l = ai_layers_new(&sink, NULL);
 		int r = ai_layers_apply(l, fd, AI_OCI_PLAIN, &diff_id, &why);
@@ -276,7 +276,7 @@ test_interrupted(void **state)
 	struct ai_digest diff_id;
 	AI_FD fd = layer_of(&tar, &diff_id);
 	struct failing f = { .left = -1 };
-	struct ai_sink sink = { &f, fail_begin, fail_write, fail_commit, fail_abort, NULL, fail_tree };
+	struct ai_sink sink = { &f, fail_begin, fail_write, fail_commit, fail_abort, NULL, fail_tree, NULL };
 	struct ai_layers *l = ai_layers_new(&sink, NULL);
 	ai_interrupted = 1;
 	refused(AI_EINTR, "interrupted", ai_layers_apply(l, fd, AI_OCI_PLAIN, &diff_id, &err));
