@@ -110,6 +110,10 @@ typedef struct aicert_run_options {
 	const char *vm_provider;      /* "vm": a cloud to run it in (see `aicert vm provider`); NULL = QEMU on this machine */
 	const char *const *vm_set;    /* the cloud's settings, "NAME=VALUE" each */
 	unsigned long n_vm_set;
+	const char *const *define;    /* parameters of the Aicertfile, "NAME=VALUE" each */
+	unsigned long n_define;
+	const char *const *steps;     /* run these steps and what they need; none: all */
+	unsigned long n_steps;
 } aicert_run_options;
 
 /*

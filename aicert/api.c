@@ -41,7 +41,7 @@ take_options(const aicert_run_options *in, struct engine *e, struct ai_err *err)
 	if (in)
 		memcpy(&o, in, in->size);
 	e->listener = (struct listener){ o.say, o.ctx };
-	e->talk = (struct ai_talk){ pass_on, &e->listener };
+	e->talk = (struct ai_talk){ .say = pass_on, .ctx = &e->listener };
 	e->run = (struct ai_run_options){
 		.file = o.file, .proof = o.proof, .output_dir = o.output_dir, .tpm = o.tpm, .ak = o.ak, .nonce = o.nonce,
 		.home = o.home, .locked = o.locked != 0, .force = o.force != 0, .with_trees = o.with_trees != 0,

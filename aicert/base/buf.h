@@ -20,7 +20,7 @@
 #include "base/err.h"
 
 /* The ceilings, in bytes, of everything that comes from outside. */
-#define AI_MAX_AICERTFILE (1u << 20)
+#define AI_MAX_AICERTFILE (64u << 20)
 #define AI_MAX_LOCK (64u << 20)
 #define AI_MAX_RULE (1u << 20)
 #define AI_MAX_PROOF (1u << 30)

@@ -9,16 +9,31 @@
 
 /* Keys that say where, and the type each stands for. `url` also says where a repository is when `type: git` is written. */
 static const struct { const char *key; ai_input_type type; } wheres[] = {
-	{ "git", AI_INPUT_GIT }, { "gitRepo", AI_INPUT_GIT }, { "url", AI_INPUT_URL }, { "path", AI_INPUT_PATH },
+	{ "git", AI_INPUT_GIT }, { "gitRepo", AI_INPUT_GIT }, { "url", AI_INPUT_URL }, { "path", AI_INPUT_PATH }, { "proof", AI_INPUT_PROOF },
 };
-static const char *const type_words[] = { [AI_INPUT_GIT] = "git", [AI_INPUT_URL] = "url", [AI_INPUT_PATH] = "path" };
+static const char *const type_words[] = { [AI_INPUT_GIT] = "git", [AI_INPUT_URL] = "url", [AI_INPUT_PATH] = "path", [AI_INPUT_PROOF] = "proof" };
 static const char *const refs[] = { "ref", "branch", "tag", "commit" };
 #define COUNT(a) (sizeof(a) / sizeof *(a))
 
-static const char *const known[] = { "type", "git", "gitRepo", "url", "path", "ref", "branch", "tag", "commit", "sha256", "size", "to", "exclude",
-	"follow", "submodules", "huggingface", "image" };
+static const char *const known[] = { "type", "git", "gitRepo", "url", "path", "proof", "ref", "branch", "tag", "commit", "sha256", "size", "to", "exclude",
+	"follow", "submodules", "lfs", "unpack", "strip", "output", "level", "content", "image" };
 
-static const char use_path[] = "download it once and name the folder with 'path:'";
+/* `url: [a, b]`: a folder of the files. */
+static int
+read_urls(struct reader *r, const struct ai_yaml *list, struct ai_input *in)
+{
+	if (list->n == 0 || list->n > AI_MAX_URLS)
+		return ai_at(r, list, "input '%s': url: got a list of %zu, expected 1 to %d", in->name, list->n, AI_MAX_URLS);
+	in->urls = ai_calloc(list->n, sizeof *in->urls);
+	in->sha256s = ai_calloc(list->n, sizeof *in->sha256s);
+	if (!in->urls || !in->sha256s)
+		return ai_nomem(r->err);
+	for (size_t i = 0; i < list->n; i++, in->n_urls++)
+		if (ai_take_text(r, list->items[i], "a URL", &in->urls[i]) < 0)
+			return r->err->code;
+	in->where = ai_strdup(in->urls[0]);
+	return in->where ? 0 : ai_nomem(r->err);
+}
 
 /* Type and place. A key that belongs to another type than `type:` says is refused. */
 static int
@@ -31,10 +46,9 @@ read_where(struct reader *r, const struct ai_yaml *at, const struct ai_yaml *map
 			in->type = (ai_input_type)i;
 			typed = true;
 		}
-	if (type && type->type == AI_YAML_SCALAR && strcmp(type->text, "huggingface") == 0)
-		return ai_unsupported(r, type, "Hugging Face inputs", use_path);
 	if (type && !typed)
-		return ai_at(r, type, "input '%s': type: got '%s', expected git, url or path", in->name, type->type == AI_YAML_SCALAR ? type->text : "a list or map");
+		return ai_at(r, type, "input '%s': type: got '%s', expected git, url, path or proof, or the name of a source rule and its attributes", in->name,
+			type->type == AI_YAML_SCALAR ? type->text : "a list or map");
 	for (size_t i = 0; i < COUNT(wheres); i++) {
 		const struct ai_yaml *y = ai_yaml_get(map, wheres[i].key);
 		if (!y)
@@ -50,7 +64,9 @@ read_where(struct reader *r, const struct ai_yaml *at, const struct ai_yaml *map
 	if (!where && typed)
 		return ai_at(r, type, "input '%s': '%s' is missing", in->name, in->type == AI_INPUT_GIT ? "gitRepo" : type_words[in->type]);
 	if (!where)
-		return ai_at(r, at, "input '%s': expected one of git, url, path", in->name);
+		return ai_at(r, at, "input '%s': expected one of git, url, path, proof, or the name of a source rule", in->name);
+	if (in->type == AI_INPUT_URL && where->type == AI_YAML_LIST)
+		return read_urls(r, where, in);
 	return ai_take_text(r, where, "the place of an input", &in->where);
 }
 
@@ -72,15 +88,55 @@ read_ref(struct reader *r, const struct ai_yaml *map, struct ai_input *in)
 }
 
 static int
+read_hash(struct reader *r, const struct ai_yaml *y, const struct ai_input *in, char **out)
+{
+	struct ai_digest d;
+	if (ai_take_text(r, y, "sha256", out) < 0)
+		return r->err->code;
+	return ai_unhex(*out, &d) ? 0 : ai_at(r, y, "input '%s': sha256: expected 64 lower-case hex digits, got '%s'", in->name, *out);
+}
+
+/* Does the URL end in this file name? */
+static bool
+is_file_of(const char *url, const char *name)
+{
+	size_t n = strcspn(url, "?#");
+	const char *slash = memrchr(url, '/', n);
+	const char *base = slash ? slash + 1 : url;
+	return n - (size_t)(base - url) == strlen(name) && strncmp(base, name, strlen(name)) == 0;
+}
+
+/* Of a list of URLs: a list in their order, or a map by file name. */
+static int
+read_hashes(struct reader *r, const struct ai_yaml *y, struct ai_input *in)
+{
+	if (y->type == AI_YAML_SCALAR || (y->type == AI_YAML_LIST && y->n != in->n_urls))
+		return ai_at(r, y, "input '%s': sha256: expected a list of %zu, or a map from file names", in->name, in->n_urls);
+	for (size_t i = 0; i < y->n && y->type == AI_YAML_LIST; i++)
+		if (read_hash(r, y->items[i], in, &in->sha256s[i]) < 0)
+			return r->err->code;
+	for (size_t i = 0; i < y->n && y->type == AI_YAML_MAP; i++) {
+		const struct ai_yaml *key = y->pairs[i].key;
+		size_t k = 0;
+		while (k < in->n_urls && !is_file_of(in->urls[k], key->text))
+			k++;
+		if (k == in->n_urls)
+			return ai_at(r, key, "input '%s': sha256: no URL here ends in '%s'", in->name, key->text);
+		if (read_hash(r, y->pairs[i].value, in, &in->sha256s[k]) < 0)
+			return r->err->code;
+	}
+	return 0;
+}
+
+static int
 read_content(struct reader *r, const struct ai_yaml *map, struct ai_input *in)
 {
 	const struct ai_yaml *sha = ai_yaml_get(map, "sha256"), *size = ai_yaml_get(map, "size");
-	struct ai_digest d;
 	unsigned long long n;
-	if (sha && ai_take_text(r, sha, "sha256", &in->sha256) < 0)
+	if (sha && (in->n_urls ? read_hashes(r, sha, in) : read_hash(r, sha, in, &in->sha256)) < 0)
 		return r->err->code;
-	if (sha && !ai_unhex(in->sha256, &d))
-		return ai_at(r, sha, "input '%s': sha256: expected 64 lower-case hex digits, got '%s'", in->name, in->sha256);
+	if (size && in->n_urls)
+		return ai_at(r, size, "input '%s': size: is of one URL, and there is a list", in->name);
 	if (size && ai_take_count(r, size, "size", 1ull << 53, &n) < 0)
 		return r->err->code;
 	in->size = size ? (long long)n : -1;
@@ -105,8 +161,8 @@ read_exclude(struct reader *r, const struct ai_yaml *y, struct ai_input *in)
 }
 
 /* `to`: below /workspace, written relative to it or in full. */
-static int
-read_to(struct reader *r, const struct ai_yaml *y, struct ai_input *in)
+int
+ai_read_to(struct reader *r, const struct ai_yaml *y, struct ai_input *in)
 {
 	if (ai_take_text(r, y, "to", &in->to) < 0)
 		return r->err->code;
@@ -133,8 +189,10 @@ check_belongs(struct reader *r, const struct ai_yaml *map, const struct ai_input
 {
 	static const struct { const char *key; unsigned types; } belongs[] = {
 		{ "ref", 1u << AI_INPUT_GIT }, { "branch", 1u << AI_INPUT_GIT }, { "tag", 1u << AI_INPUT_GIT }, { "commit", 1u << AI_INPUT_GIT },
-		{ "submodules", 1u << AI_INPUT_GIT }, { "sha256", 1u << AI_INPUT_URL | 1u << AI_INPUT_PATH }, { "size", 1u << AI_INPUT_URL },
+		{ "submodules", 1u << AI_INPUT_GIT }, { "lfs", 1u << AI_INPUT_GIT }, { "size", 1u << AI_INPUT_URL },
+		{ "sha256", 1u << AI_INPUT_URL | 1u << AI_INPUT_PATH | 1u << AI_INPUT_PROOF }, { "unpack", 1u << AI_INPUT_URL }, { "strip", 1u << AI_INPUT_URL },
 		{ "exclude", 1u << AI_INPUT_PATH }, { "follow", 1u << AI_INPUT_PATH },
+		{ "output", 1u << AI_INPUT_PROOF }, { "level", 1u << AI_INPUT_PROOF }, { "content", 1u << AI_INPUT_PROOF },
 	};
 	for (size_t i = 0; i < map->n; i++)
 		for (size_t j = 0; j < COUNT(belongs); j++)
@@ -143,23 +201,48 @@ check_belongs(struct reader *r, const struct ai_yaml *map, const struct ai_input
 	return 0;
 }
 
+/* What there is of an archive, and of a proof. */
+static int
+read_further(struct reader *r, const struct ai_yaml *map, struct ai_input *in)
+{
+	const struct ai_yaml *unpack = ai_yaml_get(map, "unpack"), *strip = ai_yaml_get(map, "strip"), *lfs = ai_yaml_get(map, "lfs");
+	const struct { const char *key; char **to; } texts[] = { { "output", &in->output }, { "level", &in->level }, { "content", &in->content } };
+	unsigned long long n = 0;
+	if ((lfs && ai_take_flag(r, lfs, "lfs", &in->lfs) < 0) || (unpack && ai_take_flag(r, unpack, "unpack", &in->unpack) < 0) ||
+		(strip && ai_take_count(r, strip, "strip", 64, &n) < 0))
+		return r->err->code;
+	in->strip = (unsigned)n;
+	if (strip && !in->unpack)
+		return ai_at(r, strip, "input '%s': strip: is for an archive: expected 'unpack: true' too", in->name);
+	if (in->unpack && in->n_urls)
+		return ai_at(r, unpack, "input '%s': unpack: is for one URL, and there is a list", in->name);
+	for (size_t i = 0; i < COUNT(texts); i++) {
+		const struct ai_yaml *y = ai_yaml_get(map, texts[i].key);
+		if (y && ai_take_text(r, y, texts[i].key, texts[i].to) < 0)
+			return ai_in(r->err, "input '%s'", in->name);
+	}
+	return 0;
+}
+
 static int
 fill(struct reader *r, const struct ai_yaml *at, const struct ai_yaml *map, struct ai_input *in)
 {
 	if (map->type != AI_YAML_MAP)
-		return ai_at(r, map, "input '%s': expected a map with one of git, url, path", in->name);
+		return ai_at(r, map, "input '%s': expected a map with one of git, url, path, proof, or a source rule's name", in->name);
+	int rule = ai_read_rule_input(r, map, in);
+	if (rule != 0)
+		return rule < 0 ? rule : 0;
 	if (ai_known_keys(r, map, "an input", known, COUNT(known)) < 0)
 		return r->err->code;
-	if (ai_yaml_get(map, "huggingface"))
-		return ai_unsupported(r, ai_yaml_get(map, "huggingface"), "Hugging Face inputs", use_path);
 	if (ai_yaml_get(map, "image"))
-		return ai_unsupported(r, ai_yaml_get(map, "image"), "container images as inputs", use_path);
-	if (read_where(r, at, map, in) < 0 || check_belongs(r, map, in) < 0 || read_ref(r, map, in) < 0 || read_content(r, map, in) < 0)
+		return ai_unsupported(r, ai_yaml_get(map, "image"), "container images as inputs", "download it once and name the folder with 'path:'");
+	if (read_where(r, at, map, in) < 0 || check_belongs(r, map, in) < 0 || read_ref(r, map, in) < 0 || read_content(r, map, in) < 0 ||
+		read_further(r, map, in) < 0)
 		return r->err->code;
 	const struct ai_yaml *exclude = ai_yaml_get(map, "exclude"), *follow = ai_yaml_get(map, "follow");
 	const struct ai_yaml *submodules = ai_yaml_get(map, "submodules"), *to = ai_yaml_get(map, "to");
 	if ((exclude && read_exclude(r, exclude, in) < 0) || (follow && ai_take_flag(r, follow, "follow", &in->follow) < 0)
-		|| (submodules && ai_take_flag(r, submodules, "submodules", &in->submodules) < 0) || (to && read_to(r, to, in) < 0))
+		|| (submodules && ai_take_flag(r, submodules, "submodules", &in->submodules) < 0) || (to && ai_read_to(r, to, in) < 0))
 		return r->err->code;
 	return 0;
 }
@@ -177,8 +260,10 @@ ai_read_input(struct reader *r, char *name, const struct ai_yaml *at, const stru
 		free(name);
 		return r->err->code;
 	}
-	struct ai_input *in = &m->inputs[m->n_inputs++];
-	*in = (struct ai_input){ .name = name, .size = -1, .submodules = true, .line = at->line, .column = at->column };
+	struct ai_input *in = &m->inputs[m->n_inputs];
+	*in = (struct ai_input){ .name = name, .size = -1, .submodules = true, .lfs = true, .line = at->line, .column = at->column };
+	if (ai_names_put(&m->input_names, name, strlen(name), m->n_inputs++, r->err) < 0)
+		return r->err->code;
 	return fill(r, at, map, in);
 }
 

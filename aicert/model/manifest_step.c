@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/path.h"
 #include "model/manifest_read.h"
 
 int
@@ -18,14 +19,15 @@ ai_read_image(struct reader *r, const struct ai_yaml *y, const struct ai_image_r
 		free(ref);
 		return ai_in(r->err, "%s:%d:%d", r->file, y->line, y->column);
 	}
-	for (size_t i = 0; i < m->n_images; i++)
-		if (strcmp(m->images[i]->text, ref->text) == 0) {
-			ai_image_ref_done(ref);
-			free(ref);
-			*out = m->images[i];
-			return 0;
-		}
-	if (ai_grow(&m->images, &r->cap_images, m->n_images, sizeof *m->images, r->err) < 0) {
+	size_t at;
+	if (ai_names_find(&r->image_names, ref->text, strlen(ref->text), &at)) {
+		ai_image_ref_done(ref);
+		free(ref);
+		*out = m->images[at];
+		return 0;
+	}
+	if (ai_grow(&m->images, &r->cap_images, m->n_images, sizeof *m->images, r->err) < 0 ||
+		ai_names_put(&r->image_names, ref->text, strlen(ref->text), m->n_images, r->err) < 0) {
 		ai_image_ref_done(ref);
 		free(ref);
 		return r->err->code;
@@ -50,11 +52,35 @@ ai_read_environment(struct reader *r, const struct ai_yaml *y, const struct ai_i
 		y->type == AI_YAML_SCALAR ? y->text : y->type == AI_YAML_LIST ? "a list" : "a map without 'image'", y->type == AI_YAML_SCALAR ? "'" : "");
 }
 
+/* Below /workspace, and not where sources, inputs and results lie or over all of it. */
+static int
+read_checkpoint(struct reader *r, const struct ai_yaml *y, struct ai_step_spec *s)
+{
+	static const char *const taken[] = { "resources", "outputs", "workspace", "wheels", "built" };
+	char *text = NULL;
+	struct ai_err why = { 0 };
+	if (ai_take_text(r, y, "checkpoint", &text) < 0)
+		return ai_in(r->err, "step '%s'", s->name);
+	s->checkpoint = text;
+	size_t n = strlen(text);
+	while (n > 1 && text[n - 1] == '/')
+		text[--n] = '\0';
+	if (strncmp(text, "/workspace/", 11) == 0)
+		memmove(text, text + 11, n - 10);
+	if (ai_relpath_check(text, &why) < 0)
+		return ai_at(r, y, "step '%s': checkpoint: %s: expected a folder below /workspace", s->name, why.text);
+	for (size_t i = 0; i < sizeof taken / sizeof *taken; i++)
+		if (strncmp(text, taken[i], strlen(taken[i])) == 0 && strchr("/", text[strlen(taken[i])]))
+			return ai_at(r, y, "step '%s': checkpoint: '%s' is not the step's own: expected another folder, like 'checkpoints'", s->name, text);
+	return 0;
+}
+
 /* What stands in a step beside its rule's attributes. */
 static int
 step_frame(struct reader *r, struct ai_step_spec *s, const char *use_key, const struct ai_yaml *at, struct ai_yaml *map)
 {
 	struct ai_yaml *use = ai_yaml_take(map, use_key), *limits = ai_yaml_take(map, "limits"), *env = ai_yaml_take(map, "environment");
+	struct ai_yaml *checkpoint = ai_yaml_take(map, "checkpoint"), *matrix = ai_yaml_take(map, "matrix");
 	int rc = use ? ai_take_name(r, use, use_key, &s->use)
 		: ai_at(r, at, "step '%s': 'use' is missing: expected the name of a rule, like python or shell", s->name);
 	if (rc == 0 && limits)
@@ -62,6 +88,13 @@ step_frame(struct reader *r, struct ai_step_spec *s, const char *use_key, const 
 	s->image = r->image;
 	if (rc == 0 && env)
 		rc = ai_read_environment(r, env, &s->image);
+	if (rc == 0 && checkpoint)
+		rc = read_checkpoint(r, checkpoint, s);
+	/* Of the long form: expanded before. */
+	if (rc == 0 && matrix)
+		rc = ai_at(r, matrix, "'matrix' is for the long form, where steps have names: 'aicert: 1'");
+	ai_yaml_free(checkpoint);
+	ai_yaml_free(matrix);
 	ai_yaml_free(use);
 	ai_yaml_free(limits);
 	ai_yaml_free(env);
@@ -71,12 +104,8 @@ step_frame(struct reader *r, struct ai_step_spec *s, const char *use_key, const 
 int
 ai_read_step(struct reader *r, char *name, const char *use_key, const struct ai_yaml *at, struct ai_yaml *map, bool short_form)
 {
-	struct ai_manifest *m = r->m;
-	if (ai_grow(&m->steps, &r->cap_steps, m->n_steps, sizeof *m->steps, r->err) < 0) {
-		free(name);
+	struct ai_step_spec s = { .name = name, .attrs = map, .short_form = short_form, .line = at->line, .column = at->column };
+	if (ai_manifest_add_step(r->m, &s, r->err) < 0)
 		return r->err->code;
-	}
-	struct ai_step_spec *s = &m->steps[m->n_steps++];
-	*s = (struct ai_step_spec){ .name = name, .attrs = map, .short_form = short_form, .line = at->line, .column = at->column };
-	return step_frame(r, s, use_key, at, map);
+	return step_frame(r, &r->m->steps[r->m->n_steps - 1], use_key, at, map);
 }

@@ -47,6 +47,44 @@ ai_yaml_new(ai_yaml_type type, const char *text, const struct ai_yaml *at)
 	return y;
 }
 
+static bool
+copy_parts(const struct ai_yaml *y, struct ai_yaml *copy)
+{
+	if (y->n && y->type == AI_YAML_LIST && !(copy->items = ai_calloc(y->n, sizeof(struct ai_yaml *))))
+		return false;
+	if (y->n && y->type == AI_YAML_MAP && !(copy->pairs = ai_calloc(y->n, sizeof *copy->pairs)))
+		return false;
+	for (; copy->n < y->n; copy->n++) {
+		size_t i = copy->n;
+		if (y->type == AI_YAML_LIST && !(copy->items[i] = ai_yaml_copy(y->items[i])))
+			return false;
+		if (y->type == AI_YAML_LIST)
+			continue;
+		struct ai_yaml *key = ai_yaml_copy(y->pairs[i].key), *value = ai_yaml_copy(y->pairs[i].value);
+		if (!key || !value) {
+			ai_yaml_free(key);
+			ai_yaml_free(value);
+			return false;
+		}
+		copy->pairs[i] = (struct ai_yaml_pair){ key, value };
+	}
+	return true;
+}
+
+/* What was parsed is at most 64 deep. */
+struct ai_yaml *
+ai_yaml_copy(const struct ai_yaml *y)
+{
+	struct ai_yaml *copy = ai_yaml_new(y->type, y->text, y);
+	if (!copy)
+		return NULL;
+	copy->plain = y->plain;
+	if (copy_parts(y, copy))
+		return copy;
+	ai_yaml_free(copy);
+	return NULL;
+}
+
 /* Arrays grow by doubling: there is room for one more until n is a power of two. */
 static bool
 room_for_one(size_t n)

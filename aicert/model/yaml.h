@@ -41,6 +41,8 @@ struct ai_yaml *ai_yaml_get(const struct ai_yaml *map, const char *key);
 
 /* Editing, for the rewriting of the short form. A new node stands where `at` stands in the file; NULL when memory is out. */
 struct ai_yaml *ai_yaml_new(ai_yaml_type type, const char *text, const struct ai_yaml *at);
+/* The same once more; NULL when memory is out. */
+struct ai_yaml *ai_yaml_copy(const struct ai_yaml *y);
 /* Takes a key and its value out of a map; NULL when it is not there. The key is freed, the value is the caller's. */
 struct ai_yaml *ai_yaml_take(struct ai_yaml *map, const char *key);
 /* Appends to a list or map; child (and key) are freed on failure. */

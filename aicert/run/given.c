@@ -54,8 +54,9 @@ get_rules(struct ai_job *job, const json_t *plan, struct ai_err *err)
 static int
 get_texts(struct ai_job *job, const json_t *plan, struct ai_err *err)
 {
+	job->parameters = json_incref(ai_json_arr(plan, "parameters"));
 	if (get_text(job, plan, "aicertfile", &job->text, err) < 0 || get_text(job, plan, "lock", &job->lock_text, err) < 0 ||
-		ai_manifest_parse(job->text.data, job->text.len, job->shown, &job->manifest, err) < 0 ||
+		ai_manifest_parse(job->text.data, job->text.len, job->shown, job->parameters, &job->manifest, err) < 0 ||
 		ai_lock_parse(job->lock_text.data, job->lock_text.len, &job->lock, err) < 0)
 		return err->code;
 	return ai_manifest_add_wheels(job->manifest, job->lock, err);

@@ -164,9 +164,10 @@ ai_job_open(const struct ai_run_options *options, struct ai_job *job, struct ai_
 			err->code = AI_EUSAGE;
 		return err->code;
 	}
-	if (ai_manifest_parse(job->text.data, job->text.len, job->shown, &job->manifest, err) < 0)
+	if (ai_manifest_parameters(options->define, options->n_define, options->steps, options->n_steps, &job->parameters, err) < 0 ||
+		ai_manifest_parse(job->text.data, job->text.len, job->shown, job->parameters, &job->manifest, err) < 0)
 		return err->code;
-	if (ai_public_text(job->manifest, job->shown, &job->text, err) < 0)
+	if (ai_public_text(job->manifest, job->shown, job->parameters, &job->text, err) < 0)
 		return err->code;
 	if (read_lock(job, err) < 0 || read_rules(job, err) < 0)
 		return err->code;
@@ -212,6 +213,7 @@ ai_job_done(struct ai_job *job)
 	json_decref(job->previous);
 	json_decref(job->accepted);
 	json_decref(job->lock);
+	json_decref(job->parameters);
 	ai_manifest_free(job->manifest);
 	ai_buf_done(&job->text);
 	ai_buf_done(&job->lock_text);

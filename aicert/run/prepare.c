@@ -105,7 +105,7 @@ ai_job_plan_make(struct ai_job *job, const struct ai_buf *lock, json_t **plan, j
 		.aicertfile = job->text.data, .aicertfile_len = job->text.len, .file = job->shown,
 		.lock = lock->data, .lock_len = lock->len,
 		.rules = job->rules, .n_rules = job->n_rules, .sources = sources, .n_sources = job->n_sources,
-		.platform = AI_PLATFORM, .gpus = gpus,
+		.parameters = job->parameters, .platform = AI_PLATFORM, .gpus = gpus,
 	};
 	return ai_plan_make(&in, plan, environments, err);
 }

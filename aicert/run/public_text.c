@@ -24,7 +24,7 @@ replace(struct ai_buf *text, const char *from, const char *to)
 }
 
 int
-ai_public_text(const struct ai_manifest *manifest, const char *file, struct ai_buf *text, struct ai_err *err)
+ai_public_text(const struct ai_manifest *manifest, const char *file, const json_t *parameters, struct ai_buf *text, struct ai_err *err)
 {
 	for (size_t i = 0; i < manifest->n_inputs; i++) {
 		const struct ai_input *in = &manifest->inputs[i];
@@ -45,7 +45,7 @@ ai_public_text(const struct ai_manifest *manifest, const char *file, struct ai_b
 	if (ai_buf_ok(text, file, err) < 0)
 		return err->code;
 	struct ai_manifest *again = NULL;
-	if (ai_manifest_parse(text->data, text->len, file, &again, err) < 0)
+	if (ai_manifest_parse(text->data, text->len, file, parameters, &again, err) < 0)
 		return ai_in(err, "without its secrets");
 	bool left = false;
 	for (size_t i = 0; i < again->n_inputs; i++)

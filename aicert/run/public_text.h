@@ -15,9 +15,9 @@
 #include "model/manifest.h"
 
 /*
- * ai_public_text -- rewrites text (what manifest was parsed from) in place: each input's URL that holds a secret becomes
+ * ai_public_text -- rewrites text (what manifest was parsed from, with these parameters) in place: each input's URL that holds a secret becomes
  * its public form. AI_EUSAGE when one cannot be found in the text as it was read (written with escapes or over several lines).
  */
-int ai_public_text(const struct ai_manifest *manifest, const char *file, struct ai_buf *text, struct ai_err *err) AI_CHECKED;
+int ai_public_text(const struct ai_manifest *manifest, const char *file, const json_t *parameters, struct ai_buf *text, struct ai_err *err) AI_CHECKED;
 
 #endif

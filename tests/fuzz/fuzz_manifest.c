@@ -14,7 +14,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct ai_err err = { 0 };
 	struct ai_manifest *m = NULL;
-	int r = ai_manifest_parse((const char *)data, size, "fuzz", &m, &err);
+	int r = ai_manifest_parse((const char *)data, size, "fuzz", NULL, &m, &err);
 	if ((r == 0) != (m != NULL) || (r < 0) != (err.text[0] != '\0') || (r < 0 && r != AI_EUSAGE && r != AI_EENV))
 		abort();
 	for (size_t i = 0; m && i < m->n_inputs; i++) {

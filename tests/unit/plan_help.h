@@ -39,7 +39,7 @@ plan_with(const char *text, const struct ai_rule_text *rules, size_t n_rules, js
 	struct ai_plan_source sources[16];
 	struct ai_rule_text builtin[8];
 	size_t n_sources = 0, n = 0;
-	int rc = ai_manifest_parse(text, strlen(text), "Aicertfile", &m, err);
+	int rc = ai_manifest_parse(text, strlen(text), "Aicertfile", NULL, &m, err);
 	if (rc < 0)
 		return rc;
 	for (; n_sources < m->n_inputs; n_sources++)

@@ -166,7 +166,7 @@ the_short_form(void **state)
 	struct project p;
 	char own[512];
 	begin(&p);
-	ok(ai_manifest_parse(text, strlen(text), "Aicertfile", &m, &err));
+	ok(ai_manifest_parse(text, strlen(text), "Aicertfile", NULL, &m, &err));
 	/* The name that the short form gives its source. */
 	snprintf(own, sizeof own, "%s", m->inputs[0].name);
 	ai_manifest_free(m);

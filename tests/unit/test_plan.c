@@ -201,7 +201,7 @@ sources_must_fit(void **state)
 	};
 	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
 		struct ai_manifest *m = NULL;
-		ok(ai_manifest_parse(text, strlen(text), "Aicertfile", &m, &err));
+		ok(ai_manifest_parse(text, strlen(text), "Aicertfile", NULL, &m, &err));
 		struct ai_plan_source sources[2];
 		for (size_t k = 0; k < 2; k++) {
 			sources[k] = (struct ai_plan_source){ m->inputs[k].name, made_up_source(&m->inputs[k]) };

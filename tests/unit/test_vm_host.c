@@ -27,7 +27,7 @@ manifest(const char *of_a)
 	struct ai_manifest *m = NULL;
 	char text[1024];
 	int n = snprintf(text, sizeof text, two_steps, of_a);
-	ok(ai_manifest_parse(text, (size_t)n, "Aicertfile", &m, &err));
+	ok(ai_manifest_parse(text, (size_t)n, "Aicertfile", NULL, &m, &err));
 	return m;
 }
 

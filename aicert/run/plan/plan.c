@@ -442,9 +442,9 @@ assemble(struct plan *p, json_t **out)
 	json_t *outputs = outputs_part(p);
 	if (!outputs && p->err->code)
 		return p->err->code;
-	AI_JSON *plan = json_pack("{s:s,s:o,s:o,s:o,s:[],s:o,s:o,s:o}", "kind", "plan",
+	AI_JSON *plan = json_pack("{s:s,s:o,s:o,s:o,s:O,s:o,s:o,s:o}", "kind", "plan",
 		"aicertfile", bytes_id(p->in->aicertfile, p->in->aicertfile_len), "lock", bytes_id(lock, p->in->lock ? p->in->lock_len : 0),
-		"rules", rules_part(p), "parameters", "sources", ai_plan_sources_part(p), "steps", steps_part(p), "outputs", outputs);
+		"rules", rules_part(p), "parameters", p->m->parameters, "sources", ai_plan_sources_part(p), "steps", steps_part(p), "outputs", outputs);
 	if (!plan)
 		return p->err->code ? p->err->code : ai_nomem(p->err);
 	if (ai_node_check(plan, p->err) < 0) {
@@ -484,7 +484,7 @@ int
 ai_plan_make(const struct ai_plan_in *in, json_t **plan, json_t **environments, struct ai_err *err)
 {
 	struct plan p = { .in = in, .err = err };
-	int rc = ai_manifest_parse(in->aicertfile, in->aicertfile_len, in->file, &p.m, err);
+	int rc = ai_manifest_parse(in->aicertfile, in->aicertfile_len, in->file, in->parameters, &p.m, err);
 	if (rc == 0 && in->name && strcmp(in->name, p.m->name) != 0)
 		rc = ai_fail(err, AI_EUSAGE, "%s: its run is called '%s', expected '%s', as the run says", in->file, p.m->name, in->name);
 	if (rc == 0)

@@ -26,6 +26,7 @@ struct ai_plan_in {
 	const char *lock; size_t lock_len; /* pins every git and url input; NULL: sources are taken as they are (tests) */
 	const struct ai_rule_text *rules; size_t n_rules; /* the texts to use; those the Aicertfile needs must be here */
 	const struct ai_plan_source *sources; size_t n_sources;
+	const json_t *parameters;         /* [{"name","value"}], as the plan node has them; NULL: none */
 	const char *platform;             /* "linux/amd64" */
 	const json_t *gpus;               /* [{"model","driver"}] of the machine that runs; a step with gpus: N gets the first N. NULL: none */
 	const char *name;                 /* the run's, which the Aicertfile must give; NULL: whatever it gives */

@@ -34,7 +34,6 @@ is_commit(const char *ref)
 static int
 check_source(const struct plan *p, const struct ai_input *in, const json_t *node, const json_t *pin)
 {
-	static const char *const words[] = { [AI_INPUT_GIT] = "git", [AI_INPUT_URL] = "url", [AI_INPUT_PATH] = "path" };
 	AI_FREE char *uri = ai_source_uri(in);
 	if (!uri)
 		return ai_nomem(p->err);
@@ -45,7 +44,7 @@ check_source(const struct plan *p, const struct ai_input *in, const json_t *node
 	const json_t *content = ai_json_obj(node, "content");
 	const char *want_sha = in->sha256 ? in->sha256 : ai_json_str(pin, "sha256");
 	const struct { const char *what, *got, *want; bool matters; } facts[] = {
-		{ "type", ai_json_str(node, "type"), words[in->type], true },
+		{ "type", ai_json_str(node, "type"), ai_input_word(in), true },
 		{ "uri", ai_json_str(node, "uri"), uri, true },
 		{ "ref", ai_json_str(node, "ref"), in->ref, true },
 		{ "revision", ai_json_str(node, "revision"), ai_json_str(pin, "revision"), pin && in->type == AI_INPUT_GIT },

@@ -52,10 +52,10 @@ static int
 add_build_step(struct ai_manifest *m, size_t i, const char *name, const char *sdists, struct ai_err *err)
 {
 	static const char *const versions[] = { "version", "pythonVersion" };
-	for (size_t k = 0; k < m->n_steps; k++)
-		if (strcmp(m->steps[k].name, name) == 0)
-			return ai_fail(err, AI_EUSAGE, "%s:%d:%d: step '%s': the step that builds the packages of '%s' is called so: choose another name", m->file,
-				m->steps[k].line, m->steps[k].column, name, m->steps[i].name);
+	const struct ai_step_spec *same = ai_manifest_step(m, name, strlen(name));
+	if (same)
+		return ai_fail(err, AI_EUSAGE, "%s:%d:%d: step '%s': the step that builds the packages of '%s' is called so: choose another name", m->file,
+			same->line, same->column, name, m->steps[i].name);
 	if (part_document(m, err) < 0)
 		return err->code;
 	struct ai_yaml *at = (struct ai_yaml *)(uintptr_t)m->steps[i].attrs;
@@ -73,14 +73,13 @@ add_build_step(struct ai_manifest *m, size_t i, const char *name, const char *sd
 		if (v && v->type == AI_YAML_SCALAR && set_attribute(&s, "version", v->text, err) < 0)
 			return err->code;
 	}
-	struct ai_step_spec *more = realloc(m->steps, (m->n_steps + 1) * sizeof *more);
-	if (!more)
-		return ai_nomem(err);
-	m->steps = more;
 	s.name = ai_strdup(name);
 	s.use = ai_strdup("wheels");
-	m->steps[m->n_steps++] = s;
-	return s.name && s.use ? 0 : ai_nomem(err);
+	if (s.name && s.use)
+		return ai_manifest_add_step(m, &s, err);
+	free(s.name);
+	free(s.use);
+	return ai_nomem(err);
 }
 
 static int
