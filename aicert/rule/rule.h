@@ -36,6 +36,7 @@ struct ai_artifact {
 	struct ai_ref ref;      /* content, when it is an input */
 	const char *step, *output; /* set instead of ref when it is a step's output */
 	bool is_dir;
+	const struct ai_step_spec *all; size_t n_all; /* set instead of all but output: the output of each of these steps, those of a matrix */
 };
 
 /* Finds name among inputs and steps; 1 found, 0 not (then out->name may be the nearest known name, for the error that rule/ words). */
