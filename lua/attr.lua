@@ -8,9 +8,9 @@
 
 local common = { "doc", "default", "optional", "alias" }
 
--- The place and the step before what is wrong.
+-- The place and the step or input before what is wrong.
 local function bad(ctx, node, what)
-	error(("%s:%d:%d: step '%s': %s"):format(ctx.file, node.line, node.column, ctx.step, what), 0)
+	error(("%s:%d:%d: %s '%s': %s"):format(ctx.file, node.line, node.column, ctx.what, ctx.name, what), 0)
 end
 
 local function meant(word, list)
@@ -70,6 +70,9 @@ end
 -- The artifact that a name stands for, placed as the declaration says unless the input has a `to:`.
 local function artifact(ctx, decl, node, name)
 	local info = ctx.find(name)
+	if info.several then
+		bad(ctx, node, ("%s: '%s' is an output of every step of a matrix, expected one: %s"):format(ctx.attr, name, info.several))
+	end
 	if not info.found then
 		bad(ctx, node, ("%s: there is no input or step output '%s'%s"):format(ctx.attr, name,
 			info.near and (" (did you mean '%s'?)"):format(info.near) or ""))
@@ -131,12 +134,22 @@ local function template(ctx, decl, node)
 	return #parts == 1 and parts[1] or wrap { kind = "text", parts = parts }
 end
 
+-- The nodes that the name of a matrix's output stands for, one for each of its steps; nil: it is no such name.
+local function several(ctx, node)
+	local names = node.text and node.text:find(".") and ctx.all(node.text)
+	local out = {}
+	for i, name in ipairs(names or {}) do out[i] = { text = name, line = node.line, column = node.column } end
+	return names and out
+end
+
 local function list(ctx, decl, node)
 	if not node.list then bad(ctx, node, ("%s: got a %s, expected a list"):format(ctx.attr, node.text and "text" or "map")) end
 	local out, attr = {}, ctx.attr
-	for i, item in ipairs(node.list) do
-		ctx.attr = attr
-		out[i] = decl.elem.check(ctx, decl.elem, item)
+	for _, item in ipairs(node.list) do
+		for _, one in ipairs(decl.elem.kind == "artifact" and several(ctx, item) or { item }) do
+			ctx.attr = attr
+			out[#out + 1] = decl.elem.check(ctx, decl.elem, one)
+		end
 	end
 	return out
 end
@@ -144,13 +157,17 @@ end
 -- A list of artifacts is also a map of them: each is called what it is called.
 local function named_list(ctx, decl, node)
 	local out, attr = {}, ctx.attr
+	local function add(key, item)
+		if out[key] then bad(ctx, item, ("%s: two are called '%s': write a map with names of your own"):format(attr, key)) end
+		ctx.attr = attr
+		out[key] = decl.elem.check(ctx, decl.elem, item)
+	end
 	for _, item in ipairs(node.list) do
 		ctx.attr = attr
 		local name = scalar(ctx, item, "the name of an input")
-		local dot = name:find(".")
-		local key = dot and name:sub(dot + 1) or name
-		if out[key] then bad(ctx, item, ("%s: two are called '%s': write a map with names of your own"):format(attr, key)) end
-		out[key] = decl.elem.check(ctx, decl.elem, item)
+		local dot, many = name:find("."), several(ctx, item)
+		for _, one in ipairs(many or {}) do add(one.text:sub(1, one.text:find(".") - 1), one) end
+		if not many then add(dot and name:sub(dot + 1) or name, item) end
 	end
 	return out
 end
@@ -347,7 +364,8 @@ attr.list = container("list", list)
 attr.map = container("map", map)
 
 -- The keys of a step beside its rule's attributes: for near names only.
-local frame = { "use", "environment", "limits" }
+local frame = { "use", "environment", "limits", "matrix", "checkpoint" }
+local input_frame = { "use", "type", "name", "to" }
 local short_frame = { "kind", "name", "environment", "limits", "inputs", "image" }
 
 -- Which attribute a written key is: its own name or its alias.
@@ -365,7 +383,7 @@ local function sort_out(ctx, attrs, node)
 		if not name then
 			local known = keys(attrs)
 			for _, one in ipairs(keys(attrs)) do known[#known + 1] = attrs[one].alias end
-			for _, one in ipairs(ctx.short and short_frame or frame) do known[#known + 1] = one end
+			for _, one in ipairs(ctx.what == "input" and input_frame or ctx.short and short_frame or frame) do known[#known + 1] = one end
 			-- The short form's word for what the long form calls environment.
 			local other = pair.key == "image" and " (an image is written 'environment: { image: NAME }')" or meant(pair.key, known)
 			bad(ctx, pair, ("'%s' takes no attribute '%s'%s"):format(ctx.rule, pair.key, other))
@@ -374,6 +392,27 @@ local function sort_out(ctx, attrs, node)
 		given[name] = pair
 	end
 	return given
+end
+
+-- What rule {} and source {} have in common: the fields of the table, their types, and the attributes. code: the field that is its function.
+local function declared(word, given, fields, code, level)
+	if type(given) ~= "table" then error(word .. ": expected a table", level) end
+	for _, key in ipairs(keys(given)) do
+		local known = false
+		for _, one in ipairs(fields) do known = known or one == key end
+		if not known then error(("%s has no field '%s'%s"):format(word, key, meant(key, fields)), level) end
+	end
+	local want = { name = "string", attrs = "table", doc = "string", example = "string", outputs = "table", [code] = "function" }
+	for _, key in ipairs(fields) do
+		local value = given[key]
+		if value == nil and (key == "doc" or key == "example" or key == "outputs") then value = key == "outputs" and {} or "" end
+		if type(value) ~= want[key] then error(("%s: %s: got a %s, expected a %s"):format(word, key, type(value), want[key]), level) end
+	end
+	for _, name in ipairs(keys(given.attrs)) do
+		if not made[given.attrs[name]] then
+			error(("%s: attribute '%s': expected a type like attr.text {} (containers: attr.list(attr.text) {})"):format(word, name), level)
+		end
+	end
 end
 
 -- The values of a step's attributes, and its outputs. ctx: see evaluate in rule.lua.
@@ -407,4 +446,4 @@ local function check(ctx, attrs, node, fixed)
 	return values, outs
 end
 
-return { types = attr, made = made, check = check, bad = bad, meant = meant, is_variable = is_variable }
+return { types = attr, declared = declared, check = check, bad = bad, meant = meant, is_variable = is_variable }

@@ -1,36 +1,31 @@
 -- rule.lua -- what a rule file can name, and the way from a step's attributes to its recipe.
 --
--- The vocabulary is all there is: rule, attr, action, sorted, copy, upper, ipairs, error, type.
+-- The vocabulary is all there is: rule, source, attr, action, pin, sorted, copy, upper, join, glob, integer, url_escape, ipairs, fail, error, type.
 -- SPDX-License-Identifier: Apache-2.0
 
-local fields = { "name", "doc", "attrs", "outputs", "plan" }
+local fields = { "name", "doc", "attrs", "outputs", "example", "plan" }
 local made = {}
 
-local function want(value, kind, what)
-	if type(value) ~= kind then error(("rule: %s: got a %s, expected a %s"):format(what, type(value), kind), 3) end
-end
-
--- rule { name, doc, attrs, outputs, plan }: one step type.
+-- rule { name, doc, attrs, outputs, example, plan }: one step type.
 local function rule(given)
-	if type(given) ~= "table" then error("rule: expected a table", 2) end
-	for _, key in ipairs(keys(given)) do
-		local known = false
-		for _, one in ipairs(fields) do known = known or one == key end
-		if not known then error(("rule has no field '%s'%s"):format(key, attr.meant(key, fields)), 2) end
-	end
-	want(given.name, "string", "name")
-	want(given.attrs, "table", "attrs")
-	want(given.plan, "function", "plan")
-	want(given.doc or "", "string", "doc")
-	want(given.outputs or {}, "table", "outputs")
-	for _, name in ipairs(keys(given.attrs)) do
-		if not attr.made[given.attrs[name]] then
-			error(("rule: attribute '%s': expected a type like attr.text {} (containers: attr.list(attr.text) {})"):format(name), 2)
-		end
-	end
+	attr.declared("rule", given, fields, "plan", 3)
 	local self = {}
 	made[self] = given
 	return self
+end
+
+-- The step or input that is looked at, for fail().
+local current
+
+-- fail(text, hint): the user's to mend, told with the place of his step or input.
+local function fail(text, hint)
+	if type(text) ~= "string" or type(hint or "") ~= "string" then error("fail: expected a text, and perhaps a hint", 2) end
+	if not current then error(text, 2) end
+	attr.bad(current, current, hint and text .. "\nhint: " .. hint or text)
+end
+
+local function begin(ctx)
+	current = ctx
 end
 
 -- sorted(t): names and values in the order of the names' bytes. There is no pairs: its order differs in every process.
@@ -82,8 +77,9 @@ end
 
 local function vocabulary()
 	return closed({
-		rule = rule, attr = sealed(attr.types, "attr"), action = sealed(action.kinds, "action"),
-		sorted = sorted, copy = copy, upper = upper, ipairs = ipairs, error = error, type = type,
+		rule = rule, source = source.word, attr = sealed(attr.types, "attr"), action = sealed(action.kinds, "action"), pin = sealed(source.pins, "pin"),
+		sorted = sorted, copy = copy, upper = upper, join = join, glob = glob, integer = integer, url_escape = url_escape,
+		ipairs = ipairs, fail = fail, error = error, type = type,
 	}, "a rule")
 end
 
@@ -159,12 +155,13 @@ local function output_list(outs)
 	return list
 end
 
--- The whole way. ctx: where (the rule's file), file, step, rule, line, column, short, needs_only, takes, variables, find(name); node: the attributes.
+-- The whole way. ctx: where (the rule's file), file, what ("step"), name, rule, line, column, short, needs_only, takes, variables, find(name); node: the attributes.
 local function evaluate(loaded, ctx, node)
 	local given = made[loaded]
-	if not given then error(ctx.where .. ": expected 'return rule { … }'", 0) end
+	if not given then error(ctx.where .. (source.made[loaded] and ": is a type of inputs, expected one of steps" or ": expected 'return rule { … }'"), 0) end
 	if given.name ~= ctx.rule then error(("%s: the rule calls itself '%s', expected '%s'"):format(ctx.where, given.name, ctx.rule), 0) end
 	if ctx.takes then return { given.attrs[ctx.takes] and ctx.takes } end
+	begin(ctx)
 	ctx.needs, ctx.needed = {}, {}
 	local values, outs = attr.check(ctx, given.attrs, node, fixed_outputs(given.outputs, ctx))
 	if ctx.needs_only then return ctx.needs end
@@ -174,4 +171,4 @@ local function evaluate(loaded, ctx, node)
 	return { actions = actions, inputs = place(ctx, used, outs), outputs = output_list(outs) }
 end
 
-return { vocabulary = vocabulary, evaluate = evaluate, closed = closed, sealed = sealed, sorted = sorted, copy = copy }
+return { made = made, begin = begin, vocabulary = vocabulary, evaluate = evaluate, closed = closed, sealed = sealed, sorted = sorted, copy = copy }

@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "base/path.h"
+#include "model/yaml.h"
 #include "rule/embed.h"
 #include "rule/state.h"
 
@@ -44,6 +45,56 @@ ai_language_push(lua_State *L)
 	lua_setfield(L, -2, "__newindex");
 	lua_setmetatable(L, env);
 	load_language(L, env);
+}
+
+void
+ai_set_text(lua_State *L, const char *key, const char *value)
+{
+	lua_pushstring(L, value);
+	lua_setfield(L, -2, key);
+}
+
+void
+ai_set_integer(lua_State *L, const char *key, long long value)
+{
+	lua_pushinteger(L, value);
+	lua_setfield(L, -2, key);
+}
+
+void
+ai_set_flag(lua_State *L, const char *key, bool value)
+{
+	lua_pushboolean(L, value);
+	lua_setfield(L, -2, key);
+}
+
+/* [-0, +1, e] A node as lua/attr.lua reads it. YAML is at most 64 deep. */
+void
+ai_push_yaml(lua_State *L, const struct ai_yaml *y)
+{
+	luaL_checkstack(L, 6, "YAML");
+	lua_createtable(L, 0, 3);
+	ai_set_integer(L, "line", y->line);
+	ai_set_integer(L, "column", y->column);
+	if (y->type == AI_YAML_SCALAR) {
+		ai_set_text(L, "text", y->text);
+		return;
+	}
+	lua_createtable(L, y->n < 1u << 20 ? (int)y->n : 0, 0);
+	for (size_t i = 0; i < y->n; i++) {
+		if (y->type == AI_YAML_LIST) {
+			ai_push_yaml(L, y->items[i]);
+		} else {
+			lua_createtable(L, 0, 4);
+			ai_set_text(L, "key", y->pairs[i].key->text);
+			ai_set_integer(L, "line", y->pairs[i].key->line);
+			ai_set_integer(L, "column", y->pairs[i].key->column);
+			ai_push_yaml(L, y->pairs[i].value);
+			lua_setfield(L, -2, "value");
+		}
+		lua_rawseti(L, -2, (lua_Integer)i + 1);
+	}
+	lua_setfield(L, -2, y->type == AI_YAML_LIST ? "list" : "map");
 }
 
 static int take_json(lua_State *L, int depth, const char *what, json_t **out, struct ai_err *err);
@@ -95,7 +146,7 @@ take_table(lua_State *L, int depth, const char *what, json_t **out, struct ai_er
 }
 
 /*
- * The JSON of the value on top of the stack, which it pops: texts, lists and tables with names, as lua/ makes them. An empty
+ * The JSON of the value on top of the stack, which it pops: texts, whole numbers, flags, lists and tables with names, as lua/ makes them. An empty
  * table is a list. Uses no call that raises errors. *out is a new reference; after a failure the state is only good for closing.
  */
 static int
@@ -104,7 +155,12 @@ take_json(lua_State *L, int depth, const char *what, json_t **out, struct ai_err
 	json_t *j = NULL;
 	if (depth > 8 || !lua_checkstack(L, 4))
 		return ai_fail(err, AI_EUSAGE, "%s is nested too deep", what);
-	if (lua_type(L, -1) == LUA_TSTRING) {
+	if (lua_isinteger(L, -1)) {
+		if (!(j = json_integer(lua_tointeger(L, -1))))
+			return ai_nomem(err);
+	} else if (lua_isboolean(L, -1)) {
+		j = json_boolean(lua_toboolean(L, -1));
+	} else if (lua_type(L, -1) == LUA_TSTRING) {
 		size_t n;
 		const char *s = lua_tolstring(L, -1, &n);
 		if (!ai_utf8_valid(s, n) || memchr(s, 0x7f, n))
@@ -208,7 +264,7 @@ ai_language_ask(const char *module, const char *where, const char *text, size_t 
 	struct question q = { module, where, text, n, asked };
 	if (ai_language_text(where, text, n, err) < 0)
 		return err->code;
-	struct ai_state *s = ai_state_new();
+	struct ai_state *s = ai_state_new(NULL);
 	if (!s)
 		return ai_nomem(err);
 	int rc = ai_state_run(s, answer, &q, where, err);

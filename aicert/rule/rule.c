@@ -28,57 +28,37 @@ struct request {
 	const char *takes;             /* asked for is only whether the rule declares it */
 };
 
+/* The names that an output of a matrix stands for: ", "-joined and no more than a reader wants to see. */
 static void
-set_text(lua_State *L, const char *key, const char *value)
+push_several(lua_State *L, const struct ai_artifact *a)
 {
-	lua_pushstring(L, value); /* NULL becomes nil: the field is absent */
-	lua_setfield(L, -2, key);
+	size_t n = a->n_all < 4 ? a->n_all : 4;
+	luaL_checkstack(L, 12, NULL);
+	int top = lua_gettop(L);
+	for (size_t i = 0; i < n; i++)
+		lua_pushfstring(L, "%s%s.%s", i ? ", " : "", a->all[i].name, a->output);
+	lua_pushstring(L, n < a->n_all ? ", …" : "");
+	lua_concat(L, lua_gettop(L) - top);
 }
 
-static void
-set_integer(lua_State *L, const char *key, lua_Integer value)
+/* all(name): the list of names that an output of a matrix stands for; nil: it stands for itself. */
+static int
+all(lua_State *L)
 {
-	lua_pushinteger(L, value);
-	lua_setfield(L, -2, key);
-}
-
-static void
-set_flag(lua_State *L, const char *key, bool value)
-{
-	lua_pushboolean(L, value);
-	lua_setfield(L, -2, key);
-}
-
-/* [-0, +1, e] A node as lua/attr.lua reads it. YAML is at most 64 deep. */
-static void
-push_yaml(lua_State *L, const struct ai_yaml *y)
-{
-	luaL_checkstack(L, 6, "YAML");
-	lua_createtable(L, 0, 3);
-	set_integer(L, "line", y->line);
-	set_integer(L, "column", y->column);
-	if (y->type == AI_YAML_SCALAR) {
-		set_text(L, "text", y->text);
-		return;
-	}
-	lua_createtable(L, y->n < 1u << 20 ? (int)y->n : 0, 0);
-	for (size_t i = 0; i < y->n; i++) {
-		if (y->type == AI_YAML_LIST) {
-			push_yaml(L, y->items[i]);
-		} else {
-			lua_createtable(L, 0, 4);
-			set_text(L, "key", y->pairs[i].key->text);
-			set_integer(L, "line", y->pairs[i].key->line);
-			set_integer(L, "column", y->pairs[i].key->column);
-			push_yaml(L, y->pairs[i].value);
-			lua_setfield(L, -2, "value");
-		}
+	const struct request *q = lua_touserdata(L, lua_upvalueindex(1));
+	luaL_checktype(L, 1, LUA_TSTRING);
+	struct ai_artifact a = { 0 };
+	if (q->find(q->find_ctx, lua_tostring(L, 1), &a) != 1 || !a.n_all)
+		return 0;
+	lua_createtable(L, (int)a.n_all, 0);
+	for (size_t i = 0; i < a.n_all; i++) {
+		lua_pushfstring(L, "%s.%s", a.all[i].name, a.output);
 		lua_rawseti(L, -2, (lua_Integer)i + 1);
 	}
-	lua_setfield(L, -2, y->type == AI_YAML_LIST ? "list" : "map");
+	return 1;
 }
 
-/* find(name): { found, base, to, is_dir, blob or tree or step and output }, or { near }. */
+/* find(name): { found, base, to, is_dir, blob or tree or step and output }, or { several }, or { near }. */
 static int
 find(lua_State *L)
 {
@@ -89,18 +69,23 @@ find(lua_State *L)
 	bool found = q->find(q->find_ctx, lua_tostring(L, 1), &a) == 1;
 	lua_createtable(L, 0, 8);
 	if (!found) {
-		set_text(L, "near", a.name);
+		ai_set_text(L, "near", a.name);
 		return 1;
 	}
-	set_flag(L, "found", true);
-	set_text(L, "base", a.base);
-	set_text(L, "to", a.to);
-	set_text(L, "step", a.step);
-	set_text(L, "output", a.output);
-	set_flag(L, "is_dir", a.is_dir);
+	if (a.n_all) {
+		push_several(L, &a);
+		lua_setfield(L, -2, "several");
+		return 1;
+	}
+	ai_set_flag(L, "found", true);
+	ai_set_text(L, "base", a.base);
+	ai_set_text(L, "to", a.to);
+	ai_set_text(L, "step", a.step);
+	ai_set_text(L, "output", a.output);
+	ai_set_flag(L, "is_dir", a.is_dir);
 	if (!a.step) {
 		ai_hex(&a.ref.id, hex);
-		set_text(L, a.ref.type == AI_REF_TREE ? "tree" : "blob", hex);
+		ai_set_text(L, a.ref.type == AI_REF_TREE ? "tree" : "blob", hex);
 	}
 	return 1;
 }
@@ -109,24 +94,28 @@ static void
 push_context(lua_State *L, const struct request *q)
 {
 	lua_createtable(L, 0, 16);
-	set_text(L, "where", q->where);
-	set_text(L, "file", q->file);
-	set_text(L, "rule", q->rule->name);
-	set_text(L, "step", q->step->name);
-	set_integer(L, "line", q->step->line);
-	set_integer(L, "column", q->step->column);
-	set_flag(L, "short", q->step->short_form);
-	set_flag(L, "needs_only", q->needs_only);
-	set_text(L, "takes", q->takes);
+	ai_set_text(L, "where", q->where);
+	ai_set_text(L, "file", q->file);
+	ai_set_text(L, "rule", q->rule->name);
+	ai_set_text(L, "what", "step");
+	ai_set_text(L, "name", q->step->name);
+	ai_set_integer(L, "line", q->step->line);
+	ai_set_integer(L, "column", q->step->column);
+	ai_set_flag(L, "short", q->step->short_form);
+	ai_set_flag(L, "needs_only", q->needs_only);
+	ai_set_text(L, "takes", q->takes);
 	lua_createtable(L, 0, (int)json_array_size(q->variables));
 	for (size_t i = 0; i < json_array_size(q->variables); i++) {
 		const json_t *v = json_array_get(q->variables, i);
-		set_text(L, ai_json_str(v, "name"), ai_json_str(v, "value"));
+		ai_set_text(L, ai_json_str(v, "name"), ai_json_str(v, "value"));
 	}
 	lua_setfield(L, -2, "variables");
 	lua_pushlightuserdata(L, (void *)(uintptr_t)q);
 	lua_pushcclosure(L, find, 1);
 	lua_setfield(L, -2, "find");
+	lua_pushlightuserdata(L, (void *)(uintptr_t)q);
+	lua_pushcclosure(L, all, 1);
+	lua_setfield(L, -2, "all");
 }
 
 /* The body that runs protected: one request in, evaluate's table out. */
@@ -147,7 +136,7 @@ evaluate(lua_State *L)
 	lua_remove(L, -2);
 	lua_call(L, 0, 1);
 	push_context(L, q);
-	push_yaml(L, q->step->attrs);
+	ai_push_yaml(L, q->step->attrs);
 	lua_call(L, 3, 1);
 	return 1;
 }
@@ -158,7 +147,7 @@ run(const struct request *q, json_t **out, struct ai_err *err)
 {
 	if (ai_language_text(q->where, q->rule->text, q->rule->len, err) < 0)
 		return err->code;
-	struct ai_state *s = ai_state_new();
+	struct ai_state *s = ai_state_new(NULL);
 	if (!s)
 		return ai_nomem(err);
 	int rc = ai_state_run(s, evaluate, (void *)(uintptr_t)q, q->where, err);

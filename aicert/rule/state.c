@@ -14,6 +14,7 @@ enum { STRIDE = 1000 }; /* instructions between two looks at the ceilings */
 
 struct ai_state {
 	lua_State *L;
+	struct ai_ceilings ceilings;
 	size_t held, churned;
 	long long instructions;
 	double cpu_end;
@@ -40,7 +41,7 @@ allocate(void *ud, void *p, size_t old, size_t size)
 		return NULL;
 	}
 	size_t more = size > old ? size - old : 0;
-	if (s->held + more > AI_RULE_MEMORY || (more && s->churned + size > AI_RULE_CHURN))
+	if (s->held + more > s->ceilings.memory || (more && s->churned + size > s->ceilings.churn))
 		return NULL;
 	void *q = realloc(p, size);
 	if (!q)
@@ -62,7 +63,7 @@ static void
 spend(lua_State *L, size_t n)
 {
 	struct ai_state *s = of(L);
-	s->instructions -= n < AI_RULE_INSTRUCTIONS ? (long long)n : AI_RULE_INSTRUCTIONS;
+	s->instructions -= n < (size_t)s->ceilings.instructions ? (long long)n : s->ceilings.instructions;
 	s->too_long = s->instructions < 0 || cpu_now() > s->cpu_end;
 	if (s->too_long)
 		luaL_error(L, "the rule takes too long");
@@ -96,13 +97,15 @@ ai_state_where(lua_State *L, int level)
 }
 
 struct ai_state *
-ai_state_new(void)
+ai_state_new(const struct ai_ceilings *ceilings)
 {
+	static const struct ai_ceilings usual = { AI_RULE_MEMORY, AI_RULE_CHURN, AI_RULE_INSTRUCTIONS, AI_RULE_SECONDS };
 	struct ai_state *s = ai_calloc(1, sizeof *s);
 	if (!s)
 		return NULL;
-	s->instructions = AI_RULE_INSTRUCTIONS;
-	s->cpu_end = cpu_now() + AI_RULE_SECONDS;
+	s->ceilings = ceilings ? *ceilings : usual;
+	s->instructions = s->ceilings.instructions;
+	s->cpu_end = cpu_now() + s->ceilings.seconds;
 	s->L = lua_newstate(allocate, s);
 	if (!s->L) {
 		free(s);
@@ -136,10 +139,12 @@ say(struct ai_state *s, int status, const char *where, struct ai_err *err)
 	lua_State *L = s->L;
 	const char *text = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
 	if (s->too_long)
-		ai_fail(err, AI_EUSAGE, "%s: the rule takes too long: got more than %d instructions or %d s", where, AI_RULE_INSTRUCTIONS, AI_RULE_SECONDS);
+		ai_fail(err, AI_EUSAGE, "%s: the rule takes too long: got more than %lld instructions or %d s", where,
+			s->ceilings.instructions, s->ceilings.seconds);
 	/* A growing luaL_Buffer says so by an ordinary error. */
 	else if (status == LUA_ERRMEM || (text && strstr(text, "not enough memory")))
-		ai_fail(err, AI_EUSAGE, "%s: the rule uses too much memory: got more than %u bytes at once, or %u over time", where, AI_RULE_MEMORY, AI_RULE_CHURN);
+		ai_fail(err, AI_EUSAGE, "%s: the rule uses too much memory: got more than %zu bytes at once, or %zu over time", where,
+			s->ceilings.memory, s->ceilings.churn);
 	else if (!text)
 		return ai_fail(err, AI_EUSAGE, "%s: an error that is not a text (a %s)", where, lua_typename(L, lua_type(L, -1)));
 	else if (!strstr(text, ": "))

@@ -15,6 +15,7 @@
 #define AI_STATE_H
 
 #include <lua.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/err.h"
@@ -24,10 +25,16 @@
 #define AI_RULE_INSTRUCTIONS 20000000     /* of the Lua machine */
 #define AI_RULE_SECONDS 5                /* of this thread's processor time */
 
+struct ai_ceilings {
+	size_t memory, churn;
+	long long instructions;
+	int seconds;
+};
+
 struct ai_state;
 
-/* NULL when memory is out. */
-struct ai_state *ai_state_new(void);
+/* NULL: those above. Copied. NULL is returned when memory is out. */
+struct ai_state *ai_state_new(const struct ai_ceilings *ceilings);
 void ai_state_free(struct ai_state *s);
 lua_State *ai_state_lua(struct ai_state *s);
 
@@ -47,6 +54,8 @@ void ai_state_where(lua_State *L, int level);
 void ai_text_methods(lua_State *L);
 /* words.c: [-0, +1, e] pushes the table of C functions that lua/ is written with. */
 void ai_words_push(lua_State *L);
+/* from_json.c: from_json(text): the value, or nil and what is wrong. */
+int ai_from_json(lua_State *L);
 /* The type name of artifacts: userdata made by wrap(). */
 #define AI_ARTIFACT "artifact"
 

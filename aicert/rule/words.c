@@ -6,7 +6,9 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include <ctype.h>
 #include <lauxlib.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -159,6 +161,55 @@ word_url_has_secret(lua_State *L)
 	return 1;
 }
 
+/* url_public(url): without user info, and without a query that holds a secret. */
+static int
+word_url_public(lua_State *L)
+{
+	const char *url = text(L, 1);
+	size_t n = lua_rawlen(L, 1);
+	char *copy = lua_newuserdatauv(L, n + 1, 0);
+	char *shown = ai_url_public(url);
+	snprintf(copy, n + 1, "%s", shown ? shown : "");
+	free(shown); /* nothing of C is held when Lua may raise an error */
+	lua_pushstring(L, copy);
+	return 1;
+}
+
+/* url_escape(text): with %XX for all but letters, digits, "-._~" and '/'. */
+static int
+word_url_escape(lua_State *L)
+{
+	static const char hex[] = "0123456789ABCDEF";
+	const char *s = text(L, 1);
+	size_t n = lua_rawlen(L, 1);
+	ai_state_charge(L, n / 4);
+	luaL_Buffer b;
+	luaL_buffinit(L, &b);
+	for (size_t i = 0; i < n; i++) {
+		unsigned char c = (unsigned char)s[i];
+		if (c < 0x80 && (isalnum(c) || (c && strchr("-._~/", c)))) {
+			luaL_addchar(&b, (char)c);
+			continue;
+		}
+		luaL_addchar(&b, '%');
+		luaL_addchar(&b, hex[c >> 4]);
+		luaL_addchar(&b, hex[c & 15]);
+	}
+	luaL_pushresult(&b);
+	return 1;
+}
+
+/* glob(pattern, path): does the whole path match? As `exclude` has it (base/path.h). */
+static int
+word_glob(lua_State *L)
+{
+	const char *pattern = text(L, 1), *path = text(L, 2);
+	size_t n = lua_rawlen(L, 1) + 1, m = lua_rawlen(L, 2) + 1;
+	ai_state_charge(L, n < 4096 && m < 65536 ? n * m / 8 : AI_RULE_INSTRUCTIONS);
+	lua_pushboolean(L, ai_glob(pattern, path));
+	return 1;
+}
+
 /* only(text, set): is the text made of the characters of the set alone, and not empty? */
 static int
 word_only(lua_State *L)
@@ -267,9 +318,9 @@ ai_words_push(lua_State *L)
 {
 	static const luaL_Reg words[] = {
 		{ "error", word_error }, { "where", word_where }, { "type", word_type }, { "ipairs", word_ipairs }, { "keys", word_keys }, { "near", word_near },
-		{ "path_fault", word_path_fault }, { "is_secret", word_is_secret }, { "url_has_secret", word_url_has_secret }, { "only", word_only },
+		{ "path_fault", word_path_fault }, { "is_secret", word_is_secret }, { "url_has_secret", word_url_has_secret }, { "url_public", word_url_public }, { "url_escape", word_url_escape }, { "glob", word_glob }, { "only", word_only },
 		{ "integer", word_integer }, { "join", word_join }, { "wrap", word_wrap }, { "unwrap", word_unwrap },
-		{ "artifact_meta", word_artifact_meta }, { "guard", word_guard },
+		{ "artifact_meta", word_artifact_meta }, { "guard", word_guard }, { "from_json", ai_from_json },
 		{ NULL, NULL },
 	};
 	luaL_newlib(L, words);
