@@ -2,6 +2,7 @@
 --
 --   source { name, doc, attrs, example, resolve }     one type of input; resolve(a, net) returns a pin
 --   pin.files { uri = …, ref = …, revision = …, single = true, files = { { path = …, url = …, sha256 = …, size = …, git_sha1 = …, exec = true }, … } }
+--     a file may also be { path = …, text = … }, made of that text, or { path = …, target = … }, a link inside the folder
 --   pin.git { url = …, ref = …, revision = … }
 --   pin.url { url = …, sha256 = …, size = …, unpack = true, strip = 1 }
 --   net.get(url, { headers = { … }, max = BYTES })    { status, url, body, header(name) }, whatever the status
@@ -32,7 +33,7 @@ local pin_fields = {
 	git = { url = "string", ref = "string", revision = "string" },
 	url = { url = "string", sha256 = "string", size = "number", unpack = "boolean", strip = "number" },
 }
-local file_fields = { path = "string", url = "string", sha256 = "string", size = "number", git_sha1 = "string", exec = "boolean", text = "string" }
+local file_fields = { path = "string", url = "string", sha256 = "string", size = "number", git_sha1 = "string", exec = "boolean", text = "string", target = "string" }
 
 -- A new table of the known fields. What is false is left out: `exec = name:ends(".sh")`.
 local function taken(given, known, what)

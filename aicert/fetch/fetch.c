@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/path.h"
 #include "fetch/fetch_impl.h"
+#include "fetch/files.h"
 #include "fetch/http.h"
 #include "model/lock.h"
 
@@ -71,12 +72,13 @@ struct expected {
 	int64_t size;
 };
 
-static int
-get_file(const struct ai_fetch *f, const char *url, const struct expected *want, struct ai_digest *out, uint64_t *size_out, struct ai_err *err)
+int
+ai_fetch_file_url(const struct ai_fetch *f, const char *url, const struct ai_digest *sha256, int64_t want_size, struct ai_digest *out, uint64_t *size_out,
+	struct ai_err *err)
 {
 	AI_FREE char *path = NULL;
 	AI_FREE char *resolved = NULL;
-	char got[AI_HEX];
+	char got[AI_HEX], want[AI_HEX];
 	struct ai_ref ref;
 	struct stat st;
 	struct ai_path_options o = { .talk = f->talk };
@@ -87,13 +89,15 @@ get_file(const struct ai_fetch *f, const char *url, const struct expected *want,
 		return ai_fail_errno(err, AI_EINPUT, "'%s': cannot open", path);
 	if (!S_ISREG(st.st_mode))
 		return ai_fail(err, AI_EINPUT, "'%s': a file URL names a plain file: this is a folder or a special file", path);
-	if (want->size >= 0 && st.st_size != want->size)
-		return ai_fail(err, AI_EINPUT, "'%s': size: got %lld bytes, expected %lld", path, (long long)st.st_size, (long long)want->size);
+	if (want_size >= 0 && st.st_size != want_size)
+		return ai_fail(err, AI_EINPUT, "'%s': size: got %lld bytes, expected %lld", path, (long long)st.st_size, (long long)want_size);
 	if (ai_path_import(f->sink, resolved, &o, &ref, err) < 0)
 		return err->code;
-	ai_hex(&ref.id, got);
-	if (want->sha256 && strcmp(got, want->sha256) != 0)
-		return differs(path, got, want->sha256, err);
+	if (sha256 && !ai_digest_eq(&ref.id, sha256)) {
+		ai_hex(&ref.id, got);
+		ai_hex(sha256, want);
+		return differs(path, got, want, err);
+	}
 	*out = ref.id;
 	*size_out = (uint64_t)st.st_size;
 	return 0;
@@ -103,7 +107,7 @@ static int
 get_url(const struct ai_fetch *f, const struct ai_input *in, const struct expected *want, struct ai_digest *out, uint64_t *size_out, struct ai_err *err)
 {
 	if (strncasecmp(in->where, "file:", 5) == 0)
-		return get_file(f, in->where, want, out, size_out, err);
+		return ai_fetch_file_url(f, in->where, want->sha256 ? &want->digest : NULL, want->size, out, size_out, err);
 	AI_FREE char *partial = ai_join(f->cache, "partial");
 	if (!partial)
 		return ai_nomem(err);
@@ -129,6 +133,15 @@ url_resolve(const struct ai_fetch *f, const struct ai_input *in, const char *uri
 	struct ai_digest got;
 	uint64_t size;
 	char hex[AI_HEX];
+	if (in->n_urls)
+		return ai_urls_resolve(f, in, uri, pin, err);
+	if (in->unpack) {
+		AI_JSON *p = json_pack("{s:s, s:s}", "type", "url", "uri", uri);
+		int r = p ? ai_archive_resolve(f, in->where, in->sha256, in->size, in->strip, p, err) : ai_fail(err, AI_EINPUT, "the URL is not UTF-8");
+		if (r == 0)
+			*pin = json_incref(p);
+		return r;
+	}
 	if (expect("Aicertfile", in->sha256, in->size, &want, err) < 0 || get_url(f, in, &want, &got, &size, err) < 0)
 		return err->code;
 	ai_hex(&got, hex);
@@ -144,15 +157,19 @@ url_content(const struct ai_fetch *f, const struct ai_input *in, const json_t *p
 	const json_t *size = json_object_get(pin, "size");
 	struct expected want;
 	uint64_t got_size;
+	*how_out = "sha256";
+	if (in->n_urls)
+		return ai_fetch_files(f, in, pin, out, err);
 	if (!sha256)
 		return ai_fail(err, AI_EINPUT, "aicert.lock: the pin has no sha256");
 	if (in->sha256 && strcmp(in->sha256, sha256) != 0)
 		return ai_fail(err, AI_EINPUT, "sha256: aicert.lock pins %s, the Aicertfile says %s", sha256, in->sha256);
+	if (in->unpack)
+		return ai_archive_content(f, in->where, pin, out, err);
 	if (expect("aicert.lock", sha256, json_is_integer(size) ? (int64_t)json_integer_value(size) : -1, &want, err) < 0 ||
 		get_url(f, in, &want, &out->id, &got_size, err) < 0)
 		return err->code;
 	out->type = AI_REF_BLOB;
-	*how_out = "sha256";
 	return 0;
 }
 
@@ -199,6 +216,8 @@ ai_fetch_content(const struct ai_fetch *f, const struct ai_input *input, const j
 		r = revision ? ai_git_content(f, input, revision, &got.id, err) : ai_fail(err, AI_EINPUT, "aicert.lock: the pin has no revision");
 	else if (input->type == AI_INPUT_URL)
 		r = url_content(f, input, pin, &got, &how, err);
+	else if (input->type == AI_INPUT_RULE)
+		r = ai_rule_content(f, input, pin, &got, &how, err);
 	else
 		r = path_content(f, input, &got, &how, err);
 	if (r < 0)

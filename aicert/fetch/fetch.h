@@ -30,10 +30,17 @@ struct ai_fetch {
 /*
  * ai_fetch_resolve -- what does this input's name mean now?
  * git: *pin = {"type":"git","uri","ref"?,"revision"}. url: *pin = {"type":"url","uri","sha256","size"}; resolving a
- * url downloads it, so its content is in the store afterwards. path: nothing to pin, *pin = NULL.
+ * url downloads it, so its content is in the store afterwards; of several, and of an archive, the pin is as in model/lock_files.h. path: nothing
+ * to pin, *pin = NULL. Inputs of source rules are resolved by their rule, then settled.
  * AI_EENV when it cannot be reached, AI_EINPUT when it is gone, AI_EINPUT when sha256 or size differ.
  */
 int ai_fetch_resolve(const struct ai_fetch *f, const struct ai_input *input, json_t **pin, struct ai_err *err) AI_CHECKED;
+
+/*
+ * ai_fetch_settle -- the pin of an input that a source rule resolved to answer (model/pin.h): model/lock_files.h. What the rule does not know
+ * of a file is learnt by downloading it.
+ */
+int ai_fetch_settle(const struct ai_fetch *f, const struct ai_input *input, const json_t *answer, json_t **pin, struct ai_err *err) AI_CHECKED;
 
 /*
  * ai_fetch_content -- the content that the pin names (pin NULL for path inputs) into the store.

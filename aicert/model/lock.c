@@ -1,15 +1,17 @@
 /* lock.c -- see lock.h.  SPDX-License-Identifier: Apache-2.0 */
 #include "model/lock.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
 #include "base/path.h"
 #include "model/image_ref.h"
+#include "model/lock_files.h"
 #include "model/lock_wheels.h"
 #include "model/manifest.h"
 
-static const char *const type_words[] = { [AI_INPUT_GIT] = "git", [AI_INPUT_URL] = "url", [AI_INPUT_PATH] = "path" };
+static const char *const type_words[] = { [AI_INPUT_GIT] = "git", [AI_INPUT_URL] = "url", [AI_INPUT_PATH] = "path", [AI_INPUT_PROOF] = "proof" };
 
 static bool
 is_commit(const char *s)
@@ -37,17 +39,24 @@ only(const json_t *obj, const char *const *words, const char *what, struct ai_er
 static int
 check_pin(const char *name, const json_t *pin, struct ai_err *err)
 {
-	static const char *const git[] = { "type", "uri", "ref", "revision", NULL }, *const url[] = { "type", "uri", "sha256", "size", NULL };
+	static const char *const git[] = { "type", "uri", "ref", "revision", NULL }, *const url[] = { "type", "uri", "sha256", "size", NULL },
+		*const archive[] = { "type", "uri", "sha256", "size", "unpack", "strip", "tree", NULL }, *const files[] = { "type", "uri", "files", NULL };
 	const char *type = ai_json_str(pin, "type"), *uri = ai_json_str(pin, "uri");
 	bool is_git = type && strcmp(type, "git") == 0;
 	struct ai_digest d;
 	AI_FREE char *what = ai_format("aicert.lock: input '%s'", name);
 	if (!what)
 		return ai_nomem(err);
+	if (json_object_get(pin, "asked"))
+		return ai_lock_check_rule(pin, what, err);
 	if (!is_git && !(type && strcmp(type, "url") == 0))
-		return ai_fail(err, AI_EINPUT, "%s: type: got '%s', expected git or url", what, type ? type : "nothing");
+		return ai_fail(err, AI_EINPUT, "%s: type: got '%s', expected git, url, or that of a source rule with 'asked'", what, type ? type : "nothing");
 	if (!uri || !*uri || ai_url_has_secret(uri))
 		return ai_fail(err, AI_EINPUT, "%s: 'uri' is missing or holds a secret", what);
+	if (!is_git && json_object_get(pin, "files"))
+		return only(pin, files, what, err) < 0 ? err->code : ai_lock_check_files(pin, what, err);
+	if (!is_git && json_object_get(pin, "unpack"))
+		return only(pin, archive, what, err) < 0 ? err->code : ai_lock_check_unpack(pin, what, err);
 	if (only(pin, is_git ? git : url, what, err) < 0)
 		return err->code;
 	if (is_git && !is_commit(ai_json_str(pin, "revision")))
@@ -219,13 +228,73 @@ same_text(const char *a, const char *b)
 	return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
+/* "https://…", "ssh://…", and ssh's short "git@host:path": a ':' before any '/'. A path may hold "://" further on. */
+static bool
+is_remote(const char *where)
+{
+	if (strncasecmp(where, "file:", 5) == 0)
+		return false;
+	return where[strcspn(where, ":/")] == ':';
+}
+
+char *
+ai_url_written(const char *url)
+{
+	return is_remote(url) ? ai_url_public(url) : ai_strdup("local");
+}
+
+char *
+ai_url_file_name(const char *url)
+{
+	struct ai_err quiet;
+	size_t n = strstr(url, "://") ? strcspn(url, "?#") : strlen(url);
+	const char *from = memrchr(url, '/', n);
+	from = from ? from + 1 : url;
+	char *s = ai_strndup(from, n - (size_t)(from - url));
+	if (s && ai_name_check(s, &quiet) == 0)
+		return s;
+	free(s);
+	return NULL;
+}
+
+/* A pin of a rule counts for the attributes that it was asked for, and for no others. */
+static bool
+asked_for(const json_t *pin, const struct ai_input *input)
+{
+	struct ai_err err = { 0 };
+	struct ai_digest want, got;
+	return same_text(ai_json_str(pin, "type"), input->use) && ai_json_digest(pin, "asked", &got) && ai_attrs_id(input->attrs, &want, &err) == 0
+		&& ai_digest_eq(&want, &got);
+}
+
+/* The same archive, stripped alike; or the same list of URLs. */
+static bool
+same_urls(const json_t *pin, const struct ai_input *input)
+{
+	const json_t *files = ai_json_arr(pin, "files");
+	if (input->unpack != (json_object_get(pin, "unpack") != NULL) || json_integer_value(json_object_get(pin, "strip")) != input->strip)
+		return false;
+	if (json_array_size(files) != input->n_urls)
+		return false;
+	for (size_t i = 0; i < input->n_urls; i++) {
+		AI_FREE char *path = ai_url_file_name(input->urls[i]);
+		AI_FREE char *uri = ai_url_written(input->urls[i]);
+		const json_t *f = path ? ai_files_find(files, path) : NULL;
+		if (!f || !uri || !same_text(ai_json_str(f, "uri"), uri))
+			return false;
+	}
+	return true;
+}
+
 json_t *
 ai_lock_pin(const json_t *lock, const struct ai_input *input)
 {
 	json_t *pin = json_object_get(ai_json_obj(lock, "inputs"), input->name);
+	if (input->type == AI_INPUT_RULE)
+		return asked_for(pin, input) ? pin : NULL;
 	AI_FREE char *uri = ai_source_uri(input);
 	bool same = uri && same_text(ai_json_str(pin, "type"), type_words[input->type]) && same_text(ai_json_str(pin, "uri"), uri)
-		&& same_text(ai_json_str(pin, "ref"), input->ref);
+		&& same_text(ai_json_str(pin, "ref"), input->ref) && (input->type != AI_INPUT_URL || same_urls(pin, input));
 	return same ? pin : NULL;
 }
 
@@ -256,15 +325,6 @@ ai_lock_set_image(json_t *lock, const struct ai_image_ref *image, json_t *pin, s
 	if (!images && ((images = json_object()) == NULL || json_object_set_new(lock, "images", images) < 0))
 		return ai_nomem(err);
 	return json_object_set(images, image->text, pin) == 0 ? 0 : ai_nomem(err);
-}
-
-/* "https://…", "ssh://…", and ssh's short "git@host:path": a ':' before any '/'. A path may hold "://" further on. */
-static bool
-is_remote(const char *where)
-{
-	if (strncasecmp(where, "file:", 5) == 0)
-		return false;
-	return where[strcspn(where, ":/")] == ':';
 }
 
 char *

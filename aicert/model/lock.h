@@ -8,6 +8,7 @@
  *
  * digest is of what the image's name gave, revision of the platform's manifest, config what that manifest's config says and a
  * plan needs. "images" is there when there is one, and so is "wheels" (lock_wheels.h).
+ * Pins of lists, archives and source rules: lock_files.h.
  *
  * Written with sorted keys, so that two users write the same bytes. Holds no
  * secret and no absolute path: uri is ai_source_uri() of what was written.
@@ -31,7 +32,7 @@ int ai_lock_parse(const char *text, size_t len, json_t **out, struct ai_err *err
 /* The lock's bytes as they stand in the file and in the plan's blob. */
 int ai_lock_format(const json_t *lock, struct ai_buf *out, struct ai_err *err) AI_CHECKED;
 
-/* The pin of an input, or NULL: absent, or made for another uri or ref than the input now has. Borrowed. */
+/* The pin of an input, or NULL: absent, or made for another uri or ref (of a source rule: for other attributes) than the input now has. Borrowed. */
 json_t *ai_lock_pin(const json_t *lock, const struct ai_input *input);
 /* Adds or replaces a pin (steals nothing; pin is copied by reference). */
 int ai_lock_set(json_t *lock, const char *name, json_t *pin, struct ai_err *err) AI_CHECKED;
@@ -47,5 +48,9 @@ int ai_lock_set_image(json_t *lock, const struct ai_image_ref *image, json_t *pi
  * Caller frees; NULL when memory is out.
  */
 char *ai_source_uri(const struct ai_input *input);
+/* The same of one URL: fresh. */
+char *ai_url_written(const char *url);
+/* The file name that the last part of a URL or path gives, fresh; NULL when it gives none (or memory is out). */
+char *ai_url_file_name(const char *url);
 
 #endif

@@ -18,6 +18,7 @@ static const struct field git_fields[] = { { "url", TEXT, true }, { "ref", TEXT,
 static const struct field url_fields[] = { { "url", URL, true }, { "sha256", HEX64, false }, { "size", COUNT, false }, { "unpack", YES, false }, { "strip", COUNT, false }, { 0 } };
 static const struct field file_fields[] = { { "path", TEXT, true }, { "url", URL, true }, { "sha256", HEX64, false }, { "size", COUNT, false }, { "git_sha1", HEX40, false }, { "exec", YES, false }, { 0 } };
 static const struct field text_fields[] = { { "path", TEXT, true }, { "text", TEXT, true }, { 0 } };
+static const struct field link_fields[] = { { "path", TEXT, true }, { "target", TEXT, true }, { 0 } };
 
 static const struct {
 	const char *name;
@@ -34,7 +35,8 @@ static bool
 is_public_url(const char *s)
 {
 	const char *host = strstr(s, "://");
-	return (strncmp(s, "https://", 8) == 0 || strncmp(s, "http://", 7) == 0 || strncmp(s, "s3://", 5) == 0) && host[3] && !strchr("/?#", host[3]);
+	return (strncmp(s, "https://", 8) == 0 || strncmp(s, "http://", 7) == 0 || strncmp(s, "s3://", 5) == 0 || strncmp(s, "s3+https://", 11) == 0 ||
+		strncmp(s, "s3+http://", 10) == 0) && host[3] && !strchr("/?#", host[3]);
 }
 
 static int
@@ -144,6 +146,9 @@ check_place(const json_t *files, size_t i, struct ai_err *err)
 	for (const char *slash = strchr(path, '/'); slash; slash = strchr(slash + 1, '/'))
 		if (has_path(files, path, (size_t)(slash - path)))
 			return ai_fail(err, AI_EUSAGE, "'%.*s' is a file, and '%s' lies in it", (int)(slash - path), path, path);
+	const char *target = ai_json_str(json_array_get(files, i), "target");
+	if (target && !ai_link_inside(path, target))
+		return ai_fail(err, AI_EUSAGE, "'%s': link to '%s' leaves the folder", path, target);
 	return 0;
 }
 
@@ -157,7 +162,7 @@ check_files(const json_t *files, bool single, struct ai_err *err)
 		return ai_fail(err, AI_EUSAGE, "files: got %zu, expected %s%d", n, single ? "" : "at most ", single ? 1 : AI_MAX_PIN_FILES);
 	for (size_t i = 0; i < n; i++) {
 		const json_t *f = json_array_get(files, i), *before = i ? json_array_get(files, i - 1) : NULL;
-		if (check_fields(f, json_object_get(f, "text") ? text_fields : file_fields, NULL, err) < 0)
+		if (check_fields(f, json_object_get(f, "text") ? text_fields : json_object_get(f, "target") ? link_fields : file_fields, NULL, err) < 0)
 			return ai_in(err, "files[%zu]", i + 1);
 		int c = before ? strcmp(ai_json_str(before, "path"), ai_json_str(f, "path")) : -1;
 		if (c >= 0)
