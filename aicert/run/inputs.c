@@ -1,12 +1,16 @@
 /* inputs.c -- lock and fetch: every input pinned and in the store (job.h).  SPDX-License-Identifier: Apache-2.0 */
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/fs.h"
 #include "base/path.h"
+#include "fetch/ask.h"
 #include "fetch/fetch.h"
 #include "model/lock.h"
+#include "model/lock_files.h"
+#include "rule/source.h"
 #include "run/images.h"
 #include "run/job.h"
 #include "run/pip/resolve.h"
@@ -31,17 +35,46 @@ fetch_of(struct ai_job *job, struct left_out *leave)
 static char *
 pin_key(const struct ai_input *in, const json_t *pin)
 {
+	const char *revision = ai_json_str(pin, "revision"), *sha256 = ai_json_str(pin, "sha256");
 	if (in->type == AI_INPUT_GIT)
-		return ai_format("git %s%s", ai_json_str(pin, "revision"), in->submodules ? " submodules" : "");
-	if (in->type == AI_INPUT_URL)
-		return ai_format("sha256 %s", ai_json_str(pin, "sha256"));
-	return NULL;
+		return ai_format("git %s%s%s", revision, in->submodules ? " submodules" : "", in->lfs ? "" : " pointers");
+	if (in->type == AI_INPUT_RULE && json_object_get(pin, "git"))
+		return ai_format("git %s submodules", revision);
+	return in->type == AI_INPUT_URL && sha256 && !in->unpack ? ai_format("sha256 %s", sha256) : NULL;
 }
 
 static const char *
 how_word(const char *how)
 {
 	return strcmp(how, "git") == 0 ? "git" : strcmp(how, "sha256") == 0 ? "sha256" : "none";
+}
+
+static const struct ai_rule_text *
+rule_of(const struct ai_job *job, const struct ai_input *in)
+{
+	for (size_t i = 0; i < job->n_rules; i++)
+		if (strcmp(job->rules[i].name, in->use) == 0)
+			return &job->rules[i];
+	return NULL;
+}
+
+/* What does the name mean now? Asked by the input's source rule, or by us. */
+static int
+resolve(struct ai_job *job, const struct ai_fetch *f, const struct ai_input *in, json_t **pin, struct ai_err *err)
+{
+	if (in->type != AI_INPUT_RULE)
+		return ai_fetch_resolve(f, in, pin, err) < 0 ? ai_in(err, "input '%s'", in->name) : 0;
+	struct ai_asking asking = { .f = f };
+	const struct ai_source_net net = { ai_ask, &asking };
+	const struct ai_rule_text *rule = rule_of(job, in);
+	AI_JSON *answer = NULL;
+	if (!rule)
+		return ai_fail(err, AI_EUSAGE, "internal: input '%s' has no rule", in->name);
+	int r = ai_fetch_init(err) < 0 ? err->code : ai_source_resolve(rule, job->shown, in, &net, &answer, err);
+	ai_asking_done(&asking);
+	if (r < 0)
+		return r;
+	return ai_fetch_settle(f, in, answer, pin, err) < 0 ? ai_in(err, "input '%s'", in->name) : 0;
 }
 
 /* The pin of an input: from the lock, or resolved now and put there. */
@@ -56,8 +89,8 @@ pin_input(struct ai_job *job, const struct ai_fetch *f, const struct ai_input *i
 		return ai_hint(err, "run 'aicert lock' and commit aicert.lock");
 	}
 	ai_say(job->opt->talk, AI_TALK_STAGE, "lock    %s", in->name);
-	if (ai_fetch_resolve(f, in, pin, err) < 0)
-		return ai_in(err, "input '%s'", in->name);
+	if (resolve(job, f, in, pin, err) < 0)
+		return err->code;
 	int r = ai_lock_set(job->lock, in->name, *pin, err);
 	json_decref(*pin);
 	*pin = ai_lock_pin(job->lock, in);
@@ -69,13 +102,15 @@ pin_input(struct ai_job *job, const struct ai_fetch *f, const struct ai_input *i
 static int
 source_node(struct ai_job *job, struct ai_job_source *s, const json_t *pin, struct ai_err *err)
 {
-	static const char *const words[] = { [AI_INPUT_GIT] = "git", [AI_INPUT_URL] = "url", [AI_INPUT_PATH] = "path" };
+	static const char *const words[] = { [AI_INPUT_GIT] = "git", [AI_INPUT_URL] = "url", [AI_INPUT_PATH] = "path", [AI_INPUT_PROOF] = "proof" };
 	const struct ai_input *in = s->input;
-	AI_FREE char *uri = ai_source_uri(in);
+	const char *pinned = in->type == AI_INPUT_RULE ? ai_json_str(pin, "uri") : NULL;
+	AI_FREE char *uri = pinned ? ai_strdup(pinned) : ai_source_uri(in);
 	AI_JSON *content = json_object();
 	if (!uri || !content || ai_ref_set(content, &s->content, err) < 0)
 		return ai_nomem(err);
-	s->node = json_pack("{s:s, s:s, s:s, s:O}", "kind", "source", "type", words[in->type], "uri", uri, "content", content);
+	s->node = json_pack("{s:s, s:s, s:s, s:O}", "kind", "source", "type", in->use ? in->use : words[in->type], "uri", uri,
+		"content", content);
 	if (!s->node)
 		return ai_fail(err, AI_EINPUT, "input '%s': its uri is not UTF-8", in->name);
 	const char *revision = ai_json_str(pin, "revision"), *ref = ai_json_str(pin, "ref");
@@ -100,6 +135,26 @@ remembered(struct ai_job *job, const struct ai_input *in, const json_t *pin, con
 		return 0;
 	*out = ref;
 	return 1;
+}
+
+/*
+ * Is the content of a pin in the store already? 1, 0. A list of files and an archive say in their pins what it is; so does a commit that was
+ * fetched before.
+ */
+static int
+is_there(struct ai_job *job, const struct ai_input *in, const json_t *pin, const char *key, struct ai_ref *out, char how[16], struct ai_err *err)
+{
+	struct ai_ref ref;
+	if (key)
+		return remembered(job, in, pin, key, out, how, err);
+	int r = pin ? ai_pin_content(pin, &ref, err) : 0;
+	if (r == 1)
+		r = ai_store_has(job->store, &ref, err);
+	if (r == 1) {
+		*out = ref;
+		snprintf(how, 16, "sha256");
+	}
+	return r;
 }
 
 /*
@@ -133,24 +188,20 @@ bring(struct ai_job *job, const struct ai_fetch *f, struct ai_job_source *s, str
 		return err->code;
 	AI_FREE char *key = pin ? pin_key(in, pin) : NULL;
 	char how[16] = "";
-	if (key) {
-		int r = remembered(job, in, pin, key, &s->content, how, err);
-		if (r < 0)
-			return r;
-		if (r == 1) {
-			s->how = how_word(how);
-			return source_node(job, s, pin, err);
-		}
+	int r = is_there(job, in, pin, key, &s->content, how, err);
+	if (r < 0)
+		return r;
+	if (r == 1) {
+		s->how = how_word(how);
+		return source_node(job, s, pin, err);
 	}
 	if (pin)
 		ai_say(job->opt->talk, AI_TALK_STAGE, "fetch   %s", in->name);
 	if (ai_fetch_content(f, in, pin, &s->content, &s->how, err) < 0)
 		return ai_in(err, "input '%s'", in->name);
-	if (key) {
-		job->fetched++;
-		if (ai_store_put_pin(job->store, key, &s->content, s->how, err) < 0)
-			return err->code;
-	}
+	job->fetched += pin != NULL;
+	if (key && ai_store_put_pin(job->store, key, &s->content, s->how, err) < 0)
+		return err->code;
 	return source_node(job, s, pin, err);
 }
 
@@ -231,8 +282,8 @@ ai_job_update_lock(struct ai_job *job, const char *name, struct ai_err *err)
 			continue;
 		AI_JSON *pin = NULL;
 		ai_say(job->opt->talk, AI_TALK_STAGE, "lock    %s", in->name);
-		if (ai_fetch_resolve(&f, in, &pin, err) < 0)
-			return ai_in(err, "input '%s'", in->name);
+		if (resolve(job, &f, in, &pin, err) < 0)
+			return err->code;
 		ai_job_say_moved(job, in->name, json_object_get(ai_json_obj(job->lock, "inputs"), in->name), pin);
 		if (ai_lock_set(job->lock, in->name, pin, err) < 0)
 			return err->code;

@@ -105,30 +105,37 @@ read_rule(struct ai_job *job, const char *name, struct ai_rule_text *out, struct
 	return out->name && out->text ? 1 : ai_nomem(err);
 }
 
+/* The rule of that name among the job's, for a step or an input that stands there. */
+static int
+need_rule(struct ai_job *job, const char *use, const char *what, const char *name, int line, int column, struct ai_err *err)
+{
+	if (have_rule(job, use))
+		return 0;
+	int r = read_rule(job, use, &job->rules[job->n_rules], err);
+	job->n_rules += r == 1;
+	if (r != 0)
+		return r < 0 ? r : 0;
+	size_t n;
+	const char *const *names = ai_rule_builtin_names(&n);
+	const char *near = ai_near(use, names, n);
+	ai_fail(err, AI_EUSAGE, "%s:%d:%d: %s '%s': no rule '%s'%s%s%s", job->shown, line, column, what, name, use, near ? " (did you mean '" : "",
+		near ? near : "", near ? "'?)" : "");
+	return ai_hint(err, "a rule of your own is a file rules/%s.lua beside the Aicertfile", use);
+}
+
 static int
 read_rules(struct ai_job *job, struct ai_err *err)
 {
-	job->rules = ai_calloc(job->manifest->n_steps, sizeof *job->rules);
+	const struct ai_manifest *m = job->manifest;
+	job->rules = ai_calloc(m->n_steps + m->n_inputs, sizeof *job->rules);
 	if (!job->rules)
 		return ai_nomem(err);
-	for (size_t i = 0; i < job->manifest->n_steps; i++) {
-		const struct ai_step_spec *s = &job->manifest->steps[i];
-		if (have_rule(job, s->use))
-			continue;
-		int r = read_rule(job, s->use, &job->rules[job->n_rules], err);
-		if (r < 0)
-			return r;
-		if (r == 1) {
-			job->n_rules++;
-			continue;
-		}
-		size_t n;
-		const char *const *names = ai_rule_builtin_names(&n);
-		const char *near = ai_near(s->use, names, n);
-		ai_fail(err, AI_EUSAGE, "%s:%d:%d: step '%s': no rule '%s'%s%s%s", job->shown, s->line, s->column, s->name, s->use,
-			near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
-		return ai_hint(err, "a rule of your own is a file rules/%s.lua beside the Aicertfile", s->use);
-	}
+	for (size_t i = 0; i < m->n_steps; i++)
+		if (need_rule(job, m->steps[i].use, "step", m->steps[i].name, m->steps[i].line, m->steps[i].column, err) < 0)
+			return err->code;
+	for (size_t i = 0; i < m->n_inputs; i++)
+		if (m->inputs[i].type == AI_INPUT_RULE && need_rule(job, m->inputs[i].use, "input", m->inputs[i].name, m->inputs[i].line, m->inputs[i].column, err) < 0)
+			return err->code;
 	return 0;
 }
 
