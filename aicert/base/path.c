@@ -264,6 +264,17 @@ ai_url_public(const char *url)
 	return ai_strndup(url, n);
 }
 
+/* Is the word in the first n bytes of s, in any case? */
+static bool
+holds(const char *s, size_t n, const char *word)
+{
+	size_t m = strlen(word);
+	for (size_t i = 0; m <= n && i <= n - m; i++)
+		if (strncasecmp(s + i, word, m) == 0)
+			return true;
+	return false;
+}
+
 bool
 ai_url_has_secret(const char *url)
 {
@@ -272,9 +283,15 @@ ai_url_has_secret(const char *url)
 	if (user_info(url, &from, &to))
 		return true;
 	const char *q = strstr(url, "://") ? strchr(url, '?') : NULL;
-	for (size_t i = 0; q && i < sizeof words / sizeof *words; i++)
-		if (strcasestr(q, words[i]))
-			return true;
+	/* A parameter is told by its name: values are data, and say `token` of tokenizer.json. One that has no name is looked at whole. */
+	for (size_t n; q && *q && *q != '#'; q += n) {
+		q++;
+		n = strcspn(q, "&;?#");
+		size_t name = strcspn(q, "=&;?#");
+		for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+			if (holds(q, name < n ? name + 1 : n, words[i]))
+				return true;
+	}
 	return false;
 }
 
