@@ -121,6 +121,13 @@ const char *ai_input_word(const struct ai_input *in);
 const struct ai_input *ai_manifest_input(const struct ai_manifest *m, const char *name);
 struct ai_step_spec *ai_manifest_step(const struct ai_manifest *m, const char *name, size_t n);
 const struct ai_matrix *ai_manifest_matrix(const struct ai_manifest *m, const char *name, size_t n);
+/* Was it chosen, by its name or its matrix's? */
+bool ai_manifest_is_selected(const struct ai_manifest *m, const struct ai_step_spec *s);
+/*
+ * Keeps the steps and inputs that are marked, the images of those steps, and the outputs of selected ones; gives the rest back. Pointers into the
+ * manifest are void.
+ */
+int ai_manifest_keep(struct ai_manifest *m, const bool *steps, const bool *inputs, struct ai_err *err) AI_CHECKED;
 /* Appends a step, whose members the manifest then owns, also on failure; pointers to steps are void. AI_EUSAGE when the name is taken. */
 int ai_manifest_add_step(struct ai_manifest *m, const struct ai_step_spec *step, struct ai_err *err) AI_CHECKED;
 

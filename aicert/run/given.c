@@ -7,6 +7,7 @@
 #include "base/path.h"
 #include "model/lock.h"
 #include "model/node.h"
+#include "run/plan/plan_select.h"
 #include "run/plan/plan_wheels.h"
 
 /* The blob that where[key] names, appended. */
@@ -50,13 +51,14 @@ get_rules(struct ai_job *job, const json_t *plan, struct ai_err *err)
 	return 0;
 }
 
-/* Aicertfile and lock as they were planned from: what pinned wheels add to the first is added again. */
+/* Aicertfile, rules and lock as they were planned from: what pinned wheels add to the first is added again. */
 static int
 get_texts(struct ai_job *job, const json_t *plan, struct ai_err *err)
 {
 	job->parameters = json_incref(ai_json_arr(plan, "parameters"));
-	if (get_text(job, plan, "aicertfile", &job->text, err) < 0 || get_text(job, plan, "lock", &job->lock_text, err) < 0 ||
+	if (get_text(job, plan, "aicertfile", &job->text, err) < 0 || get_text(job, plan, "lock", &job->lock_text, err) < 0 || get_rules(job, plan, err) < 0 ||
 		ai_manifest_parse(job->text.data, job->text.len, job->shown, job->parameters, &job->manifest, err) < 0 ||
+		ai_plan_select(job->manifest, job->rules, job->n_rules, err) < 0 ||
 		ai_lock_parse(job->lock_text.data, job->lock_text.len, &job->lock, err) < 0)
 		return err->code;
 	return ai_manifest_add_wheels(job->manifest, job->lock, err);
@@ -128,7 +130,7 @@ ai_job_open_given(const struct ai_run_options *options, const json_t *plan, cons
 		return ai_fail(err, AI_EINPUT, "plan: is not a plan node");
 	if (ai_home_find(options->home, &job->home, err) < 0 || ai_home_make(&job->home, err) < 0 || ai_store_open(&job->home, &job->store, err) < 0)
 		return err->code;
-	if (get_texts(job, plan, err) < 0 || get_rules(job, plan, err) < 0 || take_sources(job, plan, sources, n, err) < 0)
+	if (get_texts(job, plan, err) < 0 || take_sources(job, plan, sources, n, err) < 0)
 		return ai_in(err, "plan");
 	return 0;
 }

@@ -47,6 +47,8 @@ struct ai_job_step {
 	char *why;                      /* why it ran */
 	char *log;                      /* path of its log */
 	char *failure;                  /* FAILED: how, as the claims say it */
+	struct ai_names outputs;        /* index of the outputs of outputs_of, which was once its result */
+	const json_t *outputs_of;
 };
 
 struct ai_job {
@@ -70,6 +72,7 @@ struct ai_job {
 	struct ai_gpus gpus;            /* of this machine; looked for when a step asks for some */
 	struct ai_digest plan_id, root_id;
 	struct ai_job_step *steps; size_t n_steps;
+	struct ai_names step_names;     /* index of steps */
 	struct ai_tpm *tpm;
 	json_t *run_node;
 	json_t *previous;               /* record of the last run of this project; NULL if none */
@@ -101,6 +104,8 @@ void ai_job_say_moved(const struct ai_job *job, const char *name, const json_t *
 int ai_job_plan_make(struct ai_job *job, const struct ai_buf *lock, json_t **plan, json_t **environments, struct ai_err *err) AI_CHECKED;
 /* Makes plan, environment and steps, and stores every node and blob that they name. */
 int ai_job_plan(struct ai_job *job, struct ai_err *err) AI_CHECKED;
+/* The step of that name, or NULL. */
+struct ai_job_step *ai_job_step_named(const struct ai_job *job, const char *name);
 /* The step node of steps[i] from the results of the steps before it. */
 int ai_job_step_node(struct ai_job *job, struct ai_job_step *s, struct ai_err *err) AI_CHECKED;
 /*

@@ -12,6 +12,7 @@
 #include "model/lock.h"
 #include "proof/trust.h"
 #include "run/job.h"
+#include "run/plan/plan_select.h"
 #include "run/public_text.h"
 
 void
@@ -71,15 +72,6 @@ read_lock(struct ai_job *job, struct ai_err *err)
 	return 0;
 }
 
-static bool
-have_rule(const struct ai_job *job, const char *name)
-{
-	for (size_t i = 0; i < job->n_rules; i++)
-		if (strcmp(job->rules[i].name, name) == 0)
-			return true;
-	return false;
-}
-
 /* A project's own rule of a name goes before ours: its text is in the plan, so a verifier sees which one it was. */
 static int
 read_rule(struct ai_job *job, const char *name, struct ai_rule_text *out, struct ai_err *err)
@@ -107,11 +99,12 @@ read_rule(struct ai_job *job, const char *name, struct ai_rule_text *out, struct
 
 /* The rule of that name among the job's, for a step or an input that stands there. */
 static int
-need_rule(struct ai_job *job, const char *use, const char *what, const char *name, int line, int column, struct ai_err *err)
+need_rule(struct ai_job *job, struct ai_names *known, const char *use, const char *what, const char *name, int line, int column, struct ai_err *err)
 {
-	if (have_rule(job, use))
-		return 0;
-	int r = read_rule(job, use, &job->rules[job->n_rules], err);
+	int r = ai_names_put(known, use, strlen(use), 0, err);
+	if (r <= 0)
+		return r;
+	r = read_rule(job, use, &job->rules[job->n_rules], err);
 	job->n_rules += r == 1;
 	if (r != 0)
 		return r < 0 ? r : 0;
@@ -130,13 +123,15 @@ read_rules(struct ai_job *job, struct ai_err *err)
 	job->rules = ai_calloc(m->n_steps + m->n_inputs, sizeof *job->rules);
 	if (!job->rules)
 		return ai_nomem(err);
-	for (size_t i = 0; i < m->n_steps; i++)
-		if (need_rule(job, m->steps[i].use, "step", m->steps[i].name, m->steps[i].line, m->steps[i].column, err) < 0)
-			return err->code;
-	for (size_t i = 0; i < m->n_inputs; i++)
-		if (m->inputs[i].type == AI_INPUT_RULE && need_rule(job, m->inputs[i].use, "input", m->inputs[i].name, m->inputs[i].line, m->inputs[i].column, err) < 0)
-			return err->code;
-	return 0;
+	struct ai_names known = { 0 };
+	int rc = 0;
+	for (size_t i = 0; i < m->n_steps && rc == 0; i++)
+		rc = need_rule(job, &known, m->steps[i].use, "step", m->steps[i].name, m->steps[i].line, m->steps[i].column, err);
+	for (size_t i = 0; i < m->n_inputs && rc == 0; i++)
+		if (m->inputs[i].type == AI_INPUT_RULE)
+			rc = need_rule(job, &known, m->inputs[i].use, "input", m->inputs[i].name, m->inputs[i].line, m->inputs[i].column, err);
+	ai_names_done(&known);
+	return rc;
 }
 
 /* Keys whose attestations a cached result may rest on: this machine's own and those of `aicert trust`. */
@@ -171,12 +166,15 @@ ai_job_open(const struct ai_run_options *options, struct ai_job *job, struct ai_
 			err->code = AI_EUSAGE;
 		return err->code;
 	}
-	if (ai_manifest_parameters(options->define, options->n_define, options->steps, options->n_steps, &job->parameters, err) < 0 ||
-		ai_manifest_parse(job->text.data, job->text.len, job->shown, job->parameters, &job->manifest, err) < 0)
+	if (options->parameters)
+		job->parameters = json_incref((json_t *)(uintptr_t)options->parameters);
+	else if (ai_manifest_parameters(options->define, options->n_define, options->steps, options->n_steps, &job->parameters, err) < 0)
+		return err->code;
+	if (ai_manifest_parse(job->text.data, job->text.len, job->shown, job->parameters, &job->manifest, err) < 0)
 		return err->code;
 	if (ai_public_text(job->manifest, job->shown, job->parameters, &job->text, err) < 0)
 		return err->code;
-	if (read_lock(job, err) < 0 || read_rules(job, err) < 0)
+	if (read_lock(job, err) < 0 || read_rules(job, err) < 0 || ai_plan_select(job->manifest, job->rules, job->n_rules, err) < 0)
 		return err->code;
 	if (ai_home_find(options->home, &job->home, err) < 0 || ai_home_make(&job->home, err) < 0 ||
 		ai_store_open(&job->home, &job->store, err) < 0)
@@ -193,6 +191,7 @@ step_done(struct ai_job_step *s)
 	free(s->why);
 	free(s->log);
 	free(s->failure);
+	ai_names_done(&s->outputs);
 }
 
 void
@@ -208,6 +207,7 @@ ai_job_done(struct ai_job *job)
 		free(job->rules[i].name);
 		free(job->rules[i].text);
 	}
+	ai_names_done(&job->step_names);
 	free(job->steps);
 	free(job->sources);
 	free(job->rules);

@@ -19,48 +19,61 @@ store_texts(struct ai_job *job, struct ai_err *err)
 	return 0;
 }
 
-static const struct ai_step_spec *
-spec_of(const struct ai_job *job, const char *name)
+struct ai_job_step *
+ai_job_step_named(const struct ai_job *job, const char *name)
 {
-	for (size_t i = 0; i < job->manifest->n_steps; i++)
-		if (strcmp(job->manifest->steps[i].name, name) == 0)
-			return &job->manifest->steps[i];
-	return NULL;
+	size_t i;
+	return ai_names_find(&job->step_names, name, strlen(name), &i) ? &job->steps[i] : NULL;
 }
 
-/* The environment node that a recipe names. */
-static const json_t *
-environment_of(const struct ai_job *job, const json_t *recipe)
+/* The environments by the hex digits of their ids, which are kept in `hex`. */
+static int
+index_environments(const struct ai_job *job, char (*hex)[AI_HEX], struct ai_names *out, struct ai_err *err)
 {
-	struct ai_digest want, id;
-	struct ai_err ignored = { 0 };
 	size_t i;
 	json_t *env;
-	json_array_foreach(job->environments, i, env)
-		if (ai_json_digest(recipe, "environment", &want) && ai_json_id(env, &id, &ignored) == 0 && ai_digest_eq(&want, &id))
-			return env;
-	return NULL;
+	json_array_foreach(job->environments, i, env) {
+		struct ai_digest id;
+		if (ai_json_id(env, &id, err) < 0)
+			return err->code;
+		ai_hex(&id, hex[i]);
+		if (ai_names_put(out, hex[i], strlen(hex[i]), i, err) < 0)
+			return err->code;
+	}
+	return 0;
+}
+
+static int
+make_step(struct ai_job *job, const json_t *planned, const struct ai_names *environments, struct ai_err *err)
+{
+	const char *name = ai_json_str(planned, "name");
+	const json_t *recipe = ai_json_obj(planned, "recipe");
+	const char *id = ai_json_str(recipe, "environment");
+	struct ai_job_step *s = &job->steps[job->n_steps++];
+	size_t at;
+	*s = (struct ai_job_step){ .name = name, .spec = ai_manifest_step(job->manifest, name, strlen(name)), .recipe = recipe };
+	if (!id || !ai_names_find(environments, id, strlen(id), &at))
+		return ai_fail(err, AI_EUSAGE, "internal: step '%s' has no environment", name);
+	s->environment = json_array_get(job->environments, at);
+	if (!s->spec)
+		return ai_fail(err, AI_EUSAGE, "internal: the plan has a step '%s' that the Aicertfile has not", name);
+	return ai_names_put(&job->step_names, name, strlen(name), job->n_steps - 1, err) < 0 ? err->code : 0;
 }
 
 static int
 make_steps(struct ai_job *job, struct ai_err *err)
 {
 	const json_t *steps = ai_json_arr(job->plan, "steps");
+	AI_FREE char (*hex)[AI_HEX] = ai_calloc(json_array_size(job->environments), sizeof *hex);
+	struct ai_names environments = { 0 };
 	job->steps = ai_calloc(json_array_size(steps), sizeof *job->steps);
-	if (!job->steps)
+	if (!job->steps || !hex)
 		return ai_nomem(err);
-	size_t i;
-	json_t *s;
-	json_array_foreach(steps, i, s) {
-		const char *name = ai_json_str(s, "name");
-		job->steps[job->n_steps++] = (struct ai_job_step){ .name = name, .spec = spec_of(job, name), .recipe = ai_json_obj(s, "recipe") };
-		job->steps[i].environment = environment_of(job, job->steps[i].recipe);
-		if (!job->steps[i].environment)
-			return ai_fail(err, AI_EUSAGE, "internal: step '%s' has no environment", name);
-		if (!job->steps[i].spec)
-			return ai_fail(err, AI_EUSAGE, "internal: the plan has a step '%s' that the Aicertfile has not", name);
-	}
-	return 0;
+	int rc = index_environments(job, hex, &environments, err);
+	for (size_t i = 0; rc == 0 && i < json_array_size(steps); i++)
+		rc = make_step(job, json_array_get(steps, i), &environments, err);
+	ai_names_done(&environments);
+	return rc;
 }
 
 /* Looked for only when a step wants some: a machine without a driver, or with a broken one, runs everything else. */
@@ -129,19 +142,32 @@ ai_job_plan(struct ai_job *job, struct ai_err *err)
 	return 0;
 }
 
+/* A step may have many outputs, and another may take them all. */
+static int
+index_outputs(struct ai_job_step *s, const json_t *list, struct ai_err *err)
+{
+	size_t k;
+	json_t *o;
+	if (s->outputs_of == s->result)
+		return 0;
+	ai_names_done(&s->outputs);
+	json_array_foreach(list, k, o)
+		if (ai_names_put(&s->outputs, ai_json_str(o, "name"), strlen(ai_json_str(o, "name")), k, err) < 0)
+			return err->code;
+	s->outputs_of = s->result;
+	return 0;
+}
+
 static int
 output_of(void *ctx, const char *step, const char *output, struct ai_ref *out, struct ai_err *err)
 {
-	struct ai_job *job = ctx;
-	for (size_t i = 0; i < job->n_steps; i++) {
-		if (strcmp(job->steps[i].name, step) != 0)
-			continue;
-		size_t k;
-		json_t *o;
-		json_array_foreach(ai_json_arr(job->steps[i].result, "outputs"), k, o)
-			if (strcmp(ai_json_str(o, "name"), output) == 0)
-				return ai_ref_get(o, out, err);
-	}
+	struct ai_job_step *s = ai_job_step_named(ctx, step);
+	const json_t *list = s ? ai_json_arr(s->result, "outputs") : NULL;
+	size_t k;
+	if (s && index_outputs(s, list, err) < 0)
+		return err->code;
+	if (list && ai_names_find(&s->outputs, output, strlen(output), &k))
+		return ai_ref_get(json_array_get(list, k), out, err);
 	return ai_fail(err, AI_ESTEP, "step '%s' has no output '%s' yet", step, output);
 }
 

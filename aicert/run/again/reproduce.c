@@ -143,7 +143,7 @@ open_job(struct reproduction *p, struct ai_err *err)
 	char *project = ai_strdup(p->project), *lock = ai_join(p->project, "aicert.lock");
 	int r = file && project && lock ? 0 : ai_nomem(err);
 	p->run = (struct ai_run_options){ .file = file, .proof = p->o->proof, .output_dir = p->output_dir, .home = p->o->home, .locked = true,
-		.talk = p->o->talk };
+		.parameters = ai_json_arr(p->plan, "parameters"), .talk = p->o->talk };
 	if (r == 0)
 		r = ai_job_open(&p->run, &p->job, err);
 	if (r < 0) {

@@ -52,30 +52,35 @@ environment_of(const struct plan *p, const struct ai_step_spec *spec)
 	return json_incref(env);
 }
 
-/* The same node as one that is there, or the new one added: borrowed. */
-static json_t *
-kept(struct plan *p, json_t *env)
+/* The environment of a step's image and GPUs, made once: what it follows from is its name in the index. */
+static int
+give(struct plan *p, struct planned *s, struct ai_names *known)
 {
-	for (size_t i = 0; i < json_array_size(p->environments); i++)
-		if (json_equal(json_array_get(p->environments, i), env))
-			return json_array_get(p->environments, i);
-	return json_array_append(p->environments, env) < 0 ? NULL : env;
+	size_t at;
+	s->place.image = (uintptr_t)s->spec->image;
+	s->place.gpus = s->spec->limits.gpus;
+	if (ai_names_find(known, (const char *)&s->place, sizeof s->place, &at)) {
+		s->environment = p->steps[at].environment;
+		s->image_env = p->steps[at].image_env;
+		return 0;
+	}
+	AI_JSON *env = environment_of(p, s->spec);
+	s->environment = env;
+	if (json_array_append(p->environments, env) < 0)
+		return ai_nomem(p->err);
+	if (s->spec->image)
+		s->image_env = ai_json_arr(ai_json_obj(ai_lock_image(p->lock, s->spec->image, p->in->platform), "config"), "env");
+	return ai_names_put(known, (const char *)&s->place, sizeof s->place, (size_t)(s - p->steps), p->err) < 0 ? p->err->code : 0;
 }
 
 int
 ai_plan_environments(struct plan *p)
 {
+	struct ai_names known = { 0 };
+	int rc = 0;
 	p->environments = json_array();
-	for (size_t i = 0; i < p->m->n_steps; i++) {
-		struct planned *s = &p->steps[i];
-		if (check_gpus(p, s->spec) < 0)
-			return p->err->code;
-		AI_JSON *env = environment_of(p, s->spec);
-		s->environment = env ? kept(p, env) : NULL;
-		if (!s->environment)
-			return ai_nomem(p->err);
-		if (s->spec->image)
-			s->image_env = ai_json_arr(ai_json_obj(ai_lock_image(p->lock, s->spec->image, p->in->platform), "config"), "env");
-	}
-	return 0;
+	for (size_t i = 0; rc == 0 && i < p->m->n_steps; i++)
+		rc = check_gpus(p, p->steps[i].spec) < 0 ? p->err->code : give(p, &p->steps[i], &known);
+	ai_names_done(&known);
+	return rc;
 }

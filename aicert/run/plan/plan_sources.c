@@ -11,10 +11,8 @@
 const json_t *
 ai_plan_source(const struct plan *p, const char *name)
 {
-	for (size_t i = 0; i < p->in->n_sources; i++)
-		if (strcmp(p->in->sources[i].name, name) == 0)
-			return p->in->sources[i].node;
-	return NULL;
+	size_t i;
+	return ai_names_find(&p->source_names, name, strlen(name), &i) ? p->in->sources[i].node : NULL;
 }
 
 static bool
@@ -95,63 +93,69 @@ check_image(const struct plan *p, const struct ai_image_ref *image)
 		: ai_fail(p->err, AI_EINPUT, "%s: image '%s': its content is not a folder", p->in->file, image->text);
 }
 
-static bool
-is_image(const struct plan *p, const char *name)
+/* The sources that the plan has a place for: as in->sources. */
+struct claims { const struct plan *p; bool *claimed; };
+
+static void
+claim(struct claims *c, const char *name)
 {
-	for (size_t i = 0; i < p->m->n_images; i++)
-		if (strcmp(p->m->images[i]->text, name) == 0)
-			return true;
-	return false;
+	size_t i;
+	if (ai_names_find(&c->p->source_names, name, strlen(name), &i))
+		c->claimed[i] = true;
 }
 
 /* Wheels are those that the lock pins: name and hash of each give the content's id. */
 static int
-check_wheels(void *ctx, const char *name, struct ai_err *err)
+check_wheels(void *ctx, const char *name, const json_t *want, struct ai_err *err)
 {
-	const struct plan *p = ctx;
-	const json_t *node = ai_plan_source(p, name);
-	AI_JSON *want = NULL;
+	struct claims *c = ctx;
+	const json_t *node = ai_plan_source(c->p, name);
 	if (!node)
-		return ai_fail(err, AI_EINPUT, "%s: '%s' has no source", p->in->file, name);
-	int r = check_node(p, name, node) < 0 ? err->code : ai_wheels_expected(p->m, p->lock, name, &want, err);
-	if (r < 0)
-		return r;
-	return r == 1 && json_equal(node, want) ? 0 : ai_fail(err, AI_EINPUT, "%s: '%s' is not what aicert.lock pins", p->in->file, name);
+		return ai_fail(err, AI_EINPUT, "%s: '%s' has no source", c->p->in->file, name);
+	if (check_node(c->p, name, node) < 0)
+		return err->code;
+	claim(c, name);
+	return json_equal(node, want) ? 0 : ai_fail(err, AI_EINPUT, "%s: '%s' is not what aicert.lock pins", c->p->in->file, name);
 }
 
-static bool
-is_wheels(const struct plan *p, const char *name)
+static int
+check_input(const struct plan *p, const struct ai_input *in)
 {
-	struct ai_err err = { 0 };
-	AI_JSON *node = NULL;
-	return ai_wheels_expected(p->m, p->lock, name, &node, &err) == 1;
+	const json_t *node = ai_plan_source(p, in->name);
+	bool secret = ai_url_has_secret(in->where);
+	for (size_t i = 0; i < in->n_urls; i++)
+		secret = secret || ai_url_has_secret(in->urls[i]);
+	if (secret) {
+		ai_fail(p->err, AI_EUSAGE, "%s:%d:%d: input '%s': its URL holds a secret, and the Aicertfile is published with the proof", p->in->file,
+			in->line, in->column, in->name);
+		return ai_hint(p->err, "leave it out and use a credential helper, ssh-agent or ~/.netrc");
+	}
+	if (!node)
+		return ai_fail(p->err, AI_EINPUT, "%s:%d:%d: input '%s' has no source", p->in->file, in->line, in->column, in->name);
+	return check_node(p, in->name, node) < 0 ? p->err->code : check_source(p, in, node, ai_lock_pin(p->lock, in));
 }
 
 int
 ai_plan_check_sources(const struct plan *p)
 {
+	AI_FREE bool *claimed = ai_calloc(p->in->n_sources, sizeof *claimed);
+	struct claims c = { p, claimed };
+	if (!claimed)
+		return ai_nomem(p->err);
 	for (size_t i = 0; i < p->m->n_inputs; i++) {
-		const struct ai_input *in = &p->m->inputs[i];
-		const json_t *node = ai_plan_source(p, in->name);
-		if (ai_url_has_secret(in->where)) {
-			ai_fail(p->err, AI_EUSAGE, "%s:%d:%d: input '%s': its URL holds a secret, and the Aicertfile is published with the proof", p->in->file,
-				in->line, in->column, in->name);
-			return ai_hint(p->err, "leave it out and use a credential helper, ssh-agent or ~/.netrc");
-		}
-		if (!node)
-			return ai_fail(p->err, AI_EINPUT, "%s:%d:%d: input '%s' has no source", p->in->file, in->line, in->column, in->name);
-		if (check_node(p, in->name, node) < 0)
+		if (check_input(p, &p->m->inputs[i]) < 0)
 			return p->err->code;
-		if (check_source(p, in, node, ai_lock_pin(p->lock, in)) < 0)
-			return p->err->code;
+		claim(&c, p->m->inputs[i].name);
 	}
-	for (size_t i = 0; i < p->m->n_images; i++)
+	for (size_t i = 0; i < p->m->n_images; i++) {
 		if (check_image(p, p->m->images[i]) < 0)
 			return p->err->code;
-	if (ai_wheels_each(p->m, p->lock, check_wheels, (void *)(uintptr_t)p, p->err) < 0)
+		claim(&c, p->m->images[i]->text);
+	}
+	if (ai_wheels_each(p->m, p->lock, check_wheels, &c, p->err) < 0)
 		return p->err->code;
 	for (size_t i = 0; i < p->in->n_sources; i++)
-		if (!ai_manifest_input(p->m, p->in->sources[i].name) && !is_image(p, p->in->sources[i].name) && !is_wheels(p, p->in->sources[i].name))
+		if (!claimed[i])
 			return ai_fail(p->err, AI_EINPUT, "source '%s' is no input of %s", p->in->sources[i].name, p->in->file);
 	return 0;
 }

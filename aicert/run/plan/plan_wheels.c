@@ -114,48 +114,43 @@ ai_manifest_add_wheels(struct ai_manifest *m, const json_t *lock, struct ai_err 
 	return 0;
 }
 
-/* The name of a step's source when the step takes it: fresh; NULL (err->code 0) when there is none. */
-static char *
-name_of(const struct ai_manifest *m, const struct ai_step_spec *s, const json_t *pin, ai_wheels_part part, struct ai_err *err)
+/* Every text that a step which builds packages says as its source: as keys. The texts are borrowed from the manifest. */
+static int
+built_from(const struct ai_manifest *m, struct ai_names *out, struct ai_err *err)
 {
-	if (!ai_wheels_has(pin, part))
-		return NULL;
-	char *name = ai_wheels_name(s->name, part);
+	for (size_t i = 0; i < m->n_steps; i++) {
+		const struct ai_yaml *y = strcmp(m->steps[i].use, "wheels") == 0 ? ai_yaml_get(m->steps[i].attrs, "sdists") : NULL;
+		if (y && y->type == AI_YAML_SCALAR && ai_names_put(out, y->text, strlen(y->text), i, err) < 0)
+			return err->code;
+	}
+	return 0;
+}
+
+/* One part of a step's pin, if the step takes it. */
+static int
+call(const struct ai_step_spec *s, const json_t *pin, ai_wheels_part part, const struct ai_names *built,
+	int (*each)(void *ctx, const char *name, const json_t *node, struct ai_err *err), void *ctx, struct ai_err *err)
+{
+	AI_FREE char *name = ai_wheels_has(pin, part) ? ai_wheels_name(s->name, part) : NULL;
+	AI_JSON *node = NULL;
 	if (!name)
-		(void)ai_nomem(err);
-	else if (part == AI_WHEELS && says(s, "wheels", name))
-		return name;
-	for (size_t i = 0; name && part == AI_SDISTS && i < m->n_steps; i++)
-		if (strcmp(m->steps[i].use, "wheels") == 0 && says(&m->steps[i], "sdists", name))
-			return name;
-	free(name);
-	return NULL;
+		return ai_wheels_has(pin, part) ? ai_nomem(err) : 0;
+	if (part == AI_WHEELS ? !says(s, "wheels", name) : !ai_names_find(built, name, strlen(name), NULL))
+		return 0;
+	return ai_wheels_source(pin, part, &node, err) < 0 ? err->code : each(ctx, name, node, err);
 }
 
 int
-ai_wheels_expected(const struct ai_manifest *m, const json_t *lock, const char *name, json_t **node, struct ai_err *err)
+ai_wheels_each(const struct ai_manifest *m, const json_t *lock, int (*each)(void *ctx, const char *name, const json_t *node, struct ai_err *err),
+	void *ctx, struct ai_err *err)
 {
-	for (size_t i = 0; i < 2 * m->n_steps; i++) {
-		ai_wheels_part part = i % 2 ? AI_SDISTS : AI_WHEELS;
-		const json_t *pin = ai_lock_wheels(lock, m->steps[i / 2].name);
-		AI_FREE char *is = name_of(m, &m->steps[i / 2], pin, part, err);
-		if (err->code)
-			return err->code;
-		if (is && strcmp(is, name) == 0)
-			return ai_wheels_source(pin, part, node, err) < 0 ? err->code : 1;
+	struct ai_names built = { 0 };
+	int rc = built_from(m, &built, err);
+	for (size_t i = 0; i < m->n_steps && rc == 0; i++) {
+		const json_t *pin = ai_lock_wheels(lock, m->steps[i].name);
+		if (call(&m->steps[i], pin, AI_WHEELS, &built, each, ctx, err) < 0 || call(&m->steps[i], pin, AI_SDISTS, &built, each, ctx, err) < 0)
+			rc = err->code;
 	}
-	return 0;
-}
-
-int
-ai_wheels_each(const struct ai_manifest *m, const json_t *lock, int (*each)(void *ctx, const char *name, struct ai_err *err), void *ctx,
-	struct ai_err *err)
-{
-	for (size_t i = 0; i < 2 * m->n_steps; i++) {
-		const struct ai_step_spec *s = &m->steps[i / 2];
-		AI_FREE char *is = name_of(m, s, ai_lock_wheels(lock, s->name), i % 2 ? AI_SDISTS : AI_WHEELS, err);
-		if (err->code || (is && each(ctx, is, err) < 0))
-			return err->code;
-	}
-	return 0;
+	ai_names_done(&built);
+	return rc;
 }

@@ -18,10 +18,8 @@
 /* To be called once for a manifest. AI_EINPUT when the pins cannot be those of this file. */
 int ai_manifest_add_wheels(struct ai_manifest *m, const json_t *lock, struct ai_err *err) AI_CHECKED;
 
-/* *node is the source node that must stand under this name ("train/wheels"): 1, a new reference; 0: no such source belongs to the plan. */
-int ai_wheels_expected(const struct ai_manifest *m, const json_t *lock, const char *name, json_t **node, struct ai_err *err) AI_CHECKED;
-/* Calls each() with the names of all such sources. */
-int ai_wheels_each(const struct ai_manifest *m, const json_t *lock, int (*each)(void *ctx, const char *name, struct ai_err *err), void *ctx,
-	struct ai_err *err) AI_CHECKED;
+/* Calls each() with the name ("train/wheels") of every source that wheels add to the plan, and the node that must stand under it. */
+int ai_wheels_each(const struct ai_manifest *m, const json_t *lock, int (*each)(void *ctx, const char *name, const json_t *node, struct ai_err *err),
+	void *ctx, struct ai_err *err) AI_CHECKED;
 
 #endif
