@@ -131,6 +131,12 @@ find_output(struct plan *p, struct planned *s, const char *name, struct ai_artif
 	out->is_dir = type && strcmp(type, "dir") == 0;
 	out->output = name;
 	out->base = path && !out->is_dir ? ai_basename(path) : name;
+	/* Steps of one matrix have outputs of the same names: each stands in a folder of its step's name. */
+	if (s->spec->matrix) {
+		p->name_buf = ai_format("%s/%s", s->spec->name, out->base);
+		p->no_memory = p->no_memory || !p->name_buf;
+		out->base = p->name_buf;
+	}
 	return 1;
 }
 
