@@ -5,7 +5,7 @@
 --     a file may also be { path = …, text = … }, made of that text, or { path = …, target = … }, a link inside the folder
 --   pin.git { url = …, ref = …, revision = … }
 --   pin.url { url = …, sha256 = …, size = …, unpack = true, strip = 1 }
---   net.get(url, { headers = { … }, max = BYTES })    { status, url, body, header(name) }, whatever the status
+--   net.get(url, { headers = { … }, max = BYTES })    { status, url, body, header(name), json() }, whatever the status
 --   net.json(url, { … })                              what the body says; a status other than 200 is an error. null is left out (in a list: false)
 -- SPDX-License-Identifier: Apache-2.0
 
@@ -90,6 +90,11 @@ local function network(ask)
 		got.header = function(name)
 			if type(name) ~= "string" then error("header: expected a name", 2) end
 			return said[name:lower()]
+		end
+		got.json = function()
+			local value, fault = from_json(got.body)
+			if fault then error(("%s: is not JSON: %s"):format(url_public(url), fault), 2) end
+			return value
 		end
 		return got
 	end

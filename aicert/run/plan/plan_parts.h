@@ -2,7 +2,7 @@
  * plan_parts.h -- what the files of the planner share; of no interest elsewhere.
  *
  * plan.c assembles the node; plan_find.c says what a name in a step's attributes stands for; plan_order.c evaluates the steps and orders them;
- * plan_outputs.c says what the run gives; plan_sources.c holds inputs and images against Aicertfile and lock; plan_environment.c says what each
+ * plan_outputs.c says what the run gives; plan_sources.c and plan_pinned.c hold inputs and images against Aicertfile and lock; plan_environment.c says what each
  * step runs in; plan_select.c leaves out what chosen steps do not need.
  *
  * Depends on: base, model, rule.  Threads: a plan belongs to one.
@@ -81,6 +81,12 @@ const json_t *ai_plan_source(const struct plan *p, const char *name);
 int ai_plan_check_sources(const struct plan *p) AI_CHECKED;
 /* [{"name","id"}], sorted; NULL with p->err or when memory is out. */
 json_t *ai_plan_sources_part(const struct plan *p);
+
+/* --- plan_pinned.c ------------------------------------------------------------ */
+/* A source that a rule resolved is what the pin says (NULL: not known), and its rule is a rule of the plan. */
+int ai_plan_check_resolved(const struct plan *p, const struct ai_input *in, const json_t *node, const json_t *pin) AI_CHECKED;
+/* So is one of URLs: a file, a list, or an archive. */
+int ai_plan_check_urls(const struct plan *p, const struct ai_input *in, const json_t *node, const json_t *pin) AI_CHECKED;
 
 /* --- plan_environment.c ------------------------------------------------------ */
 /* Gives every step its environment; sources have been checked. */

@@ -32,15 +32,17 @@ is_commit(const char *ref)
 static int
 check_source(const struct plan *p, const struct ai_input *in, const json_t *node, const json_t *pin)
 {
-	AI_FREE char *uri = ai_source_uri(in);
-	if (!uri)
+	AI_FREE char *uri = in->type == AI_INPUT_RULE ? NULL : ai_source_uri(in);
+	if (!uri && in->type != AI_INPUT_RULE)
 		return ai_nomem(p->err);
 	/* A run pins before it fetches: without a pin nobody was told which commit or bytes were meant. */
 	if (p->in->lock && !pin && in->type != AI_INPUT_PATH)
 		return ai_fail(p->err, AI_EINPUT, "%s:%d:%d: input '%s': aicert.lock has no pin for what is asked for here", p->in->file, in->line,
 			in->column, in->name);
+	if (in->type == AI_INPUT_RULE)
+		return ai_plan_check_resolved(p, in, node, pin);
 	const json_t *content = ai_json_obj(node, "content");
-	const char *want_sha = in->sha256 ? in->sha256 : ai_json_str(pin, "sha256");
+	const char *want_sha = in->unpack ? NULL : in->sha256 ? in->sha256 : ai_json_str(pin, "sha256");
 	const struct { const char *what, *got, *want; bool matters; } facts[] = {
 		{ "type", ai_json_str(node, "type"), ai_input_word(in), true },
 		{ "uri", ai_json_str(node, "uri"), uri, true },
@@ -48,13 +50,12 @@ check_source(const struct plan *p, const struct ai_input *in, const json_t *node
 		{ "revision", ai_json_str(node, "revision"), ai_json_str(pin, "revision"), pin && in->type == AI_INPUT_GIT },
 		{ "revision", ai_json_str(node, "revision"), in->ref, in->type == AI_INPUT_GIT && is_commit(in->ref) },
 		{ "content", ai_json_str(content, "blob"), want_sha, want_sha != NULL },
-		{ "content", ai_json_str(content, "blob"), ai_json_str(pin, "sha256"), pin && in->type == AI_INPUT_URL },
 	};
 	for (size_t i = 0; i < sizeof facts / sizeof *facts; i++)
 		if (facts[i].matters && !same_text(facts[i].got, facts[i].want))
 			return ai_fail(p->err, AI_EINPUT, "%s:%d:%d: input '%s': %s: got %s, expected %s", p->in->file, in->line, in->column, in->name,
 				facts[i].what, facts[i].got ? facts[i].got : "none", facts[i].want ? facts[i].want : "none");
-	return 0;
+	return pin && in->type == AI_INPUT_URL ? ai_plan_check_urls(p, in, node, pin) : 0;
 }
 
 static int
