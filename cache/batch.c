@@ -18,6 +18,7 @@
 
 enum {
 	MAX_OBJECTS = 16384,       /* a batch is settled when it has as many objects, */
+	MAX_NODES = 262144,
 	MAX_HASHES = 4096,
 	FEW = 8,                   /* as many files are synced one by one; more by syncfs, which also waits for what is not ours */
 };
@@ -30,8 +31,9 @@ clear(struct ai_batch *b)
 		free(b->nodes[i].bytes);
 		json_decref(b->nodes[i].json);
 	}
-	b->n_objects = b->n_nodes = b->n_hashes = 0;
+	b->n_objects = b->n_nodes = b->n_hashes = b->n_results = 0;
 	b->bytes = 0;
+	b->new_folder = false;
 	ai_idset_done(&b->ids);
 	ai_idset_done(&b->files);
 }
@@ -49,22 +51,64 @@ sync_temps(struct ai_store *s, struct ai_err *err)
 {
 	const struct ai_batch *b = &s->batch;
 	if (b->n_objects > FEW)
-		return sync_all(s->session.dir_fd, err);
+		return sync_all(s->objects_fd, err);
 	for (size_t i = 0; i < b->n_objects; i++) {
-		AI_FD fd = openat(s->session.dir_fd, b->objects[i].tmp, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+		const struct ai_batch_object *o = &b->objects[i];
+		char name[AI_OBJECT_NAME];
+		ai_object_name(&o->id, name);
+		AI_FD fd = *o->tmp ? openat(s->session.dir_fd, o->tmp, O_RDONLY | O_CLOEXEC | O_NOFOLLOW) :
+			openat(s->objects_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 		if (fd < 0 || fsync(fd) < 0)
 			return ai_fail_errno(err, AI_EENV, "cache: object: cannot sync");
 	}
 	return 0;
 }
 
-/* Is the file at name one that another process published in this same way? Then its content was synced before it had the name. */
+/* Is the file at name one that another process published in this same way? */
 static bool
-published_by_another(struct ai_store *s, const struct ai_batch_object *o, const char *name)
+looks_published(struct ai_store *s, const struct ai_batch_object *o, const char *name)
 {
 	struct stat st;
 	return fstatat(s->objects_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) && (uint64_t)st.st_size == o->size &&
 		(st.st_mode & 07777) == 0444 && st.st_mtim.tv_sec == AI_OBJECT_MTIME && st.st_mtim.tv_nsec == 0;
+}
+
+static bool
+same_bytes(int a, int b)
+{
+	enum { CHUNK = 1 << 18 };
+	AI_FREE char *p = malloc(2 * CHUNK);
+	while (p) {
+		ssize_t n = read(a, p, CHUNK);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n == 0 && read(b, p, 1) == 0;
+		for (ssize_t have = 0, m; have < n; have += m) {
+			m = read(b, p + CHUNK + have, (size_t)(n - have));
+			if (m < 0 && errno == EINTR)
+				m = 0;
+			else if (m <= 0)
+				return false;
+		}
+		if (memcmp(p, p + CHUNK, (size_t)n) != 0)
+			return false;
+	}
+	return false;
+}
+
+/*
+ * Does the file at name serve as ours would? Whoever gave it the name may have died before it was synced, so its bytes are
+ * compared, and it is synced here.
+ */
+static bool
+published_by_another(struct ai_store *s, const struct ai_batch_object *o, const char *name)
+{
+	if (!looks_published(s, o, name))
+		return false;
+	AI_FD theirs = openat(s->objects_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	AI_FD ours = openat(s->session.dir_fd, o->tmp, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	return theirs >= 0 && ours >= 0 && same_bytes(ours, theirs) && fsync(theirs) == 0;
 }
 
 /*
@@ -84,34 +128,35 @@ give_name(struct ai_store *s, const struct ai_batch_object *o, const char *name)
 }
 
 static int
-publish(struct ai_store *s, const struct ai_batch_object *o, bool *new_folder, struct ai_err *err)
+publish(struct ai_store *s, struct ai_batch_object *o, struct ai_err *err)
 {
 	char name[AI_OBJECT_NAME], folder[3];
 	ai_object_name(&o->id, name);
-	if (give_name(s, o, name) == 0)
-		return 0;
-	snprintf(folder, sizeof folder, "%.2s", name);
-	if (errno != ENOENT || (mkdirat(s->objects_fd, folder, 0755) < 0 && errno != EEXIST))
-		return ai_fail_errno(err, AI_EENV, "cache: objects/%s: cannot publish", name);
-	*new_folder = true;
-	if (give_name(s, o, name) < 0)
-		return ai_fail_errno(err, AI_EENV, "cache: objects/%s: cannot publish", name);
+	if (give_name(s, o, name) < 0) {
+		snprintf(folder, sizeof folder, "%.2s", name);
+		if (errno != ENOENT || (mkdirat(s->objects_fd, folder, 0755) < 0 && errno != EEXIST))
+			return ai_fail_errno(err, AI_EENV, "cache: objects/%s: cannot publish", name);
+		s->batch.new_folder = true;
+		if (give_name(s, o, name) < 0)
+			return ai_fail_errno(err, AI_EENV, "cache: objects/%s: cannot publish", name);
+	}
+	o->tmp[0] = '\0';
 	return 0;
 }
 
 static int
-sync_folders(struct ai_store *s, bool new_folder, struct ai_err *err)
+sync_folders(struct ai_store *s, bool renamed, struct ai_err *err)
 {
 	const struct ai_batch *b = &s->batch;
 	if (b->n_objects > FEW)
-		return sync_all(s->session.dir_fd, err);
+		return renamed ? sync_all(s->objects_fd, err) : 0;
 	for (size_t i = 0; i < b->n_objects; i++) {
 		char folder[3];
 		ai_hex_bytes(b->objects[i].id.b, 1, folder);
 		if (ai_fsync_dir(s->objects_fd, folder, err) < 0)
 			return ai_in(err, "cache: objects");
 	}
-	if (new_folder && fsync(s->objects_fd) < 0)
+	if (b->new_folder && fsync(s->objects_fd) < 0)
 		return ai_fail_errno(err, AI_EENV, "cache: objects: cannot sync folder");
 	return 0;
 }
@@ -119,15 +164,20 @@ sync_folders(struct ai_store *s, bool new_folder, struct ai_err *err)
 static int
 settle_content(struct ai_store *s, struct ai_err *err)
 {
-	bool new_folder = false;
+	bool renamed = false;
 	if (s->batch.n_objects == 0)
 		return 0;
 	if (sync_temps(s, err) < 0)
 		return err->code;
-	for (size_t i = 0; i < s->batch.n_objects; i++)
-		if (publish(s, &s->batch.objects[i], &new_folder, err) < 0)
+	for (size_t i = 0; i < s->batch.n_objects; i++) {
+		struct ai_batch_object *o = &s->batch.objects[i];
+		if (!*o->tmp)
+			continue;
+		renamed = true;
+		if (publish(s, o, err) < 0)
 			return err->code;
-	return sync_folders(s, new_folder, err);
+	}
+	return sync_folders(s, renamed, err);
 }
 
 /* --- rows: step 4 ---------------------------------------------------------- */
@@ -175,6 +225,17 @@ insert_node(struct ai_db *db, const struct ai_batch_node *n, struct ai_err *err)
 }
 
 static int
+insert_result(struct ai_db *db, const struct ai_batch_result *r, struct ai_err *err)
+{
+	AI_STMT st = { 0 };
+	if (ai_stmt_begin(&st, db, "INSERT OR REPLACE INTO results(step, result) VALUES(?,?)", err) < 0)
+		return err->code;
+	ai_stmt_digest(&st, 1, &r->step);
+	ai_stmt_digest(&st, 2, &r->result);
+	return ai_stmt_step(&st, err) < 0 ? err->code : 0;
+}
+
+static int
 insert_rows(struct ai_store *s, struct ai_err *err)
 {
 	const struct ai_batch *b = &s->batch;
@@ -183,6 +244,9 @@ insert_rows(struct ai_store *s, struct ai_err *err)
 			return err->code;
 	for (size_t i = 0; i < b->n_nodes; i++)
 		if (insert_node(s->db, &b->nodes[i], err) < 0)
+			return err->code;
+	for (size_t i = 0; i < b->n_results; i++)
+		if (insert_result(s->db, &b->results[i], err) < 0)
 			return err->code;
 	for (size_t i = 0; i < b->n_hashes; i++)
 		if (ai_filehash_put(s->db, &b->hashes[i].key, &b->hashes[i].id, err) < 0)
@@ -210,7 +274,8 @@ lose(struct ai_store *s, struct ai_err *err)
 {
 	struct ai_batch *b = &s->batch;
 	for (size_t i = 0; i < b->n_objects; i++)
-		(void)unlinkat(s->session.dir_fd, b->objects[i].tmp, 0);
+		if (*b->objects[i].tmp)
+			(void)unlinkat(s->session.dir_fd, b->objects[i].tmp, 0);
 	clear(b);
 	ai_idset_done(&s->sound);
 	b->lost = *err;
@@ -233,7 +298,19 @@ ai_batch_settle(struct ai_store *s, struct ai_err *err)
 		*err = s->batch.lost;
 		return err->code;
 	}
-	return s->batch.n_objects + s->batch.n_nodes == 0 ? 0 : settle_all(s, err);
+	return s->batch.n_objects + s->batch.n_nodes + s->batch.n_results == 0 ? 0 : settle_all(s, err);
+}
+
+int
+ai_batch_keep(struct ai_store *s, struct ai_err *err)
+{
+	return s->batch.defer && s->batch.lost.code == 0 ? 0 : ai_batch_settle(s, err);
+}
+
+int
+ai_batch_need(struct ai_store *s, const struct ai_digest *id, uint64_t as, struct ai_err *err)
+{
+	return s->batch.defer && s->batch.lost.code == 0 && !ai_batch_has(s, id, as) ? 0 : ai_batch_settle(s, err);
 }
 
 void
@@ -241,20 +318,27 @@ ai_batch_close(struct ai_store *s)
 {
 	struct ai_batch *b = &s->batch;
 	struct ai_err ignored = { 0 };
-	if (b->lost.code == 0 && b->n_objects + b->n_nodes + b->n_hashes > 0)
+	if (b->lost.code == 0 && b->n_objects + b->n_nodes + b->n_results + b->n_hashes > 0)
 		(void)(settle_all(s, &ignored) < 0);
 	clear(b);
 	free(b->objects);
 	free(b->nodes);
 	free(b->hashes);
+	free(b->results);
 	*b = (struct ai_batch){ 0 };
+}
+
+void
+ai_batch_forget(struct ai_store *s)
+{
+	clear(&s->batch);
 }
 
 static int
 settle_if_large(struct ai_store *s, struct ai_err *err)
 {
 	const struct ai_batch *b = &s->batch;
-	return b->n_objects >= MAX_OBJECTS || b->bytes >= max_bytes ? ai_batch_settle(s, err) : 0;
+	return b->n_objects >= MAX_OBJECTS || b->n_nodes >= MAX_NODES || b->bytes >= max_bytes ? ai_batch_settle(s, err) : 0;
 }
 
 int
@@ -274,6 +358,8 @@ ai_batch_object(struct ai_store *s, const struct ai_digest *id, uint64_t size, c
 	*o = (struct ai_batch_object){ .id = *id, .size = size };
 	snprintf(o->tmp, sizeof o->tmp, "%s", tmp);
 	b->bytes += size;
+	if (*tmp && b->defer && publish(s, o, err) < 0)
+		return lose(s, err);
 	return settle_if_large(s, err);
 }
 
@@ -309,6 +395,20 @@ ai_batch_hash(struct ai_store *s, const struct ai_file_key *key, const struct ai
 	b->hashes[b->n_hashes++] = (struct ai_batch_hash){ *key, *id };
 	/* Alone they may wait for the closing of the store; many of them are worth a transaction. */
 	return b->n_hashes >= MAX_HASHES && b->n_objects + b->n_nodes == 0 ? settle_all(s, err) : 0;
+}
+
+int
+ai_batch_result(struct ai_store *s, const struct ai_digest *step, const struct ai_digest *result, struct ai_err *err)
+{
+	struct ai_batch *b = &s->batch;
+	if (b->lost.code != 0) {
+		*err = b->lost;
+		return err->code;
+	}
+	if (ai_grow(&b->results, &b->cap_results, b->n_results, sizeof *b->results, err) < 0)
+		return err->code;
+	b->results[b->n_results++] = (struct ai_batch_result){ *step, *result };
+	return 0;
 }
 
 bool

@@ -87,7 +87,7 @@ ai_store_put_node(struct ai_store *s, const json_t *node, struct ai_digest *out,
 	json_t *edges = ai_node_kind(node) == AI_KIND_TREE ? NULL : (json_t *)node;
 	if (there == 0 && ai_batch_node(s, &id, b.data, b.len, edges, err) < 0)
 		return err->code;
-	if (ai_batch_settle(s, err) < 0)
+	if (ai_batch_keep(s, err) < 0)
 		return err->code;
 	*out = id;
 	return 0;
@@ -97,7 +97,7 @@ int
 ai_store_get_node(struct ai_store *s, const struct ai_digest *id, json_t **out, struct ai_err *err)
 {
 	AI_BUF_AUTO b = AI_BUF(AI_MAX_NODE);
-	if (ai_batch_settle(s, err) < 0)
+	if (ai_batch_need(s, id, AI_AS_NODE, err) < 0)
 		return err->code;
 	int r = ai_node_bytes(s, id, &b, err);
 	if (r <= 0)

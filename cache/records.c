@@ -63,19 +63,12 @@ ai_store_get_pin(struct ai_store *s, const char *key, struct ai_ref *out, char h
 int
 ai_store_add_result(struct ai_store *s, const struct ai_digest *step, const struct ai_digest *result, struct ai_err *err)
 {
-	AI_STMT st = { 0 };
-	if (ai_batch_settle(s, err) < 0)
-		return err->code;
 	int there = ai_node_there(s, result, err);
 	if (there < 0)
 		return there;
 	if (there == 0)
 		return ai_fail(err, AI_EENV, "internal: a result is added before its node");
-	if (ai_stmt_begin(&st, s->db, "INSERT OR REPLACE INTO results(step, result) VALUES(?,?)", err) < 0)
-		return err->code;
-	ai_stmt_digest(&st, 1, step);
-	ai_stmt_digest(&st, 2, result);
-	return ai_stmt_step(&st, err) < 0 ? err->code : 0;
+	return ai_batch_result(s, step, result, err) < 0 ? err->code : ai_batch_keep(s, err);
 }
 
 int

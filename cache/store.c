@@ -138,7 +138,7 @@ int
 ai_store_put_bytes(struct ai_store *s, const void *p, size_t n, struct ai_digest *out, struct ai_err *err)
 {
 	struct ai_digest id;
-	if (ai_object_put(s, p, n, &id, err) < 0 || ai_batch_settle(s, err) < 0)
+	if (ai_object_put(s, p, n, &id, err) < 0 || ai_batch_keep(s, err) < 0)
 		return err->code;
 	*out = id;
 	return 0;
@@ -151,7 +151,7 @@ ai_store_get_bytes(struct ai_store *s, const struct ai_digest *id, struct ai_buf
 	struct ai_digest got;
 	struct stat st;
 	char text[AI_SHORT];
-	if (ai_batch_settle(s, err) < 0)
+	if (ai_batch_need(s, id, AI_AS_BLOB, err) < 0)
 		return err->code;
 	AI_FD fd = ai_object_open(s, id, &st, err);
 	if (fd < 0)
@@ -172,7 +172,7 @@ ai_store_object_path(struct ai_store *s, const struct ai_digest *id)
 	char name[AI_OBJECT_NAME];
 	struct ai_err ignored = { 0 };
 	/* An object that cannot be settled is not there, which whoever opens the path will find. */
-	(void)(ai_batch_settle(s, &ignored) < 0);
+	(void)(ai_batch_keep(s, &ignored) < 0);
 	ai_object_name(id, name);
 	return ai_format("%s/objects/%s", s->cache, name);
 }

@@ -16,6 +16,7 @@
 #ifndef AI_STORE_H
 #define AI_STORE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/home.h"
@@ -34,6 +35,23 @@ void ai_store_close(struct ai_store *s);
 
 /* The sink that puts content into this store; lives as long as the store. */
 const struct ai_sink *ai_store_sink(struct ai_store *s);
+
+/* --- when what is put becomes durable (cache/batch.h) ------------------- */
+/*
+ * ai_store_defer -- from now on what is put may be used at once and is durable after ai_store_flush, or before anything is written that says
+ * so to others (an attestation, a record, a pin), or when much has come together. A result that was added is not found before that.
+ */
+void ai_store_defer(struct ai_store *s);
+int ai_store_flush(struct ai_store *s, struct ai_err *err) AI_CHECKED;
+/* Does something wait? A tree that waits can be used by no other process. */
+bool ai_store_waits(const struct ai_store *s);
+bool ai_store_tree_waits(const struct ai_store *s, const struct ai_digest *tree);
+/*
+ * ai_store_hand_over -- what waits in a deferring store, as bytes for ai_store_take_over in another process that has the same store open: that
+ * one then keeps the promises. Much is settled here instead. Bytes of one process's memory for another's of the same program: no format.
+ */
+int ai_store_hand_over(struct ai_store *s, struct ai_buf *out, struct ai_err *err) AI_CHECKED;
+int ai_store_take_over(struct ai_store *s, const void *p, size_t n, struct ai_err *err) AI_CHECKED;
 
 /* --- content ------------------------------------------------------------ */
 /* 1 there, 0 absent. For a tree: with everything under it. */

@@ -68,7 +68,7 @@ has_tree(struct ai_store *s, const struct ai_digest *id, int depth, struct ai_er
 int
 ai_store_has(struct ai_store *s, const struct ai_ref *ref, struct ai_err *err)
 {
-	if (ai_batch_settle(s, err) < 0)
+	if (ai_batch_need(s, &ref->id, ref->type == AI_REF_TREE ? AI_AS_NODE : AI_AS_BLOB, err) < 0)
 		return err->code;
 	return ref->type == AI_REF_TREE ? has_tree(s, &ref->id, 0, err) : has_blob(s, &ref->id, err);
 }
@@ -247,7 +247,7 @@ int
 ai_store_checked_out(struct ai_store *s, const struct ai_digest *tree, char **path_out, struct ai_err *err)
 {
 	char hex[AI_HEX];
-	if (ai_batch_settle(s, err) < 0)
+	if (ai_batch_need(s, tree, AI_AS_NODE, err) < 0)
 		return err->code;
 	AI_FD fd = openat(s->cache_fd, "trees", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)

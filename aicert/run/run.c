@@ -31,6 +31,9 @@ keep_failure(struct ai_job *job, struct ai_err *err)
 {
 	struct ai_err second = { 0 };
 	AI_JSON *attestation = NULL;
+	/* A store that could not be opened again. */
+	if (!job->store)
+		return err->code;
 	ai_interrupted = 0;
 	if (ai_job_seal(job, true, &attestation, &second) < 0 || ai_job_record(job, NULL, &second) < 0)
 		ai_say(job->opt->talk, AI_TALK_NOTE, "the failure could not be attested: %s", second.text);

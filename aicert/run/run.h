@@ -24,6 +24,8 @@ struct ai_run_options {
 	const char *const *define; size_t n_define; /* "name=value": parameters of the Aicertfile */
 	const char *const *steps; size_t n_steps;   /* run these and what they need; n_steps 0: all */
 	const json_t *parameters;  /* as a plan has them, instead of define and steps; NULL: those */
+	unsigned jobs;             /* how many steps run at once; 0 = as many as there are processors for us */
+	bool keep_going;           /* a failed step stops only what needs it */
 	const char *const *check; size_t n_check; /* --check: steps to run again and compare; "all" is every step */
 	const char *timestamp;     /* URL of a time-stamping authority that is asked before the proof is written; NULL: none */
 	const struct ai_talk *talk;

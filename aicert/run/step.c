@@ -9,6 +9,7 @@
 #include "base/fs.h"
 #include "base/path.h"
 #include "cache/session.h"
+#include "run/checkpoint.h"
 #include "run/collect.h"
 #include "run/box/gpu.h"
 #include "run/box/image_root.h"
@@ -21,11 +22,15 @@
 /* What one execution needs and leaves; freed by execution_done. */
 struct execution {
 	char *scratch;                 /* outside folder of this execution */
-	struct ai_mount *mounts; size_t n_mounts;
+	struct ai_mount *mounts; size_t n_mounts, n_inputs; /* the inputs, and the checkpoint */
 	char **folders;                /* NULL-terminated: where the step's outputs will lie */
 	struct ai_observer *observer;  /* NULL unless the environment is the host */
 	char *root;                    /* the image's root, NULL in the host environment */
 	struct ai_gpu_mounts gpus;
+	struct ai_checkpoint checkpoint;
+	struct ai_step_event event;    /* what it prints is said with its name */
+	const struct ai_talk *to;
+	struct ai_talk talk;
 	int log_fd, scratch_lock;
 };
 
@@ -40,6 +45,7 @@ execution_done(struct execution *x)
 	free(x->folders);
 	ai_observer_free(x->observer);
 	ai_gpus_mounts_done(&x->gpus);
+	ai_checkpoint_done(&x->checkpoint);
 	free(x->root);
 	if (x->log_fd >= 0)
 		close(x->log_fd);
@@ -55,7 +61,7 @@ static int
 make_mounts(struct ai_job *job, const struct ai_job_step *s, struct execution *x, struct ai_err *err)
 {
 	const json_t *inputs = ai_json_arr(s->step, "inputs");
-	x->mounts = ai_calloc(json_array_size(inputs), sizeof *x->mounts);
+	x->mounts = ai_calloc(json_array_size(inputs) + 1, sizeof *x->mounts);
 	if (!x->mounts)
 		return ai_nomem(err);
 	size_t i;
@@ -75,6 +81,13 @@ make_mounts(struct ai_job *job, const struct ai_job_step *s, struct execution *x
 		x->mounts[x->n_mounts++] = (struct ai_mount){ .from = from, .to = to,
 			.how = ref.type == AI_REF_TREE && strcmp(to, "/workspace/src") == 0 ? AI_MOUNT_SCRATCH : AI_MOUNT_READ_ONLY };
 	}
+	x->n_inputs = x->n_mounts;
+	if (!x->checkpoint.data)
+		return 0;
+	char *from = ai_strdup(x->checkpoint.data);
+	if (!from)
+		return ai_nomem(err);
+	x->mounts[x->n_mounts++] = (struct ai_mount){ .from = from, .to = x->checkpoint.at, .how = AI_MOUNT_WRITABLE };
 	return 0;
 }
 
@@ -86,8 +99,10 @@ output_folders(const struct ai_job_step *s, struct execution *x, struct ai_err *
 	const json_t *outputs = ai_json_arr(s->step, "outputs");
 	size_t i, n = 0;
 	json_t *o;
-	x->folders = ai_calloc(json_array_size(outputs) + 1, sizeof *x->folders);
+	x->folders = ai_calloc(json_array_size(outputs) + 2, sizeof *x->folders);
 	if (!x->folders)
+		return ai_nomem(err);
+	if (x->checkpoint.at && !x->checkpoint.data && !(x->folders[n++] = ai_strdup(x->checkpoint.at)))
 		return ai_nomem(err);
 	json_array_foreach(outputs, i, o) {
 		const char *path = ai_json_str(o, "path"), *slash = strrchr(path, '/');
@@ -130,11 +145,29 @@ enter_environment(struct ai_job *job, const struct ai_job_step *s, struct execut
 	return gpus ? ai_gpus_mounts(&job->gpus, gpus, image != NULL, &x->gpus, err) : 0;
 }
 
+/* What the sandbox says, and what comes out of it. */
+static void
+say_of_step(void *ctx, ai_talk_kind kind, const char *text, uint64_t done, uint64_t total)
+{
+	struct execution *x = ctx;
+	if (kind != AI_TALK_LOG) {
+		if (x->to && x->to->say)
+			x->to->say(x->to->ctx, kind, text, done, total);
+		return;
+	}
+	x->event.bytes = text;
+	x->event.n = (size_t)done;
+	ai_say_step(x->to, &x->event);
+}
+
 static int
 begin(struct ai_job *job, struct ai_job_step *s, struct execution *x, struct ai_err *err)
 {
-	*x = (struct execution){ .log_fd = -1, .scratch_lock = -1 };
-	if (ai_scratch_make(job->home.cache, "step", &x->scratch, &x->scratch_lock, err) < 0 ||
+	bool known = s >= job->steps && s < job->steps + job->n_steps;
+	*x = (struct execution){ .log_fd = -1, .scratch_lock = -1, .checkpoint = { .lock = -1, .above = -1 }, .to = job->opt->talk };
+	x->event = (struct ai_step_event){ .kind = AI_STEP_LOGS, .step = s->name, .index = known ? (size_t)(s - job->steps) : 0, .total = job->n_steps };
+	x->talk = (struct ai_talk){ .say = say_of_step, .ctx = x };
+	if (ai_scratch_make(job->home.cache, "step", &x->scratch, &x->scratch_lock, err) < 0 || ai_checkpoint_open(job, s, &x->checkpoint, err) < 0 ||
 		make_mounts(job, s, x, err) < 0 || output_folders(s, x, err) < 0 || open_log(job, s, x, err) < 0)
 		return err->code;
 	return enter_environment(job, s, x, err);
@@ -206,7 +239,7 @@ failed(struct ai_job_step *s, char *how, const char *advice, struct ai_err *err)
 }
 
 static int
-do_run(struct ai_job *job, struct ai_job_step *s, struct execution *x, const json_t *action, struct ai_err *err)
+do_run(struct ai_job_step *s, struct execution *x, const json_t *action, struct ai_err *err)
 {
 	AI_FREE const char **argv = NULL;
 	AI_FREE const char **env = NULL;
@@ -220,7 +253,7 @@ do_run(struct ai_job *job, struct ai_job_step *s, struct execution *x, const jso
 			.scratch = x->scratch, .host = x->root == NULL, .root = x->root, .mounts = x->mounts, .n_mounts = x->n_mounts,
 			.argv = argv, .env = env, .cwd = ai_json_str(action, "cwd"), .outputs = "/workspace/outputs",
 			.folders = (const char *const *)x->folders,
-			.log_fd = x->log_fd, .talk = job->opt->talk, .time_s = l->time_s, .memory = l->memory, .pids = l->pids, .cpus = l->cpus,
+			.log_fd = x->log_fd, .talk = &x->talk, .time_s = l->time_s, .memory = l->memory, .pids = l->pids, .cpus = l->cpus,
 			.observer = x->observer, .binds = x->gpus.binds, .n_binds = x->gpus.n_binds,
 		};
 		r = ai_sandbox_run(&box, &end, err);
@@ -239,13 +272,13 @@ do_run(struct ai_job *job, struct ai_job_step *s, struct execution *x, const jso
 }
 
 static int
-do_action(struct ai_job *job, struct ai_job_step *s, struct execution *x, const json_t *action, struct ai_err *err)
+do_action(struct ai_job_step *s, struct execution *x, const json_t *action, struct ai_err *err)
 {
 	const char *verb = ai_json_str(action, "do");
 	if (strcmp(verb, "run") == 0)
-		return do_run(job, s, x, action, err);
+		return do_run(s, x, action, err);
 	int r = strcmp(verb, "write") == 0 ? ai_workspace_write(x->scratch, action, err)
-		: ai_workspace_copy(x->scratch, x->mounts, x->n_mounts, action, err);
+		: ai_workspace_copy(x->scratch, x->mounts, x->n_inputs, action, err);
 	if (r == AI_ESTEP) {
 		char *how = ai_strdup(err->text);
 		return failed(s, how, "", err);
@@ -259,6 +292,7 @@ make_result(struct ai_job *job, struct ai_job_step *s, struct execution *x, stru
 	char step_hex[AI_HEX];
 	ai_hex(&s->id, step_hex);
 	AI_JSON *outputs = NULL;
+	ai_checkpoint_show(&x->checkpoint, x->scratch, ai_json_arr(s->step, "outputs"));
 	int r = ai_collect(ai_store_sink(job->store), x->scratch, s->step, &outputs, err);
 	if (r == AI_ESTEP || r == AI_EINPUT) {
 		char *how = ai_strdup(err->text);
@@ -268,6 +302,8 @@ make_result(struct ai_job *job, struct ai_job_step *s, struct execution *x, stru
 		return r;
 	AI_JSON *result = json_pack("{s:s, s:s, s:O}", "kind", "result", "step", step_hex, "outputs", outputs);
 	if (!result)
+		return ai_nomem(err);
+	if (x->checkpoint.resumed && json_object_set_new(result, "resumed", json_pack("[o]", ai_json_hex(&x->checkpoint.id))) < 0)
 		return ai_nomem(err);
 	if (x->observer) {
 		AI_JSON *used = NULL;
@@ -292,9 +328,10 @@ ai_exec_step(struct ai_job *job, struct ai_job_step *s, struct ai_err *err)
 		r = ai_check_requirements(job, s, err);
 	const json_t *actions = ai_json_arr(s->step, "actions");
 	for (size_t i = 0; r == 0 && i < json_array_size(actions); i++)
-		r = do_action(job, s, &x, json_array_get(actions, i), err);
+		r = do_action(s, &x, json_array_get(actions, i), err);
 	if (r == 0)
 		r = make_result(job, s, &x, err);
+	ai_checkpoint_end(&x.checkpoint, r == 0);
 	execution_done(&x);
 	return r;
 }

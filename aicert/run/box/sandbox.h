@@ -24,7 +24,11 @@ struct ai_talk;
 struct ai_mount {
 	const char *from;      /* absolute path outside */
 	const char *to;        /* absolute path inside, under /workspace */
-	enum { AI_MOUNT_READ_ONLY, AI_MOUNT_SCRATCH /* overlay over from: changes are thrown away */ } how;
+	enum {
+		AI_MOUNT_READ_ONLY,
+		AI_MOUNT_SCRATCH,  /* overlay over from: changes are thrown away */
+		AI_MOUNT_WRITABLE, /* from itself, a folder, which becomes the step's: changes stay */
+	} how;
 };
 
 /* A file, folder or device of the machine at a place of its own inside, outside /workspace. */

@@ -279,6 +279,8 @@ mount_declared(const struct ai_box *b, const struct ai_site *t, struct ai_err *e
 		int r = 0;
 		if (m->how == AI_MOUNT_READ_ONLY)
 			r = bind_new(b, t, m->from, m->to, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, err);
+		else if (m->how == AI_MOUNT_WRITABLE)
+			r = bind_new(b, t, m->from, m->to, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, err);
 		else if (b->found->overlay[i])
 			r = mount_overlay(b, t, i, err);
 		if (r < 0)

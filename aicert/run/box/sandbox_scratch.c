@@ -408,7 +408,8 @@ ai_box_prepare(struct ai_box *b, struct ai_err *err)
 	    make_folder(b, scratch, "home", 0755, err) < 0)
 		return ai_in(err, "sandbox: scratch");
 	for (size_t i = 0; i < s->n_mounts; i++)
-		if (s->mounts[i].how == AI_MOUNT_SCRATCH && ready_scratch(b, scratch, i, err) < 0)
+		if ((s->mounts[i].how == AI_MOUNT_SCRATCH && ready_scratch(b, scratch, i, err) < 0) ||
+		    (s->mounts[i].how == AI_MOUNT_WRITABLE && give(b, AT_FDCWD, s->mounts[i].from, err) < 0))
 			return ai_in(err, "sandbox: %s", s->mounts[i].to);
 	if (s->outputs && strncmp(s->outputs, "/workspace/", 11) == 0 && make_folder(b, scratch, s->outputs + 1, 0755, err) < 0)
 		return ai_in(err, "sandbox: outputs");

@@ -1,0 +1,54 @@
+/*
+ * worker.h -- processes that run steps for a job, each one at a time.
+ *
+ * Workers are forked from the job's process, so they know its plan; each has a store of
+ * its own open on the same folders, which defers (cache/store.h): what a step left waits
+ * there until it is handed over with the answer. So there is one that writes rows, extends
+ * the TPM and speaks: the job's process. A worker ends with that process, even by SIGKILL, and
+ * every process of the step that it runs ends with it.
+ *
+ * SQLite must not be open across a fork: starting workers closes the job's store and opens
+ * it again.
+ *
+ * Frames on a stream socket, each a struct of this program's own memory and its bytes.
+ * To a worker: the step's number, its id, its node. From it: what the step prints, what is
+ * said, and last the answer.
+ *
+ * Depends on: job.  Threads: one.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef AI_WORKER_H
+#define AI_WORKER_H
+
+#include "run/job.h"
+
+struct ai_workers;
+
+struct ai_answer {
+	size_t step;
+	double seconds;
+	int code;               /* 0, or why the step failed: in err */
+	struct ai_err err;
+	json_t *result;         /* its result node when code is 0 */
+	char *failure, *log;    /* as in struct ai_job_step; may be NULL */
+	struct ai_buf waits;    /* for ai_store_take_over; empty when the worker has settled it */
+};
+void ai_answer_done(struct ai_answer *a);
+
+/* Forks n workers. job->store is another one afterwards (NULL when it cannot be opened again). */
+int ai_workers_start(struct ai_job *job, unsigned n, struct ai_workers **out, struct ai_err *err) AI_CHECKED;
+/* Ends those that still run, and with them their steps; NULL is fine. */
+void ai_workers_stop(struct ai_workers *w);
+
+/* How many could be given a step now; how many are alive. */
+unsigned ai_workers_idle(const struct ai_workers *w);
+unsigned ai_workers_alive(const struct ai_workers *w);
+/* Gives job->steps[step], whose node is known, to an idle worker. */
+int ai_workers_give(struct ai_workers *w, size_t step, struct ai_err *err) AI_CHECKED;
+/*
+ * ai_workers_wait -- hands on what is printed and said until a step has ended: *out is its answer, the caller's to release. Once the user
+ * wants to stop, the workers are told so, and their steps end as interrupted. A worker that died is an answer too.
+ */
+int ai_workers_wait(struct ai_workers *w, struct ai_answer *out, struct ai_err *err) AI_CHECKED;
+
+#endif
