@@ -80,19 +80,21 @@ local not_the_images = { HOME = true, USER = true, LOGNAME = true, TMPDIR = true
 -- What the image of the step's environment sets, for the action list that is being finished.
 local image_env = {}
 
+local base_entries = {}
+for _, name in ipairs(keys(base_env)) do base_entries[name] = constant(name, base_env[name]) end
+
 local function env_list(given, used)
-	local all, out = {}, {}
-	for _, set in ipairs { base_env, image_env, given or {} } do
+	local more = {}
+	for _, set in ipairs { image_env, given or {} } do
 		for _, name in ipairs(keys(set)) do
-			if set ~= image_env or not not_the_images[name] then all[name] = set[name] end
+			if set ~= image_env or not not_the_images[name] then
+				if not attr.is_variable(name) then fault(("env: '%s' is not a variable's name"):format(name)) end
+				if is_secret(name) then fault(("env: '%s' is the name of a secret"):format(name)) end
+				more[name] = { name = name, value = render(set[name], used, "env: " .. name) }
+			end
 		end
 	end
-	for i, name in ipairs(keys(all)) do
-		if not attr.is_variable(name) then fault(("env: '%s' is not a variable's name"):format(name)) end
-		if is_secret(name) then fault(("env: '%s' is the name of a secret"):format(name)) end
-		out[i] = { name = name, value = render(all[name], used, "env: " .. name) }
-	end
-	return out
+	return overlay(base_entries, more)
 end
 
 -- Each kind: the fields it takes, and how it becomes the recipe's.

@@ -102,19 +102,12 @@ end
 
 -- Two things at one place, or one inside the other, would hide each other.
 local function collide(ctx, taken, path, record)
-	local up = path
-	while true do
-		local other = taken[up]
-		if other and not (up == path and other.kind == "input" and record.kind == "input" and same(other, record)) then
-			attr.bad(ctx, record, ("%s '%s' and %s '%s' come to the same place '%s'\nhint: give an input another place with 'to:'"):format(
-				other.kind, other.name, record.kind, record.name, path:sub(12)))
-		end
-		local cut
-		for i = up:len(), 12, -1 do
-			if up:sub(i, i) == "/" then cut = i break end
-		end
-		if not cut then return end
-		up = up:sub(1, cut - 1)
+	local other = taken[path]
+	if other and other.kind == "input" and record.kind == "input" and same(other, record) then other = nil end
+	other = other or above(taken, path)
+	if other then
+		attr.bad(ctx, record, ("%s '%s' and %s '%s' come to the same place '%s'\nhint: give an input another place with 'to:'"):format(
+			other.kind, other.name, record.kind, record.name, path:sub(12)))
 	end
 end
 

@@ -2,6 +2,7 @@
 #include "rule/language.h"
 
 #include <lauxlib.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -10,26 +11,37 @@
 #include "rule/embed.h"
 #include "rule/state.h"
 
-/* index and newindex of the table that lua/ runs in: a misspelt name of ours is an error, not nil. */
+/* [-0, +1, e] Runs lua/NAME.lua in the table at env, keeps its result as the table's field NAME, and pushes it; false: there is no such file. */
+static bool
+load_module(lua_State *L, int env, const char *name)
+{
+	for (const struct ai_embedded *e = ai_embedded; e->path; e++) {
+		size_t n = strlen(name);
+		if (strncmp(e->path, "lua/", 4) != 0 || strncmp(e->path + 4, name, n) != 0 || strcmp(e->path + 4 + n, ".lua") != 0)
+			continue;
+		ai_state_load(L, e->text, e->len, e->path, env);
+		lua_call(L, 0, 1);
+		lua_pushstring(L, name);
+		lua_pushvalue(L, -2);
+		lua_rawset(L, env);
+		return true;
+	}
+	return false;
+}
+
+/* index of the table that lua/ runs in: a file of lua/ is read when another names it first; a misspelt name is an error, not nil. */
+static int
+module(lua_State *L)
+{
+	const char *name = luaL_checkstring(L, 2);
+	return load_module(L, 1, name) ? 1 : luaL_error(L, "internal: lua/ has no name '%s'", name);
+}
+
+/* newindex of it. */
 static int
 strict(lua_State *L)
 {
-	return luaL_error(L, "internal: lua/ has no name '%s'", lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "?");
-}
-
-/* [-0, +1, e] Runs lua/NAME.lua in the table at env; each file's result is the table's field NAME. */
-static void
-load_language(lua_State *L, int env)
-{
-	for (const struct ai_embedded *e = ai_embedded; e->path; e++) {
-		size_t n = strlen(e->path);
-		if (strncmp(e->path, "lua/", 4) != 0)
-			continue;
-		lua_pushlstring(L, e->path + 4, n - 8);
-		ai_state_load(L, e->text, e->len, e->path, env);
-		lua_call(L, 0, 1);
-		lua_rawset(L, env);
-	}
+	return luaL_error(L, "internal: lua/ sets '%s'", luaL_checkstring(L, 2));
 }
 
 void
@@ -37,14 +49,12 @@ ai_language_push(lua_State *L)
 {
 	ai_text_methods(L);
 	ai_words_push(L);
-	int env = lua_gettop(L);
 	lua_createtable(L, 0, 2);
-	lua_pushcfunction(L, strict);
+	lua_pushcfunction(L, module);
 	lua_setfield(L, -2, "__index");
 	lua_pushcfunction(L, strict);
 	lua_setfield(L, -2, "__newindex");
-	lua_setmetatable(L, env);
-	load_language(L, env);
+	lua_setmetatable(L, -2);
 }
 
 void
@@ -66,6 +76,15 @@ ai_set_flag(lua_State *L, const char *key, bool value)
 {
 	lua_pushboolean(L, value);
 	lua_setfield(L, -2, key);
+}
+
+size_t
+ai_yaml_weight(const struct ai_yaml *y)
+{
+	size_t n = 1;
+	for (size_t i = 0; y->type != AI_YAML_SCALAR && i < y->n; i++)
+		n += ai_yaml_weight(y->type == AI_YAML_LIST ? y->items[i] : y->pairs[i].value);
+	return n;
 }
 
 /* [-0, +1, e] A node as lua/attr.lua reads it. YAML is at most 64 deep. */
@@ -113,19 +132,58 @@ take_list(lua_State *L, size_t n, int depth, const char *what, json_t *list, str
 	return 0;
 }
 
-/* lua/ gives these tables text keys only, so tostring changes none under lua_next. */
+struct field {
+	const char *name; /* the state's, while it is in its table */
+	size_t n;
+	json_t *value;
+};
+
+static int
+by_bytes(const void *a, const void *b)
+{
+	const struct field *x = a, *y = b;
+	int c = memcmp(x->name, y->name, x->n < y->n ? x->n : y->n);
+	return c ? c : (x->n > y->n) - (x->n < y->n);
+}
+
+/*
+ * The fields of the table on top, into f: Lua hands them out in an order that differs in every process. *n counts what f then owns.
+ * lua/ gives these tables text keys only.
+ */
+static int
+read_fields(lua_State *L, int depth, const char *what, struct field *f, size_t *n, struct ai_err *err)
+{
+	for (lua_pushnil(L); lua_next(L, -2); ++*n) {
+		if (lua_type(L, -2) != LUA_TSTRING)
+			return ai_fail(err, AI_EUSAGE, "%s holds a name that is a %s", what, lua_typename(L, lua_type(L, -2)));
+		f[*n].name = lua_tolstring(L, -2, &f[*n].n);
+		if (strlen(f[*n].name) != f[*n].n)
+			return ai_fail(err, AI_EUSAGE, "%s holds a name with NUL", what);
+		if (take_json(L, depth + 1, what, &f[*n].value, err) < 0)
+			return err->code;
+	}
+	return 0;
+}
+
 static int
 take_fields(lua_State *L, int depth, const char *what, json_t *object, struct ai_err *err)
 {
-	lua_pushnil(L);
-	while (lua_next(L, -2)) {
-		json_t *item = NULL;
-		if (take_json(L, depth + 1, what, &item, err) < 0)
-			return err->code;
-		if (json_object_set_new(object, lua_tostring(L, -1), item) < 0)
-			return ai_nomem(err);
-	}
-	return 0;
+	size_t n = 0, i = 0;
+	for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1))
+		n++;
+	AI_FREE struct field *f = ai_calloc(n + 1, sizeof *f);
+	if (!f)
+		return ai_nomem(err);
+	n = 0;
+	int rc = read_fields(L, depth, what, f, &n, err);
+	if (rc == 0 && n > 1)
+		qsort(f, n, sizeof *f, by_bytes);
+	for (; rc == 0 && i < n; i++)
+		if (json_object_set_new(object, f[i].name, f[i].value) < 0)
+			rc = ai_nomem(err); /* and the value is released */
+	for (; i < n; i++)
+		json_decref(f[i].value);
+	return rc;
 }
 
 static int
@@ -158,6 +216,8 @@ take_json(lua_State *L, int depth, const char *what, json_t **out, struct ai_err
 	if (lua_isinteger(L, -1)) {
 		if (!(j = json_integer(lua_tointeger(L, -1))))
 			return ai_nomem(err);
+	} else if (lua_type(L, -1) == LUA_TLIGHTUSERDATA) {
+		j = json_incref(lua_touserdata(L, -1)); /* constant(): rules have no other, and this one only in what lua/ hands out */
 	} else if (lua_isboolean(L, -1)) {
 		j = json_boolean(lua_toboolean(L, -1));
 	} else if (lua_type(L, -1) == LUA_TSTRING) {
@@ -177,23 +237,10 @@ take_json(lua_State *L, int depth, const char *what, json_t **out, struct ai_err
 	return 0;
 }
 
-/* Lua hands out the fields of a table in an order that differs in every process; whoever prints a plan should not see that. */
-static int
-in_order(const json_t *j, const char *what, json_t **out, struct ai_err *err)
-{
-	AI_BUF_AUTO b = AI_BUF(AI_MAX_NODE);
-	if (ai_canon(j, &b, err) < 0)
-		return err->code;
-	return ai_json_parse(b.data, b.len, what, out, err);
-}
-
 int
 ai_language_take(lua_State *L, const char *what, json_t **out, struct ai_err *err)
 {
-	AI_JSON *j = NULL;
-	if (take_json(L, 0, what, &j, err) < 0)
-		return err->code;
-	return in_order(j, what, out, err);
+	return take_json(L, 0, what, out, err);
 }
 
 /* --- a question ------------------------------------------------------------- */

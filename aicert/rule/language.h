@@ -20,10 +20,12 @@ struct lua_State;
 void ai_set_text(struct lua_State *L, const char *key, const char *value);
 void ai_set_integer(struct lua_State *L, const char *key, long long value);
 void ai_set_flag(struct lua_State *L, const char *key, bool value);
+/* How many nodes it has. */
+size_t ai_yaml_weight(const struct ai_yaml *y);
 /* [-0, +1, e] A node as lua/attr.lua reads it. YAML is at most 64 deep. */
 void ai_push_yaml(struct lua_State *L, const struct ai_yaml *y);
 
-/* [-0, +1, e] The table that lua/ runs in, each of its files loaded as the field of its name. */
+/* [-0, +1, e] The table that lua/ runs in; each of its files is read when its name is first looked up there. */
 void ai_language_push(struct lua_State *L);
 /*
  * The JSON of the value on top of the stack, which it pops: texts, whole numbers, flags, lists and tables with names, as lua/ makes them. After Lua has returned:

@@ -15,6 +15,7 @@
 #include "base/buf.h"
 #include "base/path.h"
 #include "rule/language.h"
+#include "rule/ready.h"
 #include "rule/state.h"
 
 struct request {
@@ -118,43 +119,19 @@ push_context(lua_State *L, const struct request *q)
 	lua_setfield(L, -2, "all");
 }
 
-/* The body that runs protected: one request in, evaluate's table out. */
-static int
-evaluate(lua_State *L)
+static void
+push(lua_State *L, void *ctx)
 {
-	const struct request *q = lua_touserdata(L, 1);
-	luaL_checkstack(L, 20, NULL);
-	ai_language_push(L);
-	int env = lua_gettop(L);
-
-	lua_getfield(L, env, "rule");
-	int rule = lua_gettop(L);
-	lua_getfield(L, rule, "evaluate");
-	lua_getfield(L, rule, "vocabulary");
-	lua_call(L, 0, 1);
-	ai_state_load(L, q->rule->text, q->rule->len, q->where, -1);
-	lua_remove(L, -2);
-	lua_call(L, 0, 1);
+	const struct request *q = ctx;
 	push_context(L, q);
 	ai_push_yaml(L, q->step->attrs);
-	lua_call(L, 3, 1);
-	return 1;
 }
 
-/* One evaluation in a fresh state; *out is what lua/rule.lua's evaluate() gave. */
 static int
-run(const struct request *q, json_t **out, struct ai_err *err)
+run(const struct request *q, const char *what, json_t **out, struct ai_err *err)
 {
-	if (ai_language_text(q->where, q->rule->text, q->rule->len, err) < 0)
-		return err->code;
-	struct ai_state *s = ai_state_new(NULL);
-	if (!s)
-		return ai_nomem(err);
-	int rc = ai_state_run(s, evaluate, (void *)(uintptr_t)q, q->where, err);
-	if (rc == 0 && ai_language_take(ai_state_lua(s), "the recipe", out, err) < 0)
-		rc = ai_in(err, "%s", q->where);
-	ai_state_free(s);
-	return rc;
+	const struct ai_question question = { "rule", "evaluate", push, (void *)(uintptr_t)q, ai_yaml_weight(q->step->attrs), NULL, what };
+	return q->where ? ai_ready_ask(q->rule, q->where, &question, out, err) : ai_nomem(err);
 }
 
 int
@@ -166,9 +143,7 @@ ai_rule_recipe(const struct ai_rule_text *rule, const char *file, const struct a
 		.variables = environment->variables };
 	AI_JSON *j = NULL;
 	struct ai_digest id;
-	if (!where)
-		return ai_nomem(err);
-	if (ai_json_id(environment->node, &id, err) < 0 || run(&q, &j, err) < 0)
+	if (ai_json_id(environment->node, &id, err) < 0 || run(&q, "the recipe", &j, err) < 0)
 		return err->code;
 	if (json_object_set_new(j, "kind", json_string("step")) < 0 || json_object_set_new(j, "environment", ai_json_hex(&id)) < 0)
 		return ai_nomem(err);
@@ -184,9 +159,7 @@ ai_rule_takes(const struct ai_rule_text *rule, const char *attribute, struct ai_
 	AI_FREE char *where = ai_format("rules/%s.lua", rule->name);
 	struct request q = { .rule = rule, .file = "", .where = where, .step = &step, .takes = attribute };
 	AI_JSON *j = NULL;
-	if (!where)
-		return ai_nomem(err);
-	return run(&q, &j, err) < 0 ? err->code : json_array_size(j) > 0;
+	return run(&q, "the recipe", &j, err) < 0 ? err->code : json_array_size(j) > 0;
 }
 
 int
@@ -196,9 +169,7 @@ ai_rule_needs(const struct ai_rule_text *rule, const char *file, const struct ai
 	AI_FREE char *where = ai_format("rules/%s.lua", rule->name);
 	struct request q = { .rule = rule, .file = file, .where = where, .step = step, .find = find_artifact, .find_ctx = find_ctx, .needs_only = true };
 	AI_JSON *j = NULL;
-	if (!where)
-		return ai_nomem(err);
-	if (run(&q, &j, err) < 0)
+	if (run(&q, "the recipe", &j, err) < 0)
 		return err->code;
 	for (size_t i = 0; i < json_array_size(j); i++)
 		if (need(ctx, json_string_value(json_array_get(j, i))) < 0)

@@ -8,6 +8,7 @@
 #include "base/path.h"
 #include "model/pin.h"
 #include "rule/language.h"
+#include "rule/ready.h"
 #include "rule/state.h"
 
 /* A listing of a large repository is some ten megabytes of tables. */
@@ -127,23 +128,10 @@ ask(lua_State *L)
 	return 1;
 }
 
-/* The body that runs protected: one request in, evaluate's table out. */
-static int
-evaluate(lua_State *L)
+static void
+push(lua_State *L, void *ctx)
 {
-	struct request *q = lua_touserdata(L, 1);
-	luaL_checkstack(L, 20, NULL);
-	ai_language_push(L);
-	int env = lua_gettop(L);
-	lua_getfield(L, env, "source");
-	lua_getfield(L, -1, "evaluate");
-	lua_getfield(L, env, "rule");
-	lua_getfield(L, -1, "vocabulary");
-	lua_remove(L, -2);
-	lua_call(L, 0, 1);
-	ai_state_load(L, q->rule->text, q->rule->len, q->where, -1);
-	lua_remove(L, -2);
-	lua_call(L, 0, 1);
+	struct request *q = ctx;
 	lua_createtable(L, 0, 8);
 	ai_set_text(L, "where", q->where);
 	ai_set_text(L, "file", q->file);
@@ -158,26 +146,19 @@ evaluate(lua_State *L)
 		lua_setfield(L, -2, "ask");
 	}
 	ai_push_yaml(L, q->input->attrs);
-	lua_call(L, 3, 1);
-	return 1;
 }
 
 static int
 run(struct request *q, json_t **out, struct ai_err *err)
 {
-	if (ai_language_text(q->where, q->rule->text, q->rule->len, err) < 0)
-		return err->code;
-	struct ai_state *s = ai_state_new(&ceilings);
-	if (!s)
+	const struct ai_question question = { "source", "evaluate", push, q, 0, q->net ? &ceilings : NULL, "the pin" };
+	if (!q->where)
 		return ai_nomem(err);
-	int rc = ai_state_run(s, evaluate, q, q->where, err);
+	int rc = ai_ready_ask(q->rule, q->where, &question, out, err);
 	if (rc < 0 && q->failed) {
 		*err = q->net_err;
 		rc = ai_in(err, "%s:%d:%d: input '%s'", q->file, q->input->line, q->input->column, q->input->name);
 	}
-	if (rc == 0 && ai_language_take(ai_state_lua(s), "the pin", out, err) < 0)
-		rc = ai_in(err, "%s", q->where);
-	ai_state_free(s);
 	return rc;
 }
 
@@ -187,8 +168,6 @@ ai_source_resolve(const struct ai_rule_text *rule, const char *file, const struc
 	AI_FREE char *where = ai_format("rules/%s.lua", rule->name);
 	struct request q = { .rule = rule, .file = file, .where = where, .input = input, .net = net };
 	AI_JSON *j = NULL;
-	if (!where)
-		return ai_nomem(err);
 	if (run(&q, &j, err) < 0)
 		return err->code;
 	if (ai_pin_check(j, err) < 0)
@@ -203,5 +182,5 @@ ai_source_check(const struct ai_rule_text *rule, const char *file, const struct 
 	AI_FREE char *where = ai_format("rules/%s.lua", rule->name);
 	struct request q = { .rule = rule, .file = file, .where = where, .input = input };
 	AI_JSON *j = NULL;
-	return where ? run(&q, &j, err) : ai_nomem(err);
+	return run(&q, &j, err);
 }

@@ -9,15 +9,30 @@
 #include <time.h>
 
 #include "base/buf.h"
+#include "rule/arena.h"
 
-enum { STRIDE = 1000 }; /* instructions between two looks at the ceilings */
+enum {
+	STRIDE = 1000,                /* instructions between two looks at the ceilings */
+	ARENA = 2 * AI_RULE_MEMORY,   /* blocks that are free for one size are not for another */
+	LOOK = 10 * STRIDE,           /* and between two looks at the time */
+	CONSTANTS = 32,
+	MARK = AI_RULE_MEMORY / 8,    /* what is copied at every way back */
+};
+
+struct spent {
+	size_t held, churned;
+	long long instructions;       /* left */
+};
 
 struct ai_state {
 	lua_State *L;
+	struct ai_arena *arena; /* NULL: malloc's */
 	struct ai_ceilings ceilings;
-	size_t held, churned;
-	long long instructions;
-	double cpu_end;
+	struct spent now, mark;
+	json_t *constants[CONSTANTS];
+	size_t n_constants;
+	long long look_at;     /* so many instructions left: look at the time */
+	double cpu_end;        /* 0: has not been looked at */
 	bool too_long;         /* instructions or time are used up */
 	const char *where;     /* the rule's file; borrowed */
 };
@@ -35,19 +50,20 @@ allocate(void *ud, void *p, size_t old, size_t size)
 	struct ai_state *s = ud;
 	if (!p)
 		old = 0; /* then Lua tells the type of object here */
-	if (size == 0) {
-		s->held -= old;
-		free(p);
-		return NULL;
-	}
 	size_t more = size > old ? size - old : 0;
-	if (s->held + more > s->ceilings.memory || (more && s->churned + size > s->ceilings.churn))
+	if (more && (s->now.held + more > s->ceilings.memory || s->now.churned + size > s->ceilings.churn))
 		return NULL;
-	void *q = realloc(p, size);
-	if (!q)
+	void *q = NULL;
+	if (s->arena)
+		q = ai_arena_resize(s->arena, p, old, size);
+	else if (size)
+		q = realloc(p, size);
+	else
+		free(p);
+	if (size && !q)
 		return size <= old ? p : NULL; /* Lua relies on shrinking to succeed */
-	s->held = s->held - old + size;
-	s->churned += more ? size : 0;
+	s->now.held = s->now.held - old + size;
+	s->now.churned += more ? size : 0;
 	return q;
 }
 
@@ -63,8 +79,15 @@ static void
 spend(lua_State *L, size_t n)
 {
 	struct ai_state *s = of(L);
-	s->instructions -= n < (size_t)s->ceilings.instructions ? (long long)n : s->ceilings.instructions;
-	s->too_long = s->instructions < 0 || cpu_now() > s->cpu_end;
+	s->now.instructions -= n < (size_t)s->ceilings.instructions ? (long long)n : s->ceilings.instructions;
+	s->too_long = s->now.instructions < 0;
+	/* To ask the kernel for the time costs as much as many instructions. */
+	if (!s->too_long && s->now.instructions < s->look_at) {
+		double now = cpu_now();
+		s->look_at = s->now.instructions - LOOK;
+		s->cpu_end = s->cpu_end > 0 ? s->cpu_end : now + s->ceilings.seconds;
+		s->too_long = now > s->cpu_end;
+	}
 	if (s->too_long)
 		luaL_error(L, "the rule takes too long");
 }
@@ -82,7 +105,7 @@ ai_state_charge(lua_State *L, size_t n)
 	if (n >= STRIDE)
 		spend(L, n);
 	else
-		of(L)->instructions -= (long long)n;
+		of(L)->now.instructions -= (long long)n;
 }
 
 /* A tail call (`return action.run {…}`) leaves no trace of the rule's line: then the file alone is named, and not one of ours. */
@@ -96,18 +119,20 @@ ai_state_where(lua_State *L, int level)
 	lua_pushfstring(L, "%s: ", of(L)->where);
 }
 
-struct ai_state *
-ai_state_new(const struct ai_ceilings *ceilings)
+static struct ai_state *
+make(const struct ai_ceilings *ceilings, bool marked)
 {
 	static const struct ai_ceilings usual = { AI_RULE_MEMORY, AI_RULE_CHURN, AI_RULE_INSTRUCTIONS, AI_RULE_SECONDS };
 	struct ai_state *s = ai_calloc(1, sizeof *s);
 	if (!s)
 		return NULL;
 	s->ceilings = ceilings ? *ceilings : usual;
-	s->instructions = s->ceilings.instructions;
-	s->cpu_end = cpu_now() + s->ceilings.seconds;
-	s->L = lua_newstate(allocate, s);
+	s->now.instructions = s->ceilings.instructions;
+	s->look_at = s->now.instructions;
+	s->arena = marked ? ai_arena_new(ARENA) : NULL;
+	s->L = marked && !s->arena ? NULL : lua_newstate(allocate, s);
 	if (!s->L) {
+		ai_arena_free(s->arena);
 		free(s);
 		return NULL;
 	}
@@ -116,13 +141,59 @@ ai_state_new(const struct ai_ceilings *ceilings)
 	return s;
 }
 
+struct ai_state *
+ai_state_new(const struct ai_ceilings *ceilings)
+{
+	return make(ceilings, false);
+}
+
+struct ai_state *
+ai_state_new_marked(void)
+{
+	return make(NULL, true);
+}
+
+bool
+ai_state_mark(struct ai_state *s)
+{
+	lua_gc(s->L, LUA_GCCOLLECT);
+	/* An evaluation ends long before there is much to collect. */
+	lua_gc(s->L, LUA_GCINC, 1000, 0, 0);
+	s->mark = s->now;
+	return ai_arena_mark(s->arena, MARK);
+}
+
+void
+ai_state_back(struct ai_state *s)
+{
+	ai_arena_back(s->arena);
+	s->now = s->mark;
+	s->too_long = false;
+	s->look_at = s->now.instructions - LOOK;
+	s->cpu_end = 0;
+}
+
 void
 ai_state_free(struct ai_state *s)
 {
 	if (!s)
 		return;
-	lua_close(s->L);
+	if (!s->arena)
+		lua_close(s->L); /* what has a __gc holds memory of C */
+	ai_arena_free(s->arena);
+	for (size_t i = 0; i < s->n_constants; i++)
+		json_decref(s->constants[i]);
 	free(s);
+}
+
+json_t *
+ai_state_constant(lua_State *L, const char *name, const char *value)
+{
+	struct ai_state *s = of(L);
+	json_t *j = s->n_constants < CONSTANTS ? json_pack("{s:s,s:s}", "name", name, "value", value) : NULL;
+	if (j)
+		s->constants[s->n_constants++] = j;
+	return j;
 }
 
 lua_State *

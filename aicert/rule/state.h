@@ -18,7 +18,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "base/err.h"
+#include "base/json.h"
 
 #define AI_RULE_MEMORY (32u << 20)        /* bytes held at once */
 #define AI_RULE_CHURN (1024u << 20)       /* bytes ever allocated */
@@ -35,17 +35,30 @@ struct ai_state;
 
 /* NULL: those above. Copied. NULL is returned when memory is out. */
 struct ai_state *ai_state_new(const struct ai_ceilings *ceilings);
+/* One with the ceilings above that can be marked: see arena.h. */
+struct ai_state *ai_state_new_marked(void);
 void ai_state_free(struct ai_state *s);
 lua_State *ai_state_lua(struct ai_state *s);
 
 /* Runs body in protected mode with p as its only argument (a light userdata). Errors that Lua raises become AI_EUSAGE; where names the rule in those of the ceilings. */
 int ai_state_run(struct ai_state *s, lua_CFunction body, void *p, const char *where, struct ai_err *err) AI_CHECKED;
 
+/*
+ * Between two runs of a state made for it: keeps it as it is now, with what its ceilings still leave; and puts it back to that, with a
+ * processor time of its own for what comes. Whatever ran in between has left nothing. ai_state_mark is false when the state has grown too
+ * large for that: it is then good for one more run. lua_close is not to be relied on: no value in it may have a __gc.
+ */
+bool ai_state_mark(struct ai_state *s);
+void ai_state_back(struct ai_state *s);
+
 /* [-0, +1, e] Pushes the chunk, text only, its _ENV the table at index env. name is shown in errors ("rules/python.lua"). */
 void ai_state_load(lua_State *L, const char *text, size_t len, const char *name, int env);
 
 /* [-0, +0, e] Takes n instructions from what is left: for C functions whose work grows with their arguments. */
 void ai_state_charge(lua_State *L, size_t n);
+
+/* {"name", "value"} as one JSON value that the state owns; NULL when there are too many or memory is out. In the state it is a light userdata. */
+json_t *ai_state_constant(lua_State *L, const char *name, const char *value);
 
 /* [-0, +1, e] As luaL_where, but never a place in lua/. */
 void ai_state_where(lua_State *L, int level);

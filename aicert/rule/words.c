@@ -88,29 +88,71 @@ by_bytes(const void *a, const void *b)
 	return c ? c : (x->n > y->n) - (x->n < y->n);
 }
 
+/* Pushes a block of the keys of the table at index, sorted; all must be texts. */
+static struct key *
+push_keys(lua_State *L, int index, size_t *n_out)
+{
+	size_t n = 0, i = 0;
+	for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1))
+		n++;
+	ai_state_charge(L, n * 8);
+	struct key *keys = lua_newuserdatauv(L, (n + 1) * sizeof *keys, 0);
+	for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1), i++) {
+		if (lua_type(L, -2) != LUA_TSTRING)
+			luaL_error(L, "expected names as keys, got a %s (is it a list?)", luaL_typename(L, -2));
+		keys[i].s = lua_tolstring(L, -2, &keys[i].n);
+	}
+	if (n > 1)
+		qsort(keys, n, sizeof *keys, by_bytes);
+	*n_out = n;
+	return keys;
+}
+
 /* keys(t): the list of t's keys, all texts, in the order of their bytes. Lua's own order differs in every process. */
 static int
 word_keys(lua_State *L)
 {
 	luaL_checktype(L, 1, LUA_TTABLE);
-	size_t n = 0;
-	for (lua_pushnil(L); lua_next(L, 1); lua_pop(L, 1))
-		n++;
-	ai_state_charge(L, n * 8);
-	struct key *keys = lua_newuserdatauv(L, (n + 1) * sizeof *keys, 0);
-	size_t i = 0;
-	for (lua_pushnil(L); lua_next(L, 1); lua_pop(L, 1), i++) {
-		if (lua_type(L, -2) != LUA_TSTRING)
-			return luaL_error(L, "expected names as keys, got a %s (is it a list?)", luaL_typename(L, -2));
-		keys[i].s = lua_tolstring(L, -2, &keys[i].n);
-	}
-	if (n > 1)
-		qsort(keys, n, sizeof *keys, by_bytes);
+	lua_settop(L, 1);
+	size_t n;
+	const struct key *keys = push_keys(L, 1, &n);
 	lua_createtable(L, (int)n, 0);
-	for (i = 0; i < n; i++) {
+	for (size_t i = 0; i < n; i++) {
 		lua_pushlstring(L, keys[i].s, keys[i].n);
 		lua_rawseti(L, -2, (lua_Integer)i + 1);
 	}
+	return 1;
+}
+
+/* overlay(t, u): the values of both in the order of their keys; where both have one, u's. */
+static int
+word_overlay(lua_State *L)
+{
+	luaL_checktype(L, 1, LUA_TTABLE);
+	luaL_checktype(L, 2, LUA_TTABLE);
+	lua_settop(L, 2);
+	size_t n, m, i = 0, j = 0;
+	const struct key *t = push_keys(L, 1, &n), *u = push_keys(L, 2, &m);
+	lua_createtable(L, (int)(n + m), 0);
+	for (lua_Integer k = 1; i < n || j < m; k++) {
+		int c = i == n ? 1 : j == m ? -1 : by_bytes(&t[i], &u[j]);
+		lua_pushlstring(L, c < 0 ? t[i].s : u[j].s, c < 0 ? t[i].n : u[j].n);
+		lua_rawget(L, c < 0 ? 1 : 2);
+		lua_rawseti(L, -2, k);
+		i += c <= 0;
+		j += c >= 0;
+	}
+	return 1;
+}
+
+/* constant(name, value): stands for {"name", "value"} in what C takes out, one JSON value for all of them. For lua/, while it is loaded. */
+static int
+word_constant(lua_State *L)
+{
+	void *c = ai_state_constant(L, text(L, 1), text(L, 2));
+	if (!c)
+		return luaL_error(L, "internal: too many constants");
+	lua_pushlightuserdata(L, c);
 	return 1;
 }
 
@@ -145,6 +187,24 @@ word_path_fault(lua_State *L)
 	else
 		lua_pushnil(L);
 	return 1;
+}
+
+/* above(t, path): what t has under the path of a folder in which path lies, the nearest one; or nil. */
+static int
+word_above(lua_State *L)
+{
+	luaL_checktype(L, 1, LUA_TTABLE);
+	const char *s = text(L, 2);
+	for (size_t n = lua_rawlen(L, 2); n > 0;) {
+		n--;
+		if (s[n] != '/')
+			continue;
+		lua_pushlstring(L, s, n);
+		if (lua_rawget(L, 1) != LUA_TNIL)
+			return 1;
+		lua_pop(L, 1);
+	}
+	return 0;
 }
 
 static int
@@ -317,8 +377,8 @@ void
 ai_words_push(lua_State *L)
 {
 	static const luaL_Reg words[] = {
-		{ "error", word_error }, { "where", word_where }, { "type", word_type }, { "ipairs", word_ipairs }, { "keys", word_keys }, { "near", word_near },
-		{ "path_fault", word_path_fault }, { "is_secret", word_is_secret }, { "url_has_secret", word_url_has_secret }, { "url_public", word_url_public }, { "url_escape", word_url_escape }, { "glob", word_glob }, { "only", word_only },
+		{ "error", word_error }, { "where", word_where }, { "type", word_type }, { "ipairs", word_ipairs }, { "keys", word_keys }, { "overlay", word_overlay }, { "constant", word_constant }, { "near", word_near },
+		{ "path_fault", word_path_fault }, { "above", word_above }, { "is_secret", word_is_secret }, { "url_has_secret", word_url_has_secret }, { "url_public", word_url_public }, { "url_escape", word_url_escape }, { "glob", word_glob }, { "only", word_only },
 		{ "integer", word_integer }, { "join", word_join }, { "wrap", word_wrap }, { "unwrap", word_unwrap },
 		{ "artifact_meta", word_artifact_meta }, { "guard", word_guard }, { "from_json", ai_from_json },
 		{ NULL, NULL },
