@@ -1,12 +1,7 @@
--- attr.lua -- the types of attributes: what a rule may ask for, and the check of what an Aicertfile says.
---
--- A rule declares   attrs = { entry = attr.path { default = "main.py", doc = "…" } }   and gets a.entry, checked.
--- Every type takes doc, default, optional and alias (a second name). Without default or optional it must be given.
+-- attr.lua -- the types of attributes: the check of what an Aicertfile says. How a rule declares them: declare.lua.
 --
 -- What is checked is the text that was written: { text, line, column }, { list } or { map }. A failure names its place.
 -- SPDX-License-Identifier: Apache-2.0
-
-local common = { "doc", "default", "optional", "alias" }
 
 -- The place and the step or input before what is wrong.
 local function bad(ctx, node, what)
@@ -89,7 +84,9 @@ local function artifact(ctx, decl, node, name)
 		ctx.needs[#ctx.needs + 1] = info.step
 	end
 	ctx.attr = name
-	local path = workspace_path(ctx, node, info.to or decl.at or (decl.under or "resources") .. "/" .. info.base, "")
+	-- The steps of a matrix give files of one name.
+	local base = node.of_matrix and info.step .. "/" .. info.base or info.base
+	local path = workspace_path(ctx, node, info.to or decl.at or (decl.under or "resources") .. "/" .. base, "")
 	if path == "/workspace/outputs" or path:starts("/workspace/outputs/") then
 		bad(ctx, node, ("%s: '%s' is where results are collected: expected another place"):format(name, path:sub(12)))
 	end
@@ -138,7 +135,7 @@ end
 local function several(ctx, node)
 	local names = node.text and node.text:find(".") and ctx.all(node.text)
 	local out = {}
-	for i, name in ipairs(names or {}) do out[i] = { text = name, line = node.line, column = node.column } end
+	for i, name in ipairs(names or {}) do out[i] = { text = name, line = node.line, column = node.column, of_matrix = true } end
 	return names and out
 end
 
@@ -258,53 +255,62 @@ local function outputs(ctx, decl, node)
 	return out
 end
 
--- Each type: the options it takes beside the common ones, and the check.
+-- Each type: the options it takes beside the common ones, the check, and the type of a default that stands in a rule (nil: it has none).
 local types = {
-	text = { {}, function(ctx, decl, node) return scalar(ctx, node, "a text") end },
+	text = { {}, function(ctx, decl, node) return scalar(ctx, node, "a text") end, "string" },
 	lines = { {}, function(ctx, decl, node)
 		if not node.list then return scalar(ctx, node, "a text or a list of lines") end
 		local out = {}
 		for i, item in ipairs(node.list) do out[i] = scalar(ctx, item, "a line of text") end
 		return join(out, "\n")
-	end },
+	end, "string" },
 	integer = { { "min", "max" }, function(ctx, decl, node)
 		local n = integer(scalar(ctx, node, "a whole number"))
 		expect(ctx, node, n, "a whole number")
 		expect(ctx, node, not decl.min or n >= decl.min, ("at least %d"):format(decl.min or 0))
 		expect(ctx, node, not decl.max or n <= decl.max, ("at most %d"):format(decl.max or 0))
 		return n
-	end },
+	end, "number" },
+	-- Stays the text that was written: 1e-4 and 0.0001 are two.
+	number = { { "min", "max" }, function(ctx, decl, node)
+		local text = scalar(ctx, node, "a number")
+		local n = decimal(text)
+		expect(ctx, node, n, "a number like 0.5 or 1e-4")
+		expect(ctx, node, not decl.min or n >= decl.min, "a larger number")
+		expect(ctx, node, not decl.max or n <= decl.max, "a smaller number")
+		return text
+	end, "string" },
 	flag = { {}, function(ctx, decl, node)
 		local word = scalar(ctx, node, "true or false"):lower()
 		expect(ctx, node, word == "true" or word == "false", "true or false")
 		return word == "true"
-	end },
+	end, "boolean" },
 	choice = { { "of" }, function(ctx, decl, node)
 		local word = scalar(ctx, node, "one word")
 		for _, one in ipairs(decl.of) do
 			if word == one then return word end
 		end
 		bad(ctx, node, ("%s: expected one of %s, got '%s'%s"):format(ctx.attr, join(decl.of, ", "), word, meant(word, decl.of)))
-	end },
+	end, "string" },
 	version = { { "parts" }, function(ctx, decl, node)
 		local v = scalar(ctx, node, "a version")
 		local good = true
 		for _, part in ipairs(v:split(".")) do good = good and only(part, DIGITS) and part:len() <= 4 end
 		expect(ctx, node, good and #v:split(".") <= (decl.parts or 3), "a version like 3.11")
 		return v
-	end },
+	end, "string" },
 	path = { {}, function(ctx, decl, node)
 		local path = tidy(scalar(ctx, node, "a path"))
 		local fault = path_fault(path)
 		if fault then bad(ctx, node, ("%s: %s"):format(ctx.attr, fault)) end
 		return path
-	end },
+	end, "string" },
 	url = { {}, function(ctx, decl, node)
 		local url = scalar(ctx, node, "a URL")
 		if url_has_secret(url) then bad(ctx, node, ctx.attr .. ": the URL holds a secret, and is published with the proof") end
 		expect(ctx, node, url:find("://"), "a URL like https://…")
 		return url
-	end },
+	end, "string" },
 	hex = { { "len" }, function(ctx, decl, node)
 		local s, good, want = scalar(ctx, node, "hex digits"), decl.len == nil, {}
 		for i, n in ipairs(decl.len or {}) do
@@ -313,137 +319,16 @@ local types = {
 		end
 		expect(ctx, node, good and only(s, "0123456789abcdef"), (#want > 0 and join(want, " or ") .. " " or "") .. "lower-case hex digits")
 		return s
-	end },
+	end, "string" },
 	artifact = { { "at", "under", "only" }, function(ctx, decl, node)
 		return artifact(ctx, decl, node, scalar(ctx, node, "the name of an input or of a step's output"))
 	end },
-	template = { { "under" }, template },
-	env = { { "under" }, env },
+	template = { { "under" }, template, "string" },
+	env = { { "under" }, env, "table" },
 	outputs = { {}, outputs },
 }
 
--- What rule() recognises as made here.
-local made = {}
+-- A list of one type, a map of one type: made of an element's declaration.
+local containers = { list = list, map = map }
 
-local function declare(kind, options, check, given, elem)
-	if type(given) ~= "table" then error(("attr.%s: expected a table of options: attr.%s {}"):format(kind, kind), 3) end
-	local decl = { kind = kind, check = check, elem = elem }
-	for _, key in ipairs(keys(given)) do
-		local known = { "at", "under", "only" } -- of a list or map: its elements'
-		for _, list_of in ipairs { common, options } do
-			for _, one in ipairs(list_of) do known[#known + 1] = one end
-		end
-		local good = false
-		for i, one in ipairs(known) do good = good or (one == key and (i > 3 or elem ~= nil)) end
-		if not good then error(("attr.%s has no option '%s'%s"):format(kind, key, meant(key, known)), 3) end
-		decl[key] = given[key]
-	end
-	if elem then
-		elem.at, elem.under, elem.only = given.at or elem.at, given.under or elem.under, given.only or elem.only
-	end
-	made[decl] = true
-	return decl
-end
-
-local attr = {}
-
-for _, kind in ipairs(keys(types)) do
-	local options, check = types[kind][1], types[kind][2]
-	attr[kind] = function(given) return declare(kind, options, check, given) end
-end
-
--- attr.list(attr.text) { doc = "…" }: of a type, or of a declaration.
-local function container(kind, check)
-	return function(elem)
-		if type(elem) == "function" then elem = elem {} end
-		if not made[elem] then error(("attr.%s: expected a type: attr.%s(attr.text) {}"):format(kind, kind), 2) end
-		return function(given) return declare(kind, {}, check, given, elem) end
-	end
-end
-attr.list = container("list", list)
-attr.map = container("map", map)
-
--- The keys of a step beside its rule's attributes: for near names only.
-local frame = { "use", "environment", "limits", "matrix", "checkpoint" }
-local input_frame = { "use", "type", "name", "to" }
-local short_frame = { "kind", "name", "environment", "limits", "inputs", "image" }
-
--- Which attribute a written key is: its own name or its alias.
-local function attribute_of(attrs, key)
-	if attrs[key] then return key end
-	for _, name in ipairs(keys(attrs)) do
-		if attrs[name].alias == key then return name end
-	end
-end
-
-local function sort_out(ctx, attrs, node)
-	local given = {}
-	for _, pair in ipairs(node.map) do
-		local name = attribute_of(attrs, pair.key)
-		if not name then
-			local known = keys(attrs)
-			for _, one in ipairs(keys(attrs)) do known[#known + 1] = attrs[one].alias end
-			for _, one in ipairs(ctx.what == "input" and input_frame or ctx.short and short_frame or frame) do known[#known + 1] = one end
-			-- The short form's word for what the long form calls environment.
-			local other = pair.key == "image" and " (an image is written 'environment: { image: NAME }')" or meant(pair.key, known)
-			bad(ctx, pair, ("'%s' takes no attribute '%s'%s"):format(ctx.rule, pair.key, other))
-		end
-		if given[name] then bad(ctx, pair, ("'%s' and '%s' say the same: write one of them"):format(given[name].key, pair.key)) end
-		given[name] = pair
-	end
-	return given
-end
-
--- What rule {} and source {} have in common: the fields of the table, their types, and the attributes. code: the field that is its function.
-local function declared(word, given, fields, code, level)
-	if type(given) ~= "table" then error(word .. ": expected a table", level) end
-	for _, key in ipairs(keys(given)) do
-		local known = false
-		for _, one in ipairs(fields) do known = known or one == key end
-		if not known then error(("%s has no field '%s'%s"):format(word, key, meant(key, fields)), level) end
-	end
-	local want = { name = "string", attrs = "table", doc = "string", example = "string", outputs = "table", [code] = "function" }
-	for _, key in ipairs(fields) do
-		local value = given[key]
-		if value == nil and (key == "doc" or key == "example" or key == "outputs") then value = key == "outputs" and {} or "" end
-		if type(value) ~= want[key] then error(("%s: %s: got a %s, expected a %s"):format(word, key, type(value), want[key]), level) end
-	end
-	for _, name in ipairs(keys(given.attrs)) do
-		if not made[given.attrs[name]] then
-			error(("%s: attribute '%s': expected a type like attr.text {} (containers: attr.list(attr.text) {})"):format(word, name), level)
-		end
-	end
-end
-
--- The values of a step's attributes, and its outputs. ctx: see evaluate in rule.lua.
-local function check(ctx, attrs, node, fixed)
-	local given, values = sort_out(ctx, attrs, node), {}
-	local outs = fixed
-	for _, name in ipairs(keys(attrs)) do
-		local pair = given[name]
-		if attrs[name].kind == "outputs" then
-			ctx.attr = pair and pair.key or name
-			outs = outputs(ctx, attrs[name], pair and pair.value or { text = "outputs", line = ctx.line, column = ctx.column })
-		end
-	end
-	ctx.out = {}
-	for _, name in ipairs(keys(outs)) do ctx.out[name] = wrap(outs[name]) end
-	-- In the order written, so that the first mistake of the file is the one that is told.
-	for _, pair in ipairs(node.map) do
-		local name = attribute_of(attrs, pair.key)
-		ctx.attr = pair.key
-		if attrs[name].kind ~= "outputs" then values[name] = attrs[name].check(ctx, attrs[name], pair.value) end
-	end
-	for _, name in ipairs(keys(attrs)) do
-		local decl = attrs[name]
-		if values[name] == nil and decl.kind ~= "outputs" then
-			values[name] = decl.default
-			if decl.default == nil and not decl.optional then
-				bad(ctx, ctx, ("'%s' needs the attribute '%s'%s"):format(ctx.rule, name, decl.doc and ": " .. decl.doc or ""))
-			end
-		end
-	end
-	return values, outs
-end
-
-return { types = attr, declared = declared, check = check, bad = bad, meant = meant, is_variable = is_variable }
+return { types = types, containers = containers, outputs = outputs, bad = bad, meant = meant, is_variable = is_variable, is_name = is_name }

@@ -8,9 +8,15 @@ local made = {}
 
 -- rule { name, doc, attrs, outputs, example, plan }: one step type.
 local function rule(given)
-	attr.declared("rule", given, fields, "plan", 3)
+	local checked = declare.file("rule", given, fields, "plan", 3)
+	for _, name in ipairs(keys(checked.outputs)) do
+		local kind = checked.outputs[name]
+		if kind ~= "file" and kind ~= "dir" then error(("rule: output '%s': expected \"file\" or \"dir\""):format(name), 2) end
+		if not attr.is_name(name) then error(("rule: output '%s': expected letters, digits, '_' and '-' only"):format(name), 2) end
+	end
+	if checked.shape.outputs and #keys(checked.outputs) > 0 then error("rule: outputs: the attribute of type outputs says them", 2) end
 	local self = {}
-	made[self] = given
+	made[self] = checked
 	return self
 end
 
@@ -77,7 +83,7 @@ end
 
 local function vocabulary()
 	return closed({
-		rule = rule, source = source.word, attr = sealed(attr.types, "attr"), action = sealed(action.kinds, "action"), pin = sealed(source.pins, "pin"),
+		rule = rule, source = source.word, attr = sealed(declare.words, "attr"), action = sealed(action.kinds, "action"), pin = sealed(source.pins, "pin"),
 		sorted = sorted, copy = copy, upper = upper, join = join, glob = glob, integer = integer, url_escape = url_escape,
 		ipairs = ipairs, fail = fail, error = error, type = type,
 	}, "a rule")
@@ -86,9 +92,8 @@ end
 -- Outputs that a rule always has: { tree = "dir" }.
 local function fixed_outputs(given, ctx)
 	local out = {}
-	for _, name in ipairs(keys(given or {})) do
+	for _, name in ipairs(keys(given)) do
 		local kind = given[name]
-		if kind ~= "file" and kind ~= "dir" then error(("%s: output '%s': expected \"file\" or \"dir\""):format(ctx.where, name), 0) end
 		out[name] = { kind = "output", name = name, path = "/workspace/outputs/" .. name, type = kind, is_dir = kind == "dir",
 			line = ctx.line, column = ctx.column }
 	end
@@ -153,10 +158,10 @@ local function evaluate(loaded, ctx, node)
 	local given = made[loaded]
 	if not given then error(ctx.where .. (source.made[loaded] and ": is a type of inputs, expected one of steps" or ": expected 'return rule { … }'"), 0) end
 	if given.name ~= ctx.rule then error(("%s: the rule calls itself '%s', expected '%s'"):format(ctx.where, given.name, ctx.rule), 0) end
-	if ctx.takes then return { given.attrs[ctx.takes] and ctx.takes } end
+	if ctx.takes then return { given.shape.attrs[ctx.takes] and ctx.takes } end
 	begin(ctx)
 	ctx.needs, ctx.needed = {}, {}
-	local values, outs = attr.check(ctx, given.attrs, node, fixed_outputs(given.outputs, ctx))
+	local values, outs = declare.check(ctx, given.shape, node, fixed_outputs(given.outputs, ctx))
 	if ctx.needs_only then return ctx.needs end
 	local out, used = {}, {}
 	for _, name in ipairs(keys(outs)) do out[name] = ctx.out[name] end
@@ -164,4 +169,12 @@ local function evaluate(loaded, ctx, node)
 	return { actions = actions, inputs = place(ctx, used, outs), outputs = output_list(outs) }
 end
 
-return { made = made, begin = begin, vocabulary = vocabulary, evaluate = evaluate, closed = closed, sealed = sealed, sorted = sorted, copy = copy }
+-- What the file says of itself.
+local function about(loaded, ctx)
+	local given = made[loaded] or source.made[loaded]
+	if not given then error(ctx.where .. ": expected 'return rule { … }' or 'return source { … }'", 0) end
+	if given.name ~= ctx.rule then error(("%s: the %s calls itself '%s', expected '%s'"):format(ctx.where, given.kind, given.name, ctx.rule), 0) end
+	return declare.about(given)
+end
+
+return { about = about, made = made, begin = begin, vocabulary = vocabulary, evaluate = evaluate, closed = closed, sealed = sealed, sorted = sorted, copy = copy }

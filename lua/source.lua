@@ -16,14 +16,14 @@ local made = {}
 local of_steps = { artifact = true, template = true, env = true, outputs = true }
 
 local function source(given)
-	attr.declared("source", given, fields, "resolve", 3)
-	for _, name in ipairs(keys(given.attrs)) do
-		local decl = given.attrs[name]
+	local checked = declare.file("source", given, fields, "resolve", 3)
+	for _, name in ipairs(checked.shape.names) do
+		local decl = checked.shape.attrs[name]
 		while decl.elem do decl = decl.elem end
 		if of_steps[decl.kind] then error(("source: attribute '%s': attr.%s is for rules of steps"):format(name, decl.kind), 2) end
 	end
 	local self = {}
-	made[self] = given
+	made[self] = checked
 	return self
 end
 
@@ -116,7 +116,7 @@ local function evaluate(loaded, ctx, node)
 	if not given then error(ctx.where .. (rule.made[loaded] and ": is a type of steps, expected one of inputs" or ": expected 'return source { … }'"), 0) end
 	if given.name ~= ctx.rule then error(("%s: the source calls itself '%s', expected '%s'"):format(ctx.where, given.name, ctx.rule), 0) end
 	rule.begin(ctx)
-	local values = attr.check(ctx, given.attrs, node, {})
+	local values = declare.check(ctx, given.shape, node, {})
 	if not ctx.ask then return {} end
 	local answer = given.resolve(values, network(ctx.ask))
 	local out = pins[answer]

@@ -297,6 +297,31 @@ word_integer(lua_State *L)
 	return 1;
 }
 
+/* decimal(text): 0.5, -3 or 1e-4 as a number, for comparing; or nil. */
+static int
+word_decimal(lua_State *L)
+{
+	static const char digits[] = "0123456789";
+	const char *s = text(L, 1), *p = s + (*s == '-');
+	size_t n = strspn(p, digits);
+	bool good = n > 0;
+	p += n;
+	if (*p == '.') {
+		n = strspn(p + 1, digits);
+		good = good && n > 0;
+		p += 1 + n;
+	}
+	if (*p == 'e' || *p == 'E') {
+		p += 1 + (p[1] == '-' || p[1] == '+');
+		n = strspn(p, digits);
+		good = good && n > 0 && n <= 3;
+		p += n;
+	}
+	if (!good || *p || (size_t)(p - s) != lua_rawlen(L, 1) || p - s > 40)
+		return 0;
+	return lua_stringtonumber(L, s) > 0;
+}
+
 /* join(list, separator): one text of a list of texts. */
 static int
 word_join(lua_State *L)
@@ -379,7 +404,7 @@ ai_words_push(lua_State *L)
 	static const luaL_Reg words[] = {
 		{ "error", word_error }, { "where", word_where }, { "type", word_type }, { "ipairs", word_ipairs }, { "keys", word_keys }, { "overlay", word_overlay }, { "constant", word_constant }, { "near", word_near },
 		{ "path_fault", word_path_fault }, { "above", word_above }, { "is_secret", word_is_secret }, { "url_has_secret", word_url_has_secret }, { "url_public", word_url_public }, { "url_escape", word_url_escape }, { "glob", word_glob }, { "only", word_only },
-		{ "integer", word_integer }, { "join", word_join }, { "wrap", word_wrap }, { "unwrap", word_unwrap },
+		{ "integer", word_integer }, { "decimal", word_decimal }, { "join", word_join }, { "wrap", word_wrap }, { "unwrap", word_unwrap },
 		{ "artifact_meta", word_artifact_meta }, { "guard", word_guard }, { "from_json", ai_from_json },
 		{ NULL, NULL },
 	};
