@@ -27,6 +27,34 @@ read_inputs(struct reader *r, const struct ai_yaml *map)
 	return 0;
 }
 
+/* How many outputs the texts in the lists below y stand for, beyond what they are themselves. */
+static size_t
+stands_for(const struct ai_manifest *m, const struct ai_yaml *y, bool in_list)
+{
+	size_t sum = 0;
+	const char *dot = y->type == AI_YAML_SCALAR && in_list ? strchr(y->text, '.') : NULL;
+	const struct ai_matrix *x = dot ? ai_manifest_matrix(m, y->text, (size_t)(dot - y->text)) : NULL;
+	for (size_t i = 0; i < y->n; i++)
+		sum += stands_for(m, y->type == AI_YAML_LIST ? y->items[i] : y->pairs[i].value, y->type == AI_YAML_LIST);
+	return x ? x->n : sum;
+}
+
+/* A rule that is given a matrix's output gets it of every step: a short text can ask for much. */
+static int
+count_outputs(struct reader *r)
+{
+	struct ai_manifest *m = r->m;
+	size_t sum = 0;
+	for (size_t i = 0; i < m->n_steps && m->n_matrices; i++) {
+		struct ai_step_spec *s = &m->steps[i];
+		sum += s->stands_for = stands_for(m, s->attrs, false);
+		if (sum > AI_MAX_STOOD_FOR)
+			return ai_fail(r->err, AI_EUSAGE, "%s:%d:%d: step '%s': with what the names of matrices' outputs stand for, steps take more than %d outputs",
+				r->file, s->line, s->column, s->name, AI_MAX_STOOD_FOR);
+	}
+	return 0;
+}
+
 /* Which steps are of which matrix; and no step is called as a matrix is, or its name would stand for two things. */
 static int
 mark_matrices(struct reader *r)
@@ -41,7 +69,7 @@ mark_matrices(struct reader *r)
 		for (size_t k = 0; k < x->n; k++)
 			m->steps[x->first + k].matrix = x->name;
 	}
-	return 0;
+	return count_outputs(r);
 }
 
 static int

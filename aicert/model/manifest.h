@@ -28,6 +28,7 @@
 #define AI_MAX_STEPS 200000
 #define AI_MAX_INPUTS 200000
 #define AI_MAX_URLS 10000  /* of one input */
+#define AI_MAX_STOOD_FOR 2000000 /* outputs for which matrices' names stand, in the lists of all steps */
 
 /* RULE: a source rule resolves it (rule/source.h). */
 typedef enum ai_input_type { AI_INPUT_GIT, AI_INPUT_URL, AI_INPUT_PATH, AI_INPUT_PROOF, AI_INPUT_RULE } ai_input_type;
@@ -73,6 +74,7 @@ struct ai_step_spec {
 	struct ai_limits limits;
 	const struct ai_image_ref *image; /* what the step runs in; NULL: the host. Borrowed from the manifest */
 	char *checkpoint;              /* folder relative to /workspace that outlives a crash; NULL: none. No part of the step's key */
+	size_t stands_for;             /* so many outputs of matrices' steps the names in its lists stand for */
 	const char *matrix;            /* the matrix step that it is one of; NULL: none. Borrowed */
 	bool short_form;               /* attrs are the top level of the file: for near names only */
 	int line, column;
