@@ -174,9 +174,6 @@ foreign_text_is_tame(void **state)
 #define LIE(name, hook, check, words) \
 	static void name(void **state) { (void)state; f.hook = lie_##name; expect_failed(fake_make(&f), check, words); }
 
-/* A step that went on from a checkpoint: where that came from, nothing says. */
-static void lie_resumed(struct fake *x, json_t *result) { (void)x; json_object_set_new(result, "resumed", fake_json("['%s']", nowhere)); }
-LIE(resumed, on_train_result, "plan", "checkpoints")
 static void lie_takes_its_own_output(struct fake *x, json_t *recipe) { (void)x; json_array_set_new(json_object_get(recipe, "inputs"), 1, fake_json("{'path':'/workspace/resources/tokens','step':'train','output':'model'}")); }
 LIE(takes_its_own_output, on_recipe, "plan", "does not stand before it")
 static void lie_sha256_for_git(struct fake *x, json_t *claims) { json_object_set_new(claims, "verified", fake_json("[{'id':'%s','how':'sha256'},{'id':'%s','how':'oci'}]", x->code, x->alpaca)); }
@@ -365,7 +362,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(spellings_refused), T(same_values_verify), T(whole_texts_refused), T(swollen_text_refused), T(foreign_text_is_tame),
-		T(resumed), T(takes_its_own_output), T(sha256_for_git), T(git_for_a_url), T(oci_for_git),
+		T(takes_its_own_output), T(sha256_for_git), T(git_for_a_url), T(oci_for_git),
 		T(key_of_another), T(boot_log_of_another), T(reused_twice), T(executed_in_capitals), T(empty_nonce), T(nonce_number), T(nonce_escape),
 		T(small_z), T(offset), T(machine_in_machine), T(empty_results), T(second_plan), T(second_claims),
 		T(earlier_key), T(earlier_boot_log), T(earlier_claims_more), T(earlier_other_plan), T(opaque_events_of_reused_are_told),

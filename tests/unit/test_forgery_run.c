@@ -50,14 +50,6 @@ static void lie_what_the_host_gave_goes_unsaid(struct fake *x, json_t *result) {
 LIES(what_the_host_gave_goes_unsaid, on_train_result, "plan", "does not say what it used")
 
 static void
-lie_a_checkpoint_from_nowhere(struct fake *x, json_t *result)
-{
-	(void)x;
-	json_object_set_new(result, "resumed", fake_json("['%s']", nowhere));
-}
-LIES(a_checkpoint_from_nowhere, on_train_result, "plan", "went on from checkpoints")
-
-static void
 lie_a_lineage_of_mine(struct fake *x, json_t *run)
 {
 	char id[AI_HEX];
@@ -515,7 +507,7 @@ main(void)
 		H(the_good_one),
 		H(an_input_from_nowhere), H(a_tree_from_nowhere), H(the_bytes_of_a_file_read_as_a_folder), H(an_input_that_was_not_planned),
 		H(a_command_that_was_not_planned), H(a_step_left_out_of_the_plan), H(an_output_of_mine), H(the_results_change_places),
-		H(an_output_that_was_not_declared), H(what_the_host_gave_goes_unsaid), H(a_checkpoint_from_nowhere), H(a_lineage_of_mine),
+		H(an_output_that_was_not_declared), H(what_the_host_gave_goes_unsaid),  H(a_lineage_of_mine),
 		H(a_proof_of_mine_in_proofs), H(a_failed_run_certifies), H(a_failed_step_goes_unseen), H(claims_of_another_run), H(claims_of_another_plan),
 		H(a_run_that_ended_before_it_began), H(the_attestation_of_another_run), H(the_evidence_of_another_run), H(claims_edited_in_the_file),
 		H(a_result_that_nobody_made), H(a_result_made_twice), H(a_result_of_no_step), H(a_download_shown_as_an_official_commit),

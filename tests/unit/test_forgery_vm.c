@@ -90,6 +90,32 @@ TEST(the_good_one_of_no_runner_where_none_is_asked_for)
 	assert_true(json_is_true(json_object_get(report, "verified")));
 }
 
+static void
+from_a_checkpoint(struct fake *x, json_t *result)
+{
+	(void)x;
+	json_object_set_new(result, "resumed", fake_json("['%s']", other_job));
+}
+
+/* No forgery of a builder's own machine, but nothing to be passed over in silence. */
+TEST(the_good_one_of_no_runner_went_on_from_a_checkpoint)
+{
+	START;
+	change("job: required\n", "");
+	s.f.on_log = s.f.on_earlier_log = NULL;
+	s.f.on_train_result = from_a_checkpoint;
+	AI_JSON *report = report_on(made());
+	assert_true(json_is_true(json_object_get(report, "verified")));
+	assert_non_null(strstr(compared(report, "plan"), "not where the checkpoints came from, which a run that had not ended left, and from which went on 'train'"));
+}
+
+TEST(a_measured_runner_went_on_from_a_checkpoint)
+{
+	START;
+	s.f.on_train_result = from_a_checkpoint;
+	caught(made(), "plan", "a measured runner has none");
+}
+
 static json_t *
 facts_of(const json_t *proof)
 {
@@ -407,7 +433,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		R(the_good_one), R(the_good_runner_says_what_it_was_given), R(the_good_job_is_one_that_the_policy_lists),
-		R(the_good_one_of_no_runner_where_none_is_asked_for), R(the_good_job_is_asked_for_by_a_policy_made_from_it),
+		R(the_good_one_of_no_runner_where_none_is_asked_for), R(the_good_one_of_no_runner_went_on_from_a_checkpoint),
+		R(a_measured_runner_went_on_from_a_checkpoint), R(the_good_job_is_asked_for_by_a_policy_made_from_it),
 		R(the_job_dropped_from_the_log), R(the_job_doubled), R(the_job_moved_behind_the_plan),
 		R(the_job_exchanged_for_another), R(the_job_of_an_earlier_attestation_exchanged), R(a_job_that_was_never_measured_put_into_the_log),
 		R(a_job_with_a_word_more), R(the_job_made_opaque), R(a_run_that_was_given_nothing), R(a_reused_result_of_a_run_that_was_given_nothing),
