@@ -14,20 +14,22 @@
 struct ai_engine_cli {
 	aicert_run_options run;
 	struct ai_printer printer;
+	struct ai_text_list define; /* -D; ai_engine_done gives it back */
 	int help;
 };
 
-enum { AI_ENGINE_OPTIONS = 6 };
+enum { AI_ENGINE_OPTIONS = 7 };
 
-/* Puts -f, --locked, --json, -q, -v and --help into the first AI_ENGINE_OPTIONS rows of a table. */
+/* Puts -f, -D, --locked, --json, -q, -v and --help into the first AI_ENGINE_OPTIONS rows of a table. */
 void ai_engine_options(struct ai_engine_cli *e, struct ai_option *table);
-/* Connects printer and Ctrl-C. */
+/* Connects printer and Ctrl-C, and hands on what -D collected. */
 void ai_engine_listen(struct ai_engine_cli *e);
+void ai_engine_done(struct ai_engine_cli *e);
 
 /*
  * ai_engine_step_command -- a command of the form `aicert NAME [STEP] [OPTION…]`, up to where it does its work.
  *   about   what help says between usage and options
- * true: *step is NULL or the word given, and the printer listens. false: the command is done, with *code.
+ * true: *step is NULL or the word given, and the printer listens; ai_engine_done in the end. false: the command is done, with *code.
  */
 bool ai_engine_step_command(struct ai_engine_cli *e, int argc, char **argv, const char *name, const char *about, const char **step,
 	int *code);

@@ -24,6 +24,8 @@ ai_cmd_lock(int argc, char **argv)
 	if (r == 0 && update && e.run.locked)
 		r = ai_fail(&err, AI_EUSAGE, "usage: aicert lock: '--update' moves pins, and '--locked' lets none be written: give one of them");
 	ai_text_list_done(&words);
+	if (r < 0 || e.help)
+		ai_engine_done(&e);
 	if (r < 0)
 		return ai_print_err(&err);
 	if (e.help) {
@@ -39,6 +41,7 @@ ai_cmd_lock(int argc, char **argv)
 	ai_engine_listen(&e);
 	aicert_error error;
 	r = aicert_lock(&e.run, name, update, &error);
+	ai_engine_done(&e);
 	ai_print_settle(&e.printer);
 	return r < 0 ? ai_print_error(&error) : 0;
 }

@@ -36,7 +36,9 @@ ai_cmd_log(int argc, char **argv)
 		return r;
 	aicert_error error;
 	char *path = NULL;
-	if (aicert_log(&e.run, step, &path, &error) < 0)
+	r = aicert_log(&e.run, step, &path, &error);
+	ai_engine_done(&e);
+	if (r < 0)
 		return ai_print_error(&error);
 	if (e.printer.json) {
 		AI_JSON *j = json_pack("{s:s}", "log", path);

@@ -13,10 +13,11 @@
 static void
 help(const struct ai_option *table, size_t n)
 {
-	puts("usage: aicert [run] [OPTION…]\n"
+	puts("usage: aicert [run] [STEP…] [OPTION…]\n"
 	     "\n"
 	     "Pins and fetches every input by hash, runs each step with no network and nothing but its declared inputs,\n"
-	     "reuses what it knows, binds the DAG's root into a TPM quote, and writes the proof.\n");
+	     "reuses what it knows, binds the DAG's root into a TPM quote, and writes the proof.\n"
+	     "With names of steps: these and what they need; their outputs are the run's, and the plan says that they were chosen.\n");
 	ai_options_help(table, n);
 	puts("\n"
 	     "--check runs each named step twice in fresh sandboxes (once, where its result is known) and compares what both runs gave\n"
@@ -34,6 +35,7 @@ help(const struct ai_option *table, size_t n)
 	     "\n"
 	     "example: aicert --output-bom falcon-finetuned-proof.json\n"
 	     "         aicert verify falcon-finetuned-proof.json --require software\n"
+	     "         aicert run train -D epochs=5\n"
 	     "         aicert run --check train");
 }
 
@@ -139,9 +141,6 @@ ai_cmd_run(int argc, char **argv)
 	struct ai_text_list words = { 0 };
 	struct ai_err err = { 0 };
 	int r = ai_options_parse(table, AI_ENGINE_OPTIONS + OWN, argc, argv, &words, &err);
-	if (r == 0 && words.n)
-		r = ai_fail(&err, AI_EUSAGE, "usage: aicert run takes no argument: got '%s'", words.items[0]);
-	ai_text_list_done(&words);
 	r = r < 0 ? r : take_machine(&machine, &e.run, &err);
 	int code = 0;
 	if (r < 0)
@@ -149,12 +148,16 @@ ai_cmd_run(int argc, char **argv)
 	else if (e.help)
 		help(table, AI_ENGINE_OPTIONS + OWN);
 	else {
+		e.run.steps = words.items;
+		e.run.n_steps = words.n;
 		e.run.check = check.items;
 		e.run.n_check = check.n;
 		e.run.vm_set = set.items;
 		e.run.n_vm_set = set.n;
 		code = run(&e);
 	}
+	ai_engine_done(&e);
+	ai_text_list_done(&words);
 	ai_text_list_done(&check);
 	ai_text_list_done(&set);
 	return code;

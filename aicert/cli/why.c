@@ -34,6 +34,7 @@ ai_cmd_why(int argc, char **argv)
 	aicert_error error;
 	char *report = NULL;
 	r = aicert_why(&e.run, step, &report, &error);
+	ai_engine_done(&e);
 	ai_print_settle(&e.printer);
 	if (r < 0)
 		return ai_print_error(&error);
