@@ -245,12 +245,20 @@ read_archive(struct unpacking *u, int fd)
 	return apply_members(u);
 }
 
-/* Names are the bytes that they are: see image_layers.c. */
+/* Names are the bytes that they are: see image_layers.c. But a zip's, where it says that they are UTF-8, come in such a locale only. */
+static locale_t
+locale_for(int fd)
+{
+	char magic[2] = "";
+	locale_t utf8 = pread(fd, magic, 2, 0) == 2 && memcmp(magic, "PK", 2) == 0 ? newlocale(LC_ALL_MASK, "C.UTF-8", (locale_t)0) : (locale_t)0;
+	return utf8 ? utf8 : newlocale(LC_ALL_MASK, "C", (locale_t)0);
+}
+
 static int
 unpack(struct unpacking *u, int fd, struct ai_digest *out)
 {
 	size_t left_out;
-	locale_t c = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+	locale_t c = locale_for(fd);
 	if (!c)
 		return ai_nomem(u->err);
 	locale_t before = uselocale(c);

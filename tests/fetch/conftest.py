@@ -297,7 +297,7 @@ class Odd(http.server.ThreadingHTTPServer):
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), OddHandler)
-        self.seen = []
+        self.seen, self.now, self.most = [], 0, 0  # most: how many of slowish at once
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
 
     def handle_error(self, request, address):
@@ -397,6 +397,13 @@ class OddHandler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body)
         self.wfile.flush()
         time.sleep(20)
+
+    def do_slowish(self, body, times, rng):
+        self.server.now += 1
+        self.server.most = max(self.server.most, self.server.now)
+        time.sleep(0.2)
+        self.server.now -= 1
+        self.reply(200, body)
 
     def do_tofile(self, body, times, rng):
         self.reply(302, Location="file:///etc/passwd")

@@ -7,7 +7,8 @@
  *   fetch_tool import path WHERE …                  ai_path_import itself
  *   fetch_tool both image NAME --platform P         ai_oci_resolve, then ai_oci_content of that pin
  *   fetch_tool commit-tree git CLONE --ref COMMIT   ai_git_commit_tree
- * Further: --sha256 --size --exclude --leave-out --follow --no-submodules --project --cache --store.
+ *   fetch_tool both url FIRST --url OTHER …         a list of URLs; --unpack, --strip N: an archive
+ * Further: --sha256 --size --exclude --leave-out --follow --no-submodules --no-lfs --project --cache --store.
  * Fails with its ai_code turned round as exit code and {"error", "hint"}; talk goes to stderr.
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -119,6 +120,16 @@ put_tree(void *ctx, struct ai_entry *entries, size_t n, struct ai_digest *out, s
 	return put_commit(obj, out, NULL, err);
 }
 
+static int
+put_has(void *ctx, const struct ai_digest *id, struct ai_err *err)
+{
+	char hex[AI_HEX];
+	(void)ctx, (void)err;
+	ai_hex(id, hex);
+	AI_FREE char *path = ai_join(store, hex);
+	return ai_exists(path);
+}
+
 static void
 say(void *ctx, ai_talk_kind kind, const char *text, uint64_t done, uint64_t total)
 {
@@ -142,7 +153,7 @@ strings(char **p)
 struct arguments {
 	struct ai_input in;
 	struct ai_fetch f;
-	char *exclude[16], *leave_out[16];
+	char *exclude[16], *leave_out[16], *urls[16];
 	const char *pin, *platform;
 };
 
@@ -154,11 +165,19 @@ parse(int argc, char **argv, struct arguments *a)
 		const char *o = argv[i];
 		if (strcmp(o, "--follow") == 0) { a->in.follow = true; continue; }
 		if (strcmp(o, "--no-submodules") == 0) { a->in.submodules = false; continue; }
+		if (strcmp(o, "--no-lfs") == 0) { a->in.lfs = false; continue; }
+		if (strcmp(o, "--unpack") == 0) { a->in.unpack = true; continue; }
 		i++;
 		if (strcmp(o, "--ref") == 0) a->in.ref = value;
 		else if (strcmp(o, "--sha256") == 0) a->in.sha256 = value;
 		else if (strcmp(o, "--size") == 0) a->in.size = (long long)strtoull(value, NULL, 10);
-		else if (strcmp(o, "--exclude") == 0) a->exclude[a->in.n_exclude++] = value;
+		else if (strcmp(o, "--strip") == 0) a->in.strip = (unsigned)strtoull(value, NULL, 10);
+		else if (strcmp(o, "--url") == 0) {
+			a->in.urls = a->urls;
+			a->in.n_urls += a->in.n_urls == 0;
+			a->urls[0] = a->in.where;
+			a->urls[a->in.n_urls++] = value;
+		} else if (strcmp(o, "--exclude") == 0) a->exclude[a->in.n_exclude++] = value;
 		else if (strcmp(o, "--leave-out") == 0) a->leave_out[a->f.n_leave_out++] = value;
 		else if (strcmp(o, "--project") == 0) a->f.project = value;
 		else if (strcmp(o, "--cache") == 0) a->f.cache = value;
@@ -229,7 +248,7 @@ run(const char *command, struct arguments *a, json_t *answer, struct ai_err *err
 int
 main(int argc, char **argv)
 {
-	static const struct ai_sink sink = { NULL, put_begin, put_write, put_commit, put_abort, put_file, put_tree, NULL };
+	static const struct ai_sink sink = { NULL, put_begin, put_write, put_commit, put_abort, put_file, put_tree, put_has };
 	static const struct ai_talk talk = { .say = say, .ctx = NULL };
 	static struct arguments a;
 	struct ai_err err = { 0 };
@@ -238,7 +257,7 @@ main(int argc, char **argv)
 	if (argc < 4)
 		return 2;
 	(void)sigaction(SIGINT, &(struct sigaction){ .sa_handler = on_interrupt }, NULL);
-	a.in = (struct ai_input){ .name = argv[2], .where = argv[3], .size = -1, .submodules = true, .exclude = a.exclude };
+	a.in = (struct ai_input){ .name = argv[2], .where = argv[3], .size = -1, .submodules = true, .lfs = true, .exclude = a.exclude };
 	a.in.type = strcmp(argv[2], "git") == 0 ? AI_INPUT_GIT : strcmp(argv[2], "url") == 0 ? AI_INPUT_URL : AI_INPUT_PATH;
 	a.f = (struct ai_fetch){ .sink = &sink, .talk = &talk, .project = ".", .leave_out = strings(a.leave_out) };
 	a.platform = "linux/amd64";
