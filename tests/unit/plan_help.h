@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "model/lock.h"
 #include "run/plan/plan.h"
+#include "run/plan/plan_select.h"
 #include "unit.h"
 
 #define TREE_ID "d745feab837a744001f79d840c4ed03c1d854aef765dd9a4f9df79cacae8d03a"
@@ -31,29 +32,41 @@ made_up_source(const struct ai_input *in)
 	return node;
 }
 
-/* rules NULL: the built-in ones. */
+/* rules NULL: the built-in ones; parameters NULL: none. */
 static inline int
-plan_with(const char *text, const struct ai_rule_text *rules, size_t n_rules, json_t **plan, struct ai_err *err)
+plan_given(const char *text, const json_t *parameters, const struct ai_rule_text *rules, size_t n_rules, json_t **plan, struct ai_err *err)
 {
 	struct ai_manifest *m = NULL;
-	struct ai_plan_source sources[16];
-	struct ai_rule_text builtin[8];
-	size_t n_sources = 0, n = 0;
-	int rc = ai_manifest_parse(text, strlen(text), "Aicertfile", NULL, &m, err);
-	if (rc < 0)
-		return rc;
-	for (; n_sources < m->n_inputs; n_sources++)
-		sources[n_sources] = (struct ai_plan_source){ m->inputs[n_sources].name, made_up_source(&m->inputs[n_sources]) };
+	struct ai_rule_text builtin[64];
+	size_t n = 0;
 	const char *const *names = ai_rule_builtin_names(&n);
 	for (size_t i = 0; i < n; i++)
 		builtin[i] = *ai_rule_builtin(names[i]);
 	struct ai_plan_in in = { .aicertfile = text, .aicertfile_len = strlen(text), .file = "Aicertfile", .rules = rules ? rules : builtin,
-		.n_rules = rules ? n_rules : n, .sources = sources, .n_sources = n_sources, .platform = "linux/amd64" };
+		.n_rules = rules ? n_rules : n, .parameters = parameters, .platform = "linux/amd64" };
+	int rc = ai_manifest_parse(text, strlen(text), "Aicertfile", parameters, &m, err);
+	if (rc == 0)
+		rc = ai_plan_select(m, in.rules, in.n_rules, err);
+	if (rc < 0) {
+		ai_manifest_free(m);
+		return rc;
+	}
+	struct ai_plan_source *sources = calloc(m->n_inputs + 1, sizeof *sources);
+	for (; in.n_sources < m->n_inputs; in.n_sources++)
+		sources[in.n_sources] = (struct ai_plan_source){ m->inputs[in.n_sources].name, made_up_source(&m->inputs[in.n_sources]) };
+	in.sources = sources;
 	rc = ai_plan_make(&in, plan, NULL, err);
-	for (size_t i = 0; i < n_sources; i++)
+	for (size_t i = 0; i < in.n_sources; i++)
 		json_decref(sources[i].node);
+	free(sources);
 	ai_manifest_free(m);
 	return rc;
+}
+
+static inline int
+plan_with(const char *text, const struct ai_rule_text *rules, size_t n_rules, json_t **plan, struct ai_err *err)
+{
+	return plan_given(text, NULL, rules, n_rules, plan, err);
 }
 
 static inline int
