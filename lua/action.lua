@@ -3,6 +3,7 @@
 --   action.run { argv = {…}, env = {…}, cwd = "…", inputs = {…} }   runs one command
 --   action.write { path = "…", text = "…" }                         writes a text file
 --   action.copy { from = …, to = "…" }                              copies a file
+--   temporary "name"                                                a path that one action of the step writes and another reads; gone with the step
 --
 -- An artifact placed anywhere in an action, or in its `inputs`, becomes an input of the step and renders as its path.
 -- SPDX-License-Identifier: Apache-2.0
@@ -37,7 +38,7 @@ local function render(value, used, what)
 		for i, part in ipairs(record.parts) do parts[i] = render(part, used, what) end
 		return join(parts, "")
 	end
-	if record.kind == "input" then used[#used + 1] = record end
+	if record.kind ~= "output" then used[#used + 1] = record end
 	return path_of(record)
 end
 
@@ -165,4 +166,12 @@ artifact_meta {
 	__len = function() error("an artifact is not text; it has no length", 2) end,
 }
 
-return { kinds = action, finish = finish }
+-- temporary(name): it need not exist, so it may become a file or a folder.
+local function temporary(name)
+	if type(name) ~= "string" then error("temporary: expected a name", 2) end
+	local wrong = name:find("/") and "expected a name without '/'" or path_fault(name)
+	if wrong then error("temporary: " .. wrong, 2) end
+	return wrap { kind = "temporary", name = name, path = "/workspace/tmp." .. name, is_dir = true }
+end
+
+return { kinds = action, temporary = temporary, finish = finish }

@@ -1,6 +1,7 @@
 -- rule.lua -- what a rule file can name, and the way from a step's attributes to its recipe.
 --
--- The vocabulary is all there is: rule, source, attr, action, pin, sorted, copy, upper, join, glob, integer, url_escape, ipairs, fail, error, type.
+-- The vocabulary is all there is: rule, source, attr, action, temporary, pin, expect, sorted, copy, upper, join, glob, integer, url_escape, ipairs, fail,
+-- error, type.
 -- SPDX-License-Identifier: Apache-2.0
 
 local fields = { "name", "doc", "attrs", "outputs", "example", "plan" }
@@ -81,12 +82,19 @@ local function closed(words, what)
 	end)
 end
 
+-- Words that few files need: their part of lua/ is read when one is named.
+local seldom = {
+	source = function() return source.word end,
+	pin = function() return sealed(source.pins, "pin") end,
+	expect = function() return sealed({ tests = expect.tests }, "expect") end,
+}
+
 local function vocabulary()
-	return closed({
-		rule = rule, source = source.word, attr = sealed(declare.words, "attr"), action = sealed(action.kinds, "action"), pin = sealed(source.pins, "pin"),
+	return closed(guard({
+		rule = rule, attr = sealed(declare.words, "attr"), action = sealed(action.kinds, "action"), temporary = action.temporary,
 		sorted = sorted, copy = copy, upper = upper, join = join, glob = glob, integer = integer, url_escape = url_escape,
 		ipairs = ipairs, fail = fail, error = error, type = type,
-	}, "a rule")
+	}, function(_, key) return seldom[key] and seldom[key]() end, error), "a rule")
 end
 
 -- Outputs that a rule always has: { tree = "dir" }.
@@ -128,8 +136,14 @@ local function place(ctx, used, outs)
 	end
 	for _, record in ipairs(used) do
 		local other = by_path[record.path]
-		if other and not same(other, record) then collide(ctx, { [record.path] = other }, record.path, record) end
-		by_path[record.path] = record
+		if record.kind == "temporary" then
+			other = taken[record.path]
+			if other and other.kind == "output" then attr.bad(ctx, other, ("output '%s' is where a temporary stands"):format(other.name)) end
+			taken[record.path] = record
+		else
+			if other and not same(other, record) then collide(ctx, { [record.path] = other }, record.path, record) end
+			by_path[record.path] = record
+		end
 	end
 	local inputs = {}
 	for _, path in ipairs(keys(by_path)) do

@@ -124,4 +124,4 @@ local function evaluate(loaded, ctx, node)
 	return out
 end
 
-return { word = source, made = made, pins = pin, evaluate = evaluate }
+return { word = source, made = made, pins = pin, made_pins = pins, evaluate = evaluate }

@@ -34,6 +34,7 @@ int ai_cmd_merge(int argc, char **argv);
 int ai_cmd_redact(int argc, char **argv);
 int ai_cmd_disclose(int argc, char **argv);
 int ai_cmd_hash(int argc, char **argv);
+int ai_cmd_rules(int argc, char **argv);
 int ai_cmd_trust(int argc, char **argv);
 int ai_cmd_policy(int argc, char **argv);
 int ai_cmd_env(int argc, char **argv);
@@ -57,6 +58,7 @@ int ai_cmd_timestamp(int argc, char **argv);
 	X("redact", redact, 1, "withhold nodes of a proof") \
 	X("disclose", disclose, 1, "show that one file is in a folder that a proof names") \
 	X("hash", hash, 1, "print the id of a file or folder") \
+	X("rules", rules, 1, "list the types of steps and inputs, explain one, or run a rule's tests") \
 	X("timestamp", timestamp, 0, "have a time-stamping authority say when a proof was there") \
 	X("trust", trust, 1, "list, add, remove or revoke the keys and roots that this verifier believes") \
 	X("policy", policy, 1, "write or read a policy: what a verifier asks of a proof") \

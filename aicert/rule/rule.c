@@ -130,7 +130,7 @@ push(lua_State *L, void *ctx)
 static int
 run(const struct request *q, const char *what, json_t **out, struct ai_err *err)
 {
-	const struct ai_question question = { "rule", "evaluate", push, (void *)(uintptr_t)q, ai_yaml_weight(q->step->attrs), NULL, what };
+	const struct ai_question question = { "rule", "evaluate", push, (void *)(uintptr_t)q, ai_yaml_weight(q->step->attrs) + 2 * q->step->stands_for, NULL, what };
 	return q->where ? ai_ready_ask(q->rule, q->where, &question, out, err) : ai_nomem(err);
 }
 
@@ -175,4 +175,32 @@ ai_rule_needs(const struct ai_rule_text *rule, const char *file, const struct ai
 		if (need(ctx, json_string_value(json_array_get(j, i))) < 0)
 			return ai_nomem(err);
 	return 0;
+}
+
+static void
+push_about(lua_State *L, void *ctx)
+{
+	const struct request *q = ctx;
+	lua_createtable(L, 0, 2);
+	ai_set_text(L, "where", q->where);
+	ai_set_text(L, "rule", q->rule->name);
+	lua_pushnil(L);
+}
+
+int
+ai_rule_about(const struct ai_rule_text *rule, json_t **about, struct ai_err *err)
+{
+	AI_FREE char *where = ai_format("rules/%s.lua", rule->name);
+	struct request q = { .rule = rule, .where = where };
+	const struct ai_question question = { "rule", "about", push_about, &q, 0, NULL, "what it says of itself" };
+	return where ? ai_ready_ask(rule, where, &question, about, err) : ai_nomem(err);
+}
+
+int
+ai_rule_kind(const struct ai_rule_text *rule, struct ai_err *err)
+{
+	AI_JSON *about = NULL;
+	if (ai_rule_about(rule, &about, err) < 0)
+		return err->code;
+	return strcmp(ai_json_str(about, "kind"), "source") == 0 ? AI_RULE_SOURCE : AI_RULE_STEP;
 }

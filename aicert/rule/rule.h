@@ -7,7 +7,7 @@
  * no I/O, clock, pairs, pcall, coroutines; a memory quota and an instruction limit.
  * An artifact is a value: placing it in an action makes it an input.
  *
- * Depends on: base, model, Lua.  Threads: one ai_rules per thread.
+ * Depends on: base, model, Lua.  Threads: each keeps its own states (ready.h).
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef AI_RULE_H
@@ -47,6 +47,17 @@ const struct ai_rule_text *ai_rule_builtin(const char *name);
 /* All built-in names, sorted; for help and near-name hints. */
 const char *const *ai_rule_builtin_names(size_t *n_out);
 
+typedef enum ai_rule_sort { AI_RULE_STEP = 1, AI_RULE_SOURCE = 2 } ai_rule_sort;
+
+/* Is it a type of steps or of inputs (rule/source.h)? AI_EUSAGE when the file is broken. */
+int ai_rule_kind(const struct ai_rule_text *rule, struct ai_err *err) AI_CHECKED;
+
+/*
+ * ai_rule_about -- what a file says of itself, new reference to {"name", "kind": "rule" or "source", "doc", "example", "attrs": [{"name", "type",
+ * "doc"?, "default"?, "alias"?, "optional"?: true}], "outputs": [{"name", "type"}]}, attrs and outputs sorted by name. doc and example may be empty.
+ */
+int ai_rule_about(const struct ai_rule_text *rule, json_t **about, struct ai_err *err) AI_CHECKED;
+
 /* What a step runs in. */
 struct ai_rule_environment {
 	const json_t *node;         /* the environment node */
@@ -57,7 +68,7 @@ struct ai_rule_environment {
  * ai_rule_recipe -- the recipe of one step: checks attrs against the rule's declaration, runs plan, and builds the step node
  * (design, section 4) whose inputs are {path, blob|tree} or {path, step, output}.
  *   rule         its text (built-in, the project's own, or carried in a proof)
- * *recipe is a new reference. AI_EUSAGE with `file:line:column: step 'x': …` for attributes, `rules/x.lua:line: …` for rule code.
+ * *recipe is a new reference; the entries of `env` in it may be shared by many recipes, and are not to be changed. AI_EUSAGE with `file:line:column: step 'x': …` for attributes, `rules/x.lua:line: …` for rule code.
  */
 int ai_rule_recipe(const struct ai_rule_text *rule, const char *file, const struct ai_step_spec *step,
 	const struct ai_rule_environment *environment, ai_find_artifact *find, void *ctx, json_t **recipe, struct ai_err *err) AI_CHECKED;
