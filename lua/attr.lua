@@ -84,9 +84,7 @@ local function artifact(ctx, decl, node, name)
 		ctx.needs[#ctx.needs + 1] = info.step
 	end
 	ctx.attr = name
-	-- The steps of a matrix give files of one name.
-	local base = node.of_matrix and info.step .. "/" .. info.base or info.base
-	local path = workspace_path(ctx, node, info.to or decl.at or (decl.under or "resources") .. "/" .. base, "")
+	local path = workspace_path(ctx, node, info.to or decl.at or (decl.under or "resources") .. "/" .. info.base, "")
 	if path == "/workspace/outputs" or path:starts("/workspace/outputs/") then
 		bad(ctx, node, ("%s: '%s' is where results are collected: expected another place"):format(name, path:sub(12)))
 	end
@@ -134,9 +132,8 @@ end
 -- The nodes that the name of a matrix's output stands for, one for each of its steps; nil: it is no such name.
 local function several(ctx, node)
 	local names = node.text and node.text:find(".") and ctx.all(node.text)
-	local out = {}
-	for i, name in ipairs(names or {}) do out[i] = { text = name, line = node.line, column = node.column, of_matrix = true } end
-	return names and out
+	for i, name in ipairs(names or {}) do names[i] = { text = name, line = node.line, column = node.column } end
+	return names
 end
 
 local function list(ctx, decl, node)
