@@ -114,6 +114,8 @@ typedef struct aicert_run_options {
 	unsigned long n_define;
 	const char *const *steps;     /* run these steps and what they need; none: all */
 	unsigned long n_steps;
+	unsigned jobs;                /* how many steps run at once; 0 = as many as there are processors */
+	int keep_going;               /* 1: a failed step stops only what needs it */
 } aicert_run_options;
 
 /*

@@ -46,6 +46,7 @@ take_options(const aicert_run_options *in, struct engine *e, struct ai_err *err)
 		.file = o.file, .proof = o.proof, .output_dir = o.output_dir, .tpm = o.tpm, .ak = o.ak, .nonce = o.nonce,
 		.home = o.home, .locked = o.locked != 0, .force = o.force != 0, .with_trees = o.with_trees != 0,
 		.define = o.define, .n_define = o.n_define, .steps = o.steps, .n_steps = o.n_steps,
+		.jobs = o.jobs, .keep_going = o.keep_going != 0,
 		.check = o.check, .n_check = o.n_check, .timestamp = o.timestamp, .fresh = o.fresh != 0,
 		.talk = o.say ? &e->talk : NULL,
 	};

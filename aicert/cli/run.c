@@ -110,12 +110,23 @@ take_machine(const struct machine_texts *t, aicert_run_options *o, struct ai_err
 	return 0;
 }
 
+static int
+take_jobs(const char *text, aicert_run_options *o, struct ai_err *err)
+{
+	size_t digits = text ? strspn(text, "0123456789") : 0;
+	if (text && (digits == 0 || digits > 4 || text[digits] || *text == '0'))
+		return ai_fail(err, AI_EUSAGE, "usage: --jobs: got '%s', expected a number of steps", text);
+	o->jobs = text ? (unsigned)strtoull(text, NULL, 10) : 0;
+	return 0;
+}
+
 int
 ai_cmd_run(int argc, char **argv)
 {
 	struct ai_engine_cli e = { 0 };
-	enum { OWN = 17 };
+	enum { OWN = 19 };
 	struct machine_texts machine = { 0 };
+	const char *jobs = NULL;
 	struct ai_text_list check = { 0 }, set = { 0 };
 	struct ai_option table[AI_ENGINE_OPTIONS + OWN] = {
 		[AI_ENGINE_OPTIONS] =
@@ -125,6 +136,8 @@ ai_cmd_run(int argc, char **argv)
 		{ "nonce", 0, AI_OPTION_TEXT, (void *)&e.run.nonce, "TEXT", "a verifier's nonce, to go into the claims" },
 		{ "ak", 0, AI_OPTION_TEXT, (void *)&e.run.ak, "ALG", "attestation key: ecc (P-256, default) or rsa (2048)" },
 		{ "tpm", 0, AI_OPTION_TEXT, (void *)&e.run.tpm, "TCTI", "the TPM: 'embedded' or a TCTI (default: $AICERT_TPM, /dev/tpmrm0, embedded)" },
+		{ "jobs", 'j', AI_OPTION_TEXT, (void *)&jobs, "N", "run so many steps at once (default: as many as there are processors)" },
+		{ "keep-going", 'k', AI_OPTION_FLAG, &e.run.keep_going, NULL, "start what does not need a failed step" },
 		{ "with-trees", 0, AI_OPTION_FLAG, &e.run.with_trees, NULL, "carry every tree node in the proof" },
 		{ "fresh", 0, AI_OPTION_FLAG, &e.run.fresh, NULL, "run every step, whatever results are known" },
 		{ "timestamp", 0, AI_OPTION_TEXT, (void *)&e.run.timestamp, "URL", "have the quote stamped by this RFC 3161 authority" },
@@ -142,6 +155,7 @@ ai_cmd_run(int argc, char **argv)
 	struct ai_err err = { 0 };
 	int r = ai_options_parse(table, AI_ENGINE_OPTIONS + OWN, argc, argv, &words, &err);
 	r = r < 0 ? r : take_machine(&machine, &e.run, &err);
+	r = r < 0 ? r : take_jobs(jobs, &e.run, &err);
 	int code = 0;
 	if (r < 0)
 		code = ai_print_err(&err);

@@ -100,8 +100,8 @@ step_on(void *ctx, const struct ai_step_event *e)
 		_exit(1);
 }
 
-/* n bytes, or the end: then there is nobody to work for. */
-static void
+/* n bytes; false at the end: then there is nobody to work for. */
+static bool
 receive(int sock, void *to, size_t n)
 {
 	for (size_t have = 0; have < n;) {
@@ -109,9 +109,10 @@ receive(int sock, void *to, size_t n)
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got <= 0)
-			_exit(0);
+			return false;
 		have += (size_t)got;
 	}
+	return true;
 }
 
 static int
@@ -154,6 +155,31 @@ answer(int sock, const struct ai_answer *a, const struct ai_job_step *s)
 		_exit(1);
 }
 
+/* One step from beginning to end; false when there is none to come. */
+static bool
+work_once(struct ai_job *job, int sock)
+{
+	struct frame head;
+	struct step_frame given;
+	if (!receive(sock, &head, sizeof head) || head.n < sizeof given || !receive(sock, &given, sizeof given))
+		return false;
+	size_t n = head.n - sizeof given;
+	AI_FREE char *node = malloc(n + 1);
+	if (!node || !receive(sock, node, n))
+		return false;
+	struct ai_job_step *s = &job->steps[given.step];
+	struct ai_answer a = { .waits = AI_BUF(MAX_FRAME) };
+	double began = now_s();
+	a.code = run_given(job, &given, node, n, &a);
+	a.seconds = now_s() - began;
+	answer(sock, &a, s);
+	ai_answer_done(&a);
+	json_decref(s->result);
+	json_decref(s->step);
+	s->result = s->step = NULL;
+	return true;
+}
+
 /* As long as there is somebody to work for. What is inherited of the TPM and of the caller's is not touched. */
 static _Noreturn void
 work(struct ai_job *job, int sock)
@@ -170,27 +196,10 @@ work(struct ai_job *job, int sock)
 	sigaction(SIGHUP, &act, NULL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	for (;;) {
-		struct frame head;
-		struct step_frame given;
-		struct ai_answer a = { .waits = AI_BUF(MAX_FRAME) };
-		receive(sock, &head, sizeof head);
-		receive(sock, &given, sizeof given);
-		size_t n = head.n - sizeof given;
-		AI_FREE char *node = malloc(n + 1);
-		if (!node)
-			_exit(1);
-		receive(sock, node, n);
-		double began = now_s();
-		a.code = run_given(job, &given, node, n, &a);
-		a.seconds = now_s() - began;
-		struct ai_job_step *s = &job->steps[given.step];
-		answer(sock, &a, s);
-		ai_answer_done(&a);
-		json_decref(s->result);
-		json_decref(s->step);
-		s->result = s->step = NULL;
-	}
+	while (work_once(job, sock))
+		;
+	ai_store_close(job->store);
+	_exit(0);
 }
 
 /* --- starting and ending ------------------------------------------------------------ */
@@ -274,8 +283,11 @@ ai_workers_stop(struct ai_workers *w)
 {
 	if (!w)
 		return;
+	/* Who has nothing to do tidies up and goes. */
 	for (unsigned i = 0; i < w->n; i++)
-		if (w->all[i].pid > 0)
+		if (w->all[i].pid > 0 && w->all[i].step == NO_STEP)
+			(void)shutdown(w->all[i].sock, SHUT_RDWR);
+		else if (w->all[i].pid > 0)
 			kill(w->all[i].pid, SIGKILL);
 	for (unsigned i = 0; i < w->n; i++)
 		if (w->all[i].pid > 0)

@@ -37,7 +37,7 @@ void ai_answer_done(struct ai_answer *a);
 
 /* Forks n workers. job->store is another one afterwards (NULL when it cannot be opened again). */
 int ai_workers_start(struct ai_job *job, unsigned n, struct ai_workers **out, struct ai_err *err) AI_CHECKED;
-/* Ends those that still run, and with them their steps; NULL is fine. */
+/* Ends them, and the steps that still run with them; NULL is fine. */
 void ai_workers_stop(struct ai_workers *w);
 
 /* How many could be given a step now; how many are alive. */

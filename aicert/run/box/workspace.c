@@ -17,7 +17,7 @@ open_beneath(int dir, const char *path, int flags)
 {
 	struct open_how how = {
 		/* O_NONBLOCK: a step may have left a FIFO where an action reads or writes a file, and nobody at its other end. */
-		.flags = (unsigned)(flags | O_CLOEXEC | O_NOCTTY | (flags & O_PATH ? 0 : O_NONBLOCK)),
+		.flags = (unsigned)(flags | O_CLOEXEC | (flags & O_PATH ? 0 : O_NOCTTY | O_NONBLOCK)),
 		.mode = flags & O_CREAT ? 0644 : 0,
 		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
 	};
