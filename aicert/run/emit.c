@@ -36,19 +36,6 @@ targets_free(struct target *t, size_t n)
 	free(t);
 }
 
-static const json_t *
-output_spec(const struct ai_job *job, const char *step, const char *output)
-{
-	size_t i, k;
-	json_t *s, *o;
-	json_array_foreach(ai_json_arr(job->plan, "steps"), i, s)
-		if (strcmp(ai_json_str(s, "name"), step) == 0)
-			json_array_foreach(ai_json_arr(ai_json_obj(s, "recipe"), "outputs"), k, o)
-				if (strcmp(ai_json_str(o, "name"), output) == 0)
-					return o;
-	return NULL;
-}
-
 /* How many steps were written? Those that build packages (plan_wheels.h) are the planner's, and move no outputs. */
 static size_t
 written_steps(const struct ai_job *job)
@@ -61,15 +48,15 @@ written_steps(const struct ai_job *job)
 
 /*
  * Where an output goes: as it lay under /workspace/outputs (the guide's users look for their file there), or by its name when it
- * lay elsewhere. With several steps, which may all write "model.bin", by name.
+ * lay elsewhere. With several steps, which may all write "model.bin", by name; also where one of several was chosen.
  */
 static char *
-place(const struct ai_job *job, const json_t *plan_output, const json_t *spec)
+place(const struct ai_job *job, const json_t *plan_output, const json_t *spec, bool several)
 {
 	static const char base[] = "/workspace/outputs";
 	const char *path = ai_json_str(spec, "path"), *name = ai_json_str(plan_output, "name");
 	bool inside = strncmp(path, base, sizeof base - 1) == 0 && (path[sizeof base - 1] == '/' || path[sizeof base - 1] == '\0');
-	if (written_steps(job) > 1 || !inside)
+	if (several || !inside)
 		return ai_join(job->output_dir, name);
 	return path[sizeof base - 1] ? ai_join(job->output_dir, path + sizeof base) : ai_strdup(job->output_dir);
 }
@@ -80,13 +67,19 @@ make_targets(struct ai_job *job, struct target **out, size_t *n_out, struct ai_e
 	const json_t *outputs = ai_json_arr(job->plan, "outputs");
 	size_t n = json_array_size(outputs);
 	struct target *t = ai_calloc(n, sizeof *t);
+	bool several = written_steps(job) > 1 || job->manifest->selected.n;
 	if (!t)
 		return ai_nomem(err);
 	for (size_t i = 0; i < n; i++) {
 		const json_t *o = json_array_get(outputs, i);
-		const json_t *spec = output_spec(job, ai_json_str(o, "step"), ai_json_str(o, "output"));
+		const json_t *spec = NULL;
+		int r = ai_job_output_spec(job, ai_json_str(o, "step"), ai_json_str(o, "output"), &spec, err);
 		t[i].name = ai_json_str(o, "name");
-		t[i].path = spec ? place(job, o, spec) : NULL;
+		t[i].path = r == 0 ? place(job, o, spec, several) : NULL;
+		if (r < 0) {
+			targets_free(t, n);
+			return r;
+		}
 		if (!t[i].path) {
 			targets_free(t, n);
 			return ai_nomem(err);
@@ -98,18 +91,21 @@ make_targets(struct ai_job *job, struct target **out, size_t *n_out, struct ai_e
 	return 0;
 }
 
-/* What the last run wrote at a path, or NULL. */
-static const char *
-written_before(const struct ai_job *job, const char *path)
+/* What the last run wrote at a path: *id is borrowed, or NULL. */
+static int
+written_before(struct ai_job *job, const char *path, const char **id, struct ai_err *err)
 {
+	const json_t *list = ai_json_arr(job->previous, "written");
 	size_t i;
 	json_t *w;
-	json_array_foreach(ai_json_arr(job->previous, "written"), i, w) {
-		const char *p = ai_json_str(w, "path");
-		if (p && strcmp(p, path) == 0)
-			return ai_json_str(w, "id");
-	}
-	return NULL;
+	if (!job->written_paths.n)
+		json_array_foreach(list, i, w) {
+			const char *p = ai_json_str(w, "path");
+			if (p && ai_names_put(&job->written_paths, p, strlen(p), i, err) < 0)
+				return err->code;
+		}
+	*id = ai_names_find(&job->written_paths, path, strlen(path), &i) ? ai_json_str(json_array_get(list, i), "id") : NULL;
+	return 0;
 }
 
 /* Id of what lies at path now: 1, 0 absent. A folder's is its tree's. */
@@ -157,7 +153,9 @@ may_replace(struct ai_job *job, const char *path, const struct ai_ref *wanted, s
 		return 2;
 	char hex[AI_HEX];
 	ai_hex(&now.id, hex);
-	const char *ours = written_before(job, path);
+	const char *ours = NULL;
+	if (written_before(job, path, &ours, err) < 0)
+		return err->code;
 	if (job->opt->force || (ours && strcmp(ours, hex) == 0) || (now.type == AI_REF_TREE && folder_is_empty(path)))
 		return 1;
 	ai_fail(err, AI_EUSAGE, "%s: is there, and not as the last run left it", path);
@@ -397,6 +395,8 @@ emit_alone(struct ai_job *job, int *turn, struct ai_err *err)
 			return ai_fail(err, AI_EINTR, "%s: interrupted", job->project);
 	if (ai_store_last_run(job->store, job->project, &last, err) < 0)
 		return err->code;
+	ai_names_done(&job->previous_names);
+	ai_names_done(&job->written_paths);
 	json_decref(job->previous);
 	job->previous = json_incref(last);
 	return 0;

@@ -47,8 +47,8 @@ struct ai_job_step {
 	char *why;                      /* why it ran */
 	char *log;                      /* path of its log */
 	char *failure;                  /* FAILED: how, as the claims say it */
-	struct ai_names outputs;        /* index of the outputs of outputs_of, which was once its result */
-	const json_t *outputs_of;
+	struct ai_names outputs, specs; /* indexes of the outputs of outputs_of, which was once its result, and of its recipe */
+	json_t *outputs_of;             /* a reference of its own: a new result cannot come to lie where this one lay */
 };
 
 struct ai_job {
@@ -76,6 +76,7 @@ struct ai_job {
 	struct ai_tpm *tpm;
 	json_t *run_node;
 	json_t *previous;               /* record of the last run of this project; NULL if none */
+	struct ai_names previous_names, written_paths; /* indexes of its steps and of what it wrote; made when one is first looked for */
 	json_t *accepted;               /* array of hex: keys whose attestations count for reuse */
 	unsigned fetched;
 	bool renew_wheels;              /* `lock --update`: of the step or input of this name, or of all */
@@ -106,6 +107,10 @@ int ai_job_plan_make(struct ai_job *job, const struct ai_buf *lock, json_t **pla
 int ai_job_plan(struct ai_job *job, struct ai_err *err) AI_CHECKED;
 /* The step of that name, or NULL. */
 struct ai_job_step *ai_job_step_named(const struct ai_job *job, const char *name);
+/* The output of that name in the result of that step: *out is borrowed from it. AI_ESTEP when there is none yet. */
+int ai_job_output(struct ai_job *job, const char *step, const char *output, const json_t **out, struct ai_err *err) AI_CHECKED;
+/* The same as its recipe declares it; AI_EUSAGE when it declares none. */
+int ai_job_output_spec(struct ai_job *job, const char *step, const char *output, const json_t **out, struct ai_err *err) AI_CHECKED;
 /* The step node of steps[i] from the results of the steps before it. */
 int ai_job_step_node(struct ai_job *job, struct ai_job_step *s, struct ai_err *err) AI_CHECKED;
 /*

@@ -192,6 +192,8 @@ step_done(struct ai_job_step *s)
 	free(s->log);
 	free(s->failure);
 	ai_names_done(&s->outputs);
+	ai_names_done(&s->specs);
+	json_decref(s->outputs_of);
 }
 
 void
@@ -217,6 +219,8 @@ ai_job_done(struct ai_job *job)
 	json_decref(job->environments);
 	ai_gpus_done(&job->gpus);
 	json_decref(job->run_node);
+	ai_names_done(&job->previous_names);
+	ai_names_done(&job->written_paths);
 	json_decref(job->previous);
 	json_decref(job->accepted);
 	json_decref(job->lock);

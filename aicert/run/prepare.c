@@ -144,31 +144,54 @@ ai_job_plan(struct ai_job *job, struct ai_err *err)
 
 /* A step may have many outputs, and another may take them all. */
 static int
-index_outputs(struct ai_job_step *s, const json_t *list, struct ai_err *err)
+index_names(struct ai_names *index, const json_t *list, struct ai_err *err)
 {
 	size_t k;
 	json_t *o;
-	if (s->outputs_of == s->result)
-		return 0;
-	ai_names_done(&s->outputs);
+	ai_names_done(index);
 	json_array_foreach(list, k, o)
-		if (ai_names_put(&s->outputs, ai_json_str(o, "name"), strlen(ai_json_str(o, "name")), k, err) < 0)
+		if (ai_names_put(index, ai_json_str(o, "name"), strlen(ai_json_str(o, "name")), k, err) < 0)
 			return err->code;
-	s->outputs_of = s->result;
+	return 0;
+}
+
+int
+ai_job_output_spec(struct ai_job *job, const char *step, const char *output, const json_t **out, struct ai_err *err)
+{
+	struct ai_job_step *s = ai_job_step_named(job, step);
+	const json_t *list = s ? ai_json_arr(s->recipe, "outputs") : NULL;
+	size_t k;
+	if (s && !s->specs.n && index_names(&s->specs, list, err) < 0)
+		return err->code;
+	if (!s || !ai_names_find(&s->specs, output, strlen(output), &k))
+		return ai_fail(err, AI_EUSAGE, "internal: step '%s' declares no output '%s'", step, output);
+	*out = json_array_get(list, k);
+	return 0;
+}
+
+int
+ai_job_output(struct ai_job *job, const char *step, const char *output, const json_t **out, struct ai_err *err)
+{
+	struct ai_job_step *s = ai_job_step_named(job, step);
+	const json_t *list = s ? ai_json_arr(s->result, "outputs") : NULL;
+	size_t k;
+	if (s && s->outputs_of != s->result && index_names(&s->outputs, list, err) < 0)
+		return err->code;
+	if (s && s->outputs_of != s->result) {
+		json_decref(s->outputs_of);
+		s->outputs_of = json_incref(s->result);
+	}
+	if (!list || !ai_names_find(&s->outputs, output, strlen(output), &k))
+		return ai_fail(err, AI_ESTEP, "step '%s' has no output '%s' yet", step, output);
+	*out = json_array_get(list, k);
 	return 0;
 }
 
 static int
 output_of(void *ctx, const char *step, const char *output, struct ai_ref *out, struct ai_err *err)
 {
-	struct ai_job_step *s = ai_job_step_named(ctx, step);
-	const json_t *list = s ? ai_json_arr(s->result, "outputs") : NULL;
-	size_t k;
-	if (s && index_outputs(s, list, err) < 0)
-		return err->code;
-	if (list && ai_names_find(&s->outputs, output, strlen(output), &k))
-		return ai_ref_get(json_array_get(list, k), out, err);
-	return ai_fail(err, AI_ESTEP, "step '%s' has no output '%s' yet", step, output);
+	const json_t *o;
+	return ai_job_output(ctx, step, output, &o, err) < 0 ? err->code : ai_ref_get(o, out, err);
 }
 
 int

@@ -50,21 +50,15 @@ sort_array(json_t *array, const char *key)
 static int
 run_outputs(struct ai_job *job, json_t *out, struct ai_err *err)
 {
-	size_t i, k;
-	json_t *spec, *o;
+	size_t i;
+	json_t *spec;
 	json_array_foreach(ai_json_arr(job->plan, "outputs"), i, spec) {
-		for (size_t n = 0; n < job->n_steps; n++) {
-			if (strcmp(job->steps[n].name, ai_json_str(spec, "step")) != 0)
-				continue;
-			json_array_foreach(ai_json_arr(job->steps[n].result, "outputs"), k, o) {
-				if (strcmp(ai_json_str(o, "name"), ai_json_str(spec, "output")) != 0)
-					continue;
-				json_t *entry = json_copy(o);
-				if (!entry || json_object_set_new(entry, "name", json_string(ai_json_str(spec, "name"))) < 0 ||
-					json_array_append_new(out, entry) < 0)
-					return ai_nomem(err);
-			}
-		}
+		const json_t *o;
+		if (ai_job_output(job, ai_json_str(spec, "step"), ai_json_str(spec, "output"), &o, err) < 0)
+			return err->code;
+		json_t *entry = json_copy((json_t *)(uintptr_t)o);
+		if (!entry || json_object_set_new(entry, "name", json_string(ai_json_str(spec, "name"))) < 0 || json_array_append_new(out, entry) < 0)
+			return ai_nomem(err);
 	}
 	return 0;
 }

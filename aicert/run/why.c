@@ -146,15 +146,19 @@ ai_why_differs(const json_t *before, const json_t *now, const json_t *env_before
 static int
 previous_step(struct ai_job *job, const char *name, json_t **out, struct ai_err *err)
 {
+	const json_t *steps = ai_json_arr(job->previous, "steps");
+	struct ai_digest id;
 	size_t i;
 	json_t *s;
-	json_array_foreach(ai_json_arr(job->previous, "steps"), i, s) {
-		struct ai_digest id;
-		const char *was = ai_json_str(s, "name");
-		if (was && strcmp(was, name) == 0 && ai_json_digest(s, "step", &id))
-			return ai_store_get_node(job->store, &id, out, err);
-	}
-	return 0;
+	if (!job->previous_names.n)
+		json_array_foreach(steps, i, s) {
+			const char *was = ai_json_str(s, "name");
+			if (was && ai_names_put(&job->previous_names, was, strlen(was), i, err) < 0)
+				return err->code;
+		}
+	if (!ai_names_find(&job->previous_names, name, strlen(name), &i) || !ai_json_digest(json_array_get(steps, i), "step", &id))
+		return 0;
+	return ai_store_get_node(job->store, &id, out, err);
 }
 
 int
