@@ -68,7 +68,8 @@ has_tree(struct ai_store *s, const struct ai_digest *id, int depth, struct ai_er
 int
 ai_store_has(struct ai_store *s, const struct ai_ref *ref, struct ai_err *err)
 {
-	if (ai_batch_need(s, &ref->id, ref->type == AI_REF_TREE ? AI_AS_NODE : AI_AS_BLOB, err) < 0)
+	/* Of an object that waits it is known; a tree is looked up by its row. */
+	if ((ref->type == AI_REF_TREE ? ai_batch_need(s, &ref->id, AI_AS_NODE, err) : ai_batch_keep(s, err)) < 0)
 		return err->code;
 	return ref->type == AI_REF_TREE ? has_tree(s, &ref->id, 0, err) : has_blob(s, &ref->id, err);
 }

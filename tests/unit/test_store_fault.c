@@ -230,6 +230,34 @@ content_is_synced_before_it_has_a_name(void **state)
 	ai_store_close(s);
 }
 
+/* Do the stores of try_with_fault keep their promises later? */
+static bool deferring;
+
+/* A store that defers names what it has not synced, and still no row comes before the last sync. */
+static void
+a_deferring_store_syncs_before_rows(void **state)
+{
+	struct fix *f = *state;
+	for (int n = 2; n <= 30; n += 28) {
+		struct ai_store *s;
+		struct ai_ref ref;
+		ok(ai_remove_tree(AT_FDCWD, f->home.cache, &err));
+		ok(ai_store_open(&f->home, &s, &err));
+		ai_store_defer(s);
+		record[0] = '\0';
+		recording = true;
+		ok(work(s, n, &ref, &err));
+		recording = false;
+		const char *first = strstr(record, n == 2 ? "fsync" : "syncfs"), *rows = strstr(record, "rows");
+		assert_true(first && rows && first < rows);
+		assert_true(strstr(record, "rename") < first);
+		assert_null(strstr(first, "rename"));
+		if (n == 2 && !strstr(first, "fsync fsync fsync-folder fsync-folder fsync-folder rows"))
+			fail_msg("order: got '%s'", record);
+		ai_store_close(s);
+	}
+}
+
 /* After any fault: was it told, does the store still hold together, does the same work then succeed? */
 static void
 try_with_fault(struct fix *f, fault kind, int nth, bool forever, int n)
@@ -239,6 +267,8 @@ try_with_fault(struct fix *f, fault kind, int nth, bool forever, int n)
 	struct ai_err e = { 0 };
 	memset(&plan, 0, sizeof plan);
 	ok(ai_store_open(&f->home, &s, &err));
+	if (deferring)
+		ai_store_defer(s);
 	plan.kind = kind;
 	plan.nth = nth;
 	plan.forever = forever;
@@ -284,12 +314,16 @@ static void
 every_call_of_the_disk_fails_once(void **state)
 {
 	struct fix *f = *state;
-	for (fault kind = F_WRITE; kind < N_FAULTS; kind++) {
-		for (int forever = 0; forever < 2; forever++)
-			fail_at_every_turn(f, kind, forever, kind == F_SYNCFS ? 12 : 3);
-		if (kind == F_WRITE || kind == F_RENAME)
-			fail_at_every_turn(f, kind, false, 12);
+	for (int turn = 0; turn < 2; turn++) {
+		deferring = turn == 1;
+		for (fault kind = F_WRITE; kind < N_FAULTS; kind++) {
+			for (int forever = 0; forever < 2 - turn; forever++)
+				fail_at_every_turn(f, kind, forever, kind == F_SYNCFS ? 12 : 3);
+			if (turn == 0 && (kind == F_WRITE || kind == F_RENAME))
+				fail_at_every_turn(f, kind, false, 12);
+		}
 	}
+	deferring = false;
 }
 
 static void
@@ -364,7 +398,7 @@ main(void)
 {
 #define T(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(content_is_synced_before_it_has_a_name), T(every_call_of_the_disk_fails_once), T(a_lost_batch_fails_all_that_follows), T(full_disk),
+		T(content_is_synced_before_it_has_a_name), T(a_deferring_store_syncs_before_rows), T(every_call_of_the_disk_fails_once), T(a_lost_batch_fails_all_that_follows), T(full_disk),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
