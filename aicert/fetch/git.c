@@ -10,6 +10,7 @@
 #include "base/path.h"
 #include "base/talk.h"
 #include "fetch/fetch_impl.h"
+#include "fetch/git_lfs.h"
 #include "fetch/git_walk.h"
 
 /* Submodules in submodules. */
@@ -219,8 +220,10 @@ struct visit {
 	const struct ai_sink *sink;
 	const struct ai_git_url *url;
 	const char *prefix;
-	bool submodules;
+	bool submodules, lfs;
+	bool bring;                    /* the contents of Git LFS come too; else the tree is all that is wanted */
 	int nested;
+	struct ai_lfs large;           /* of this repository */
 	git_repository *repo;
 	git_odb *odb;
 	bool damaged;                  /* an object was missing or not what its id says */
@@ -303,7 +306,7 @@ visit_submodule(void *ctx, const struct ai_submodule *s, const struct ai_git_id 
 		return ai_nomem(err);
 	if ((v->f ? ai_git_url_submodule(v->url, s->url, &url, err) : clone_submodule_url(v, s, &url, err)) < 0)
 		return err->code;
-	struct visit inner = { .f = v->f, .sink = v->sink, .url = &url, .prefix = prefix, .submodules = true, .nested = v->nested + 1,
+	struct visit inner = { .f = v->f, .sink = v->sink, .url = &url, .prefix = prefix, .submodules = true, .lfs = v->lfs, .bring = v->bring, .nested = v->nested + 1,
 		.each = v->each, .each_ctx = v->each_ctx };
 	int r = visit(&inner, commit, NULL, out, err);
 	ai_git_url_done(&url);
@@ -342,6 +345,7 @@ open_with(struct visit *v, const struct ai_git_id *commit, const char *ref, stru
 static void
 visit_close(struct visit *v)
 {
+	ai_lfs_done(&v->large);
 	git_odb_free(v->odb);
 	git_repository_free(v->repo);
 	v->odb = NULL;
@@ -349,13 +353,41 @@ visit_close(struct visit *v)
 }
 
 static int
+note_large(void *ctx, const char *path, const struct ai_digest *oid, uint64_t size, struct ai_err *err)
+{
+	struct visit *v = ctx;
+	return v->bring ? ai_lfs_add(&v->large, path, oid, size, err) : 0;
+}
+
+static int
+note_lfs_url(void *ctx, const char *url, struct ai_err *err)
+{
+	struct visit *v = ctx;
+	v->large.url = ai_strdup(url);
+	return v->large.url ? 0 : ai_nomem(err);
+}
+
+/* Where a repository of this disk keeps the large files that it has. */
+static int
+bring_large(struct visit *v, struct ai_err *err)
+{
+	bool local = v->url->scheme == AI_GIT_FILE;
+	AI_FREE char *storage = local ? ai_format("%slfs/objects", git_repository_commondir(v->repo)) : NULL;
+	return local && !storage ? ai_nomem(err) : ai_lfs_bring(v->f, v->url, storage, &v->large, err);
+}
+
+static int
 walk(struct visit *v, const struct ai_git_id *commit, struct ai_digest *out, struct ai_err *err)
 {
 	struct ai_git_walk w = {
 		.ctx = v, .read = read_object, .release = release_object, .submodule = v->submodules ? visit_submodule : NULL,
+		.lfs = v->lfs ? note_large : NULL, .lfs_url = v->bring ? note_lfs_url : NULL,
 		.sink = v->sink, .talk = v->f ? v->f->talk : NULL, .prefix = v->prefix,
 	};
-	return ai_git_walk(&w, commit, out, err) < 0 ? ai_in(err, "git: '%s'", v->url->shown) : 0;
+	ai_lfs_done(&v->large);
+	if (ai_git_walk(&w, commit, out, err) < 0)
+		return ai_in(err, "git: '%s'", v->url->shown);
+	return v->bring && bring_large(v, err) < 0 ? ai_in(err, "git: '%s'", v->url->shown) : 0;
 }
 
 static int
@@ -388,7 +420,7 @@ ai_git_content(const struct ai_fetch *f, const struct ai_input *in, const char *
 		return ai_fail(err, AI_EINPUT, "aicert.lock: revision '%s': expected 40 lower-case hex digits", commit);
 	if (ai_git_setup(err) < 0 || ai_git_url_parse(in->where, f->project, &url, err) < 0)
 		return err->code;
-	struct visit v = { .f = f, .sink = f->sink, .url = &url, .prefix = "", .submodules = in->submodules };
+	struct visit v = { .f = f, .sink = f->sink, .url = &url, .prefix = "", .submodules = in->submodules, .lfs = in->lfs, .bring = true };
 	int r = visit(&v, &id, in->ref, tree_out, err);
 	ai_git_url_done(&url);
 	return r;
@@ -466,7 +498,7 @@ ai_git_each_object(const struct ai_fetch *f, const struct ai_input *in, const ch
 		return ai_fail(err, AI_EINPUT, "aicert.lock: revision '%s': expected 40 lower-case hex digits", commit);
 	if (ai_git_setup(err) < 0 || ai_git_url_parse(in->where, f->project, &url, err) < 0)
 		return err->code;
-	struct visit v = { .f = f, .sink = &hashing, .url = &url, .prefix = "", .submodules = in->submodules, .each = each, .each_ctx = ctx };
+	struct visit v = { .f = f, .sink = &hashing, .url = &url, .prefix = "", .submodules = in->submodules, .lfs = in->lfs, .each = each, .each_ctx = ctx };
 	int r = visit(&v, &id, in->ref, tree_out, err);
 	ai_git_url_done(&url);
 	return r;
@@ -484,7 +516,7 @@ ai_git_commit_tree(const char *clone, const char *revision, struct ai_digest *tr
 		return ai_fail(err, AI_EINPUT, "commit '%s': expected 40 lower-case hex digits", revision);
 	if (ai_git_setup(err) < 0 || ai_git_url_parse(path, "/", &url, err) < 0)
 		return err->code;
-	struct visit v = { .sink = &hashing, .url = &url, .prefix = "", .submodules = true };
+	struct visit v = { .sink = &hashing, .url = &url, .prefix = "", .submodules = true, .lfs = true };
 	int r = visit(&v, &id, NULL, tree_out, err);
 	ai_git_url_done(&url);
 	return r;

@@ -88,25 +88,56 @@ ai_git_tree_next(const char *bytes, size_t n, size_t *at, struct ai_git_entry *o
 	return 1;
 }
 
-bool
-ai_git_is_lfs_pointer(const char *bytes, size_t n)
+static int
+pointer_fail(const char *what, struct ai_err *err)
 {
-	/* The specification bounds a pointer to less than 1024 bytes. */
-	static const char first[] = "version https://git-lfs.github.com/spec/v1\n";
-	return n >= sizeof first - 1 && n < 1024 && memcmp(bytes, first, sizeof first - 1) == 0;
+	return ai_fail(err, AI_EINPUT, "malformed Git LFS pointer: %s", what);
 }
 
-/* --- .gitmodules: git's configuration format, the part of it that this file uses ----------------- */
+int
+ai_git_lfs_pointer(const char *bytes, size_t n, struct ai_digest *oid, uint64_t *size, struct ai_err *err)
+{
+	static const char first[] = "version https://git-lfs.github.com/spec/v1\n", hash[] = "oid sha256:", length[] = "size ";
+	/* The specification bounds a pointer to less than 1024 bytes. */
+	if (n < sizeof first - 1 || n >= 1024 || memcmp(bytes, first, sizeof first - 1) != 0)
+		return 0;
+	const char *p = bytes + sizeof first - 1, *end = bytes + n;
+	char hex[AI_HEX];
+	if (end - p > 4 && memcmp(p, "ext-", 4) == 0)
+		return pointer_fail("it wants an extension, which is a program of its author's", err);
+	if ((size_t)(end - p) < sizeof hash - 1 + 65 || memcmp(p, hash, sizeof hash - 1) != 0)
+		return pointer_fail("expected 'oid sha256:' and 64 digits", err);
+	p += sizeof hash - 1;
+	memcpy(hex, p, 64);
+	hex[64] = '\0';
+	if (!ai_unhex(hex, oid) || p[64] != '\n')
+		return pointer_fail("expected 64 lower-case hex digits", err);
+	p += 65;
+	if ((size_t)(end - p) < sizeof length || memcmp(p, length, sizeof length - 1) != 0)
+		return pointer_fail("expected 'size'", err);
+	p += sizeof length - 1;
+	const char *digits = p;
+	for (*size = 0; p < end && *p >= '0' && *p <= '9' && p - digits < 16; p++)
+		*size = *size * 10 + (uint64_t)(*p - '0');
+	if (p == digits || p + 1 != end || *p != '\n' || (*digits == '0' && p - digits > 1))
+		return pointer_fail("expected a number of bytes and the end", err);
+	return 1;
+}
+
+/* --- .gitmodules, .lfsconfig: git's configuration format, the part of it that these use ----------------- */
 
 struct config {
-	const char *p, *end;
+	const char *file, *p, *end;
 	size_t line;
 };
+
+/* A name that a section is looked through for. */
+struct slot { const char *name; char **value; };
 
 static int
 config_fail(const struct config *c, const char *what, struct ai_err *err)
 {
-	return ai_fail(err, AI_EINPUT, ".gitmodules:%zu: %s", c->line, what);
+	return ai_fail(err, AI_EINPUT, "%s:%zu: %s", c->file, c->line, what);
 }
 
 static void
@@ -123,11 +154,10 @@ skip_line(struct config *c)
 		c->p++;
 }
 
-/* `[section]` or `[section "name"]`: *in says whether it is a submodule's. */
+/* `[section]` or `[section "name"]`: *in says whether it is one of this word, with a name or without. */
 static int
-config_section(struct config *c, bool *in, struct ai_err *err)
+config_section(struct config *c, const char *word, bool named, bool *in, struct ai_err *err)
 {
-	static const char word[] = "[submodule";
 	const char *from = c->p;
 	while (c->p < c->end && *c->p != ']' && *c->p != '\n') {
 		if (*c->p == '"') {
@@ -141,8 +171,9 @@ config_section(struct config *c, bool *in, struct ai_err *err)
 	}
 	if (c->p == c->end || *c->p != ']')
 		return config_fail(c, "unclosed '['", err);
-	size_t n = (size_t)(c->p - from);
-	*in = n > sizeof word && strncasecmp(from, word, sizeof word - 1) == 0 && (from[sizeof word - 1] == ' ' || from[sizeof word - 1] == '\t');
+	size_t n = (size_t)(c->p - from) - 1, k = strlen(word);
+	from++;
+	*in = n >= k && strncasecmp(from, word, k) == 0 && (named ? n > k && (from[k] == ' ' || from[k] == '\t') : n == k);
 	c->p++;
 	return 0;
 }
@@ -180,7 +211,7 @@ config_value(struct config *c, struct ai_buf *out, struct ai_err *err)
 	}
 	if (quoted)
 		return config_fail(c, "unclosed quote", err);
-	if (ai_buf_ok(out, ".gitmodules: a value", err) < 0)
+	if (ai_buf_ok(out, "a value of git's configuration", err) < 0)
 		return err->code;
 	/* White space at the end of the value is not part of it. */
 	if (out->data) {
@@ -190,9 +221,9 @@ config_value(struct config *c, struct ai_buf *out, struct ai_err *err)
 	return 0;
 }
 
-/* One `name = value` line of the submodule s (NULL: of another section, skipped). */
+/* One `name = value` line; it is skipped unless it is one of the slots'. */
 static int
-config_line(struct config *c, struct ai_submodule *s, struct ai_err *err)
+config_line(struct config *c, const struct slot *slots, size_t n_slots, struct ai_err *err)
 {
 	const char *from = c->p;
 	while (c->p < c->end && *c->p != '=' && *c->p != '\n' && *c->p != ' ' && *c->p != '\t' && *c->p != '\r')
@@ -206,20 +237,47 @@ config_line(struct config *c, struct ai_submodule *s, struct ai_err *err)
 		if (config_value(c, &value, err) < 0)
 			return err->code;
 	}
-	char **slot = !s ? NULL : n == 4 && strncasecmp(from, "path", 4) == 0 ? &s->path : n == 3 && strncasecmp(from, "url", 3) == 0 ? &s->url : NULL;
-	if (!slot)
-		return 0;
-	if (!has_value || value.len == 0 || strlen(value.data) != value.len)
-		return config_fail(c, "path or url without a value", err);
-	free(*slot);
-	*slot = ai_buf_take(&value);
+	for (size_t i = 0; i < n_slots; i++) {
+		if (strlen(slots[i].name) != n || strncasecmp(from, slots[i].name, n) != 0)
+			continue;
+		if (!has_value || value.len == 0 || strlen(value.data) != value.len)
+			return config_fail(c, "path or url without a value", err);
+		free(*slots[i].value);
+		*slots[i].value = ai_buf_take(&value);
+		break;
+	}
 	return 0;
+}
+
+int
+ai_git_lfsconfig(const char *text, size_t n, char **url, struct ai_err *err)
+{
+	struct config c = { ".lfsconfig", text, text + n, 1 };
+	char *found = NULL;
+	const struct slot slot = { "url", &found };
+	bool in = false;
+	int r = 0;
+	while (r == 0 && (skip_space(&c), c.p < c.end)) {
+		if (*c.p == '\n') {
+			c.line++;
+			c.p++;
+		} else if (*c.p == '#' || *c.p == ';') {
+			skip_line(&c);
+		} else {
+			r = *c.p == '[' ? config_section(&c, "lfs", false, &in, err) : config_line(&c, &slot, in, err);
+		}
+	}
+	if (r == 0)
+		*url = found;
+	else
+		free(found);
+	return r;
 }
 
 int
 ai_gitmodules_parse(const char *text, size_t n, struct ai_submodule **out, size_t *n_out, struct ai_err *err)
 {
-	struct config c = { text, text + n, 1 };
+	struct config c = { ".gitmodules", text, text + n, 1 };
 	struct ai_submodule *list = NULL;
 	size_t count = 0, cap = 0;
 	bool in = false;
@@ -233,7 +291,7 @@ ai_gitmodules_parse(const char *text, size_t n, struct ai_submodule **out, size_
 		} else if (*c.p == '#' || *c.p == ';') {
 			skip_line(&c);
 		} else if (*c.p == '[') {
-			if (config_section(&c, &in, err) < 0)
+			if (config_section(&c, "submodule", true, &in, err) < 0)
 				goto fail;
 			if (in && count == 4096) {
 				(void)config_fail(&c, "more than 4096 submodules", err);
@@ -243,8 +301,10 @@ ai_gitmodules_parse(const char *text, size_t n, struct ai_submodule **out, size_
 				goto fail;
 			if (in)
 				list[count++] = (struct ai_submodule){ NULL, NULL };
-		} else if (config_line(&c, in ? &list[count - 1] : NULL, err) < 0) {
-			goto fail;
+		} else {
+			const struct slot slots[] = { { "path", in ? &list[count - 1].path : NULL }, { "url", in ? &list[count - 1].url : NULL } };
+			if (config_line(&c, slots, in ? 2 : 0, err) < 0)
+				goto fail;
 		}
 	}
 	*out = list;

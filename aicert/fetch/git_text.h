@@ -17,7 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/err.h"
+#include "base/hash.h"
 
 #define AI_GIT_HEX 41 /* an object id in hex, with its NUL */
 
@@ -41,8 +41,13 @@ struct ai_git_entry {
 /* The entry at *at, which moves on. 1 an entry, 0 the end, negative malformed. Start with *at = 0. */
 int ai_git_tree_next(const char *bytes, size_t n, size_t *at, struct ai_git_entry *out, struct ai_err *err) AI_CHECKED;
 
-/* Is this content the pointer that Git LFS leaves in the place of a file? */
-bool ai_git_is_lfs_pointer(const char *bytes, size_t n);
+/*
+ * Is this content the pointer that Git LFS leaves in the place of a file? 1 and what it points to, 0 no, AI_EINPUT: it begins like one and is
+ * malformed, or wants an extension's program.
+ */
+int ai_git_lfs_pointer(const char *bytes, size_t n, struct ai_digest *oid, uint64_t *size, struct ai_err *err) AI_CHECKED;
+/* `lfs.url` of a .lfsconfig, fresh; NULL when it has none. */
+int ai_git_lfsconfig(const char *text, size_t n, char **url, struct ai_err *err) AI_CHECKED;
 
 struct ai_submodule { char *path, *url; };
 /* `path` and `url` of each [submodule "…"] of a .gitmodules; at most 4096 of them. Free with ai_submodules_free. */

@@ -33,12 +33,13 @@ take_file(struct ai_git_walk *w, const struct ai_git_id *id, const char *path, s
 	struct ai_git_object o;
 	if (w->read(w->ctx, id, AI_GIT_BLOB, &o, err) < 0)
 		return ai_in(err, "'%s'", path);
-	int r;
-	if (ai_git_is_lfs_pointer(o.bytes, o.n)) {
-		ai_fail(err, AI_EINPUT, "'%s': is a Git LFS pointer: Git LFS is not supported", path);
-		r = ai_hint(err, "take the file in as an input of its own (url or path)");
+	uint64_t size;
+	int r = w->lfs ? ai_git_lfs_pointer(o.bytes, o.n, out, &size, err) : 0;
+	if (r < 0) {
+		ai_in(err, "'%s'", path);
+		ai_hint(err, "'lfs: false' takes pointers as the files that they are");
 	} else {
-		r = put_blob(w, &o, out, err);
+		r = r == 1 ? w->lfs(w->ctx, path, out, size, err) : put_blob(w, &o, out, err);
 	}
 	uint64_t before = w->bytes;
 	w->bytes += o.n;
@@ -157,9 +158,19 @@ walk_tree(struct ai_git_walk *w, const struct ai_git_id *id, const char *dir, in
 	return r;
 }
 
-/* Reads .gitmodules of the root tree, where there is one. */
 static int
-read_modules(struct ai_git_walk *w, const struct ai_git_id *root, struct ai_err *err)
+take_lfsconfig(struct ai_git_walk *w, const struct ai_git_object *o, struct ai_err *err)
+{
+	AI_FREE char *url = NULL;
+	if (ai_git_lfsconfig(o->bytes, o->n, &url, err) < 0)
+		return err->code;
+	return url ? w->lfs_url(w->ctx, url, err) : 0;
+}
+
+/* The file of the root tree that has this name, where there is one, to take(). */
+static int
+read_root_file(struct ai_git_walk *w, const struct ai_git_id *root, const char *name,
+	int (*take)(struct ai_git_walk *w, const struct ai_git_object *o, struct ai_err *err), struct ai_err *err)
 {
 	struct ai_git_object o, m;
 	struct ai_git_entry g;
@@ -168,17 +179,23 @@ read_modules(struct ai_git_walk *w, const struct ai_git_id *root, struct ai_err 
 		return err->code;
 	int r;
 	while ((r = ai_git_tree_next(o.bytes, o.n, &at, &g, err)) == 1) {
-		if (strcmp(g.name, ".gitmodules") != 0 || (g.mode & 0170000) != 0100000)
+		if (strcmp(g.name, name) != 0 || (g.mode & 0170000) != 0100000)
 			continue;
 		r = w->read(w->ctx, &g.id, AI_GIT_BLOB, &m, err);
 		if (r < 0)
 			break;
-		r = m.n > 1 << 20 ? ai_fail(err, AI_EINPUT, ".gitmodules: larger than 1 MiB") : ai_gitmodules_parse(m.bytes, m.n, &w->modules, &w->n_modules, err);
+		r = m.n > 1 << 20 ? ai_fail(err, AI_EINPUT, "%s: larger than 1 MiB", name) : take(w, &m, err);
 		w->release(&m);
 		break;
 	}
 	w->release(&o);
 	return r < 0 ? r : 0;
+}
+
+static int
+take_modules(struct ai_git_walk *w, const struct ai_git_object *o, struct ai_err *err)
+{
+	return ai_gitmodules_parse(o->bytes, o->n, &w->modules, &w->n_modules, err);
 }
 
 int
@@ -193,7 +210,9 @@ ai_git_walk(struct ai_git_walk *w, const struct ai_git_id *commit, struct ai_dig
 	w->modules = NULL;
 	w->n_modules = 0;
 	if (r == 0 && w->submodule)
-		r = read_modules(w, &root, err);
+		r = read_root_file(w, &root, ".gitmodules", take_modules, err);
+	if (r == 0 && w->lfs && w->lfs_url)
+		r = read_root_file(w, &root, ".lfsconfig", take_lfsconfig, err);
 	if (r == 0)
 		r = walk_tree(w, &root, w->prefix, 0, tree_out, err);
 	ai_submodules_free(w->modules, w->n_modules);

@@ -34,6 +34,10 @@ struct ai_git_walk {
 	/* The content of a submodule, at exactly this commit, as a tree; path is from the outermost repository's root. NULL: submodules become empty folders. */
 	int (*submodule)(void *ctx, const struct ai_submodule *s, const struct ai_git_id *commit, const char *path,
 		struct ai_digest *tree_out, struct ai_err *err);
+	/* The file at path is one of Git LFS: its entry is oid, and whoever walks brings its content. NULL: pointers stay what they are. */
+	int (*lfs)(void *ctx, const char *path, const struct ai_digest *oid, uint64_t size, struct ai_err *err);
+	/* What .lfsconfig of the root says, before the walk; with lfs only, and only if it has a url. NULL: nobody asks. */
+	int (*lfs_url)(void *ctx, const char *url, struct ai_err *err);
 	const struct ai_sink *sink;
 	const struct ai_talk *talk;
 	const char *prefix;    /* path of this repository in the outermost one: "" or "lib/" */
@@ -42,7 +46,7 @@ struct ai_git_walk {
 	struct ai_submodule *modules; size_t n_modules; /* of this commit; the walk's own */
 };
 
-/* AI_EINPUT names the path of what is refused: LFS pointers, bad names, links that leave the tree, unknown modes. */
+/* AI_EINPUT names the path of what is refused: malformed LFS pointers, bad names, links that leave the tree, unknown modes. */
 int ai_git_walk(struct ai_git_walk *w, const struct ai_git_id *commit, struct ai_digest *tree_out, struct ai_err *err) AI_CHECKED;
 
 #endif

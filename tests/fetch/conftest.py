@@ -170,7 +170,8 @@ def git(tmp_path):
 
 
 class Web:
-    """nginx: /files/ and /private/ (login ada, pw) on two ports, plain and TLS; …/git/ is git http-backend over www/git."""
+    """nginx: /files/ and /private/ (login ada, pw) on two ports, plain and TLS; …/git/ is git http-backend over www/git;
+    …/info/lfs/ is for an LFS server on lfs_port, which a test starts."""
     user, password = "ada", "s3cr3t-pw"
 
 
@@ -188,6 +189,8 @@ http {{
     location /down/ {{ rewrite ^/down/(.*)$ http://localhost:{port}/files/$1 redirect; }}
     location /away/git/ {{ return 301 http://localhost:{port}/private$request_uri; }}
     location /private/files/ {{ auth_basic p; auth_basic_user_file {d}/htpasswd; alias {d}/www/files/; }}
+    location ~ ^/private/.*/info/lfs/ {{ auth_basic p; auth_basic_user_file {d}/htpasswd; proxy_pass http://127.0.0.1:{lfs}; proxy_set_header Host $http_host; }}
+    location ~ /info/lfs/ {{ proxy_pass http://127.0.0.1:{lfs}; proxy_set_header Host $http_host; client_max_body_size 100m; }}
     location ~ ^/private(/git/.*)$ {{ auth_basic p; auth_basic_user_file {d}/htpasswd; {cgi} fastcgi_param PATH_INFO $1; }}
     location ~ ^(/git/.*)$ {{ {cgi} fastcgi_param PATH_INFO $1; }}
   }}
@@ -218,8 +221,8 @@ def web(tmp_path_factory):
     backend = pathlib.Path(subprocess.run(["git", "--exec-path"], capture_output=True, text=True, check=True).stdout.strip()) / "git-http-backend"
     cgi = (f"fastcgi_pass unix:{d}/cgi.sock; include /etc/nginx/fastcgi_params; fastcgi_param SCRIPT_FILENAME {backend}; fastcgi_param GIT_HTTP_EXPORT_ALL 1;"
            f" fastcgi_param GIT_PROJECT_ROOT {d}/www; fastcgi_param REMOTE_USER $remote_user; fastcgi_param HOME {d};")
-    w.port, w.tls_port = free_port(), free_port()
-    (d / "nginx.conf").write_text(NGINX.format(d=d, port=w.port, tls=w.tls_port, cgi=cgi))
+    w.port, w.tls_port, w.lfs_port = free_port(), free_port(), free_port()
+    (d / "nginx.conf").write_text(NGINX.format(d=d, port=w.port, tls=w.tls_port, lfs=w.lfs_port, cgi=cgi))
     w.plain, w.tls = f"http://localhost:{w.port}", f"https://localhost:{w.tls_port}"
     wrap = subprocess.Popen([which("fcgiwrap"), "-s", f"unix:{d}/cgi.sock"], env={"PATH": os.environ["PATH"], "HOME": str(d)}, stderr=subprocess.DEVNULL)
     nginx = subprocess.Popen([which("nginx"), "-c", str(d / "nginx.conf"), "-p", str(d), "-e", str(d / "error.log")], stderr=subprocess.DEVNULL)
@@ -269,6 +272,7 @@ UsePAM no
 PasswordAuthentication no
 KbdInteractiveAuthentication no
 PermitRootLogin prohibit-password
+SetEnv PATH={d}/bin:/usr/bin:/bin
 """)
     command = [which("sshd"), "-D", "-e", "-f", str(d / "config")]
     if os.geteuid() == 0 and not os.path.isdir("/run/sshd"):
@@ -281,6 +285,8 @@ PermitRootLogin prohibit-password
         while not (d / "agent").exists():
             time.sleep(0.02)
         subprocess.run(["ssh-add", "-q", d / "client"], env={**os.environ, "SSH_AUTH_SOCK": str(d / "agent")}, check=True, stderr=subprocess.DEVNULL)
+        s.bin = d / "bin"
+        s.bin.mkdir()
         s.agent = {"SSH_AUTH_SOCK": str(d / "agent")}
         s.key = lambda name: " ".join((d / f"{name}.pub").read_text().split()[:2])
         s.url = lambda path: f"ssh://{s.user}@localhost:{s.port}{path}"

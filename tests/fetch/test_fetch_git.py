@@ -356,7 +356,7 @@ def test_hostile_trees(fetch, git):
     lfs = g("hash-object", "-w", "--stdin", input=b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 1\n")
     tree = g("rev-parse", "HEAD^{tree}")
     for entries, words in (
-        ([("100644", b"model.bin", lfs)], "'model.bin': is a Git LFS pointer"),
+        ([("100644", b"model.bin", lfs)], "'model.bin': the content of this Git LFS file is not in the repository"),
         ([("100644", b".git", blob)], "'.git'"),
         ([("040000", b".GIT", tree)], "'.GIT'"),
         ([("100644", b"..", blob)], "'..'"),

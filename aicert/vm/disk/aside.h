@@ -23,14 +23,16 @@ struct ai_aside {
 	const char *const *folders; size_t n;   /* looked through in order */
 	/* Called with each object that was taken (more than once for some); fd stands at its start. type, name: as disk.h has them. May be NULL. */
 	int (*used)(void *ctx, const char *type, const char *name, int fd, struct ai_err *err);
+	/* Called with each content of Git LFS that a commit's tree has; it is nobody's object, but content as it is. May be NULL. */
+	int (*lfs)(void *ctx, const struct ai_digest *oid, struct ai_err *err);
 	void *ctx;
 };
 
 /* Descriptor of the plain file of an object, and its size; AI_EINPUT when there is none. */
 int ai_aside_open(const struct ai_aside *a, const char *type, const char *name, uint64_t *size, struct ai_err *err) AI_CHECKED;
 
-/* The tree of a commit into the sink, submodules at exactly the commits that it names (false: empty folders). */
-int ai_aside_git_tree(const struct ai_aside *a, const char *revision, bool submodules, const struct ai_sink *sink, const struct ai_talk *talk,
+/* The tree of a commit into the sink, submodules at exactly the commits that it names (false: empty folders), files of Git LFS by their oid (false: pointers). */
+int ai_aside_git_tree(const struct ai_aside *a, const char *revision, bool submodules, bool lfs, const struct ai_sink *sink, const struct ai_talk *talk,
 	struct ai_digest *tree_out, struct ai_err *err) AI_CHECKED;
 
 /*

@@ -99,7 +99,7 @@ map_object(const struct ai_aside *a, const char *hex, struct mapped **out, struc
 	return 0;
 }
 
-struct visit { const struct ai_aside *aside; const struct ai_sink *sink; const struct ai_talk *talk; bool submodules; int nested; };
+struct visit { const struct ai_aside *aside; const struct ai_sink *sink; const struct ai_talk *talk; bool submodules, lfs; int nested; };
 
 static int
 read_object(void *ctx, const struct ai_git_id *id, ai_git_kind kind, struct ai_git_object *out, struct ai_err *err)
@@ -147,21 +147,29 @@ visit_submodule(void *ctx, const struct ai_submodule *s, const struct ai_git_id 
 }
 
 static int
+on_lfs(void *ctx, const char *path, const struct ai_digest *oid, uint64_t size, struct ai_err *err)
+{
+	const struct visit *v = ctx;
+	(void)size;
+	return v->aside->lfs && v->aside->lfs(v->aside->ctx, oid, err) < 0 ? ai_in(err, "'%s'", path) : 0;
+}
+
+static int
 walk(struct visit *v, const char *prefix, const struct ai_git_id *commit, struct ai_digest *out, struct ai_err *err)
 {
 	struct ai_git_walk w = {
 		.ctx = v, .read = read_object, .release = release, .submodule = v->submodules ? visit_submodule : NULL,
-		.sink = v->sink, .talk = v->talk, .prefix = prefix,
+		.lfs = v->lfs ? on_lfs : NULL, .sink = v->sink, .talk = v->talk, .prefix = prefix,
 	};
 	return ai_git_walk(&w, commit, out, err);
 }
 
 int
-ai_aside_git_tree(const struct ai_aside *a, const char *revision, bool submodules, const struct ai_sink *sink, const struct ai_talk *talk,
+ai_aside_git_tree(const struct ai_aside *a, const char *revision, bool submodules, bool lfs, const struct ai_sink *sink, const struct ai_talk *talk,
 	struct ai_digest *tree_out, struct ai_err *err)
 {
 	struct ai_git_id commit;
-	struct visit v = { .aside = a, .sink = sink, .talk = talk, .submodules = submodules };
+	struct visit v = { .aside = a, .sink = sink, .talk = talk, .submodules = submodules, .lfs = lfs };
 	if (!ai_git_id_parse(revision, &commit))
 		return ai_fail(err, AI_EINPUT, "commit '%.80s': expected 40 lower-case hex digits", revision);
 	return walk(&v, "", &commit, tree_out, err);

@@ -47,7 +47,7 @@ derive_git(const struct ai_derive *d, const char *name, const char *revision, st
 	const struct ai_input *in = ai_manifest_input(d->manifest, name);
 	if (!in || in->type != AI_INPUT_GIT || !revision)
 		return ai_fail(err, AI_EINPUT, "is of git, and no git input of the Aicertfile");
-	return ai_aside_git_tree(&d->aside, revision, in->submodules, d->git, d->talk, out, err);
+	return ai_aside_git_tree(&d->aside, revision, in->submodules, in->lfs, d->git, d->talk, out, err);
 }
 
 static int

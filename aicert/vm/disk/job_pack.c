@@ -98,6 +98,14 @@ carry_object(void *ctx, const char *type, const char *name, int fd, struct ai_er
 	return lseek(fd, 0, SEEK_SET) < 0 ? ai_fail_errno(err, AI_EINPUT, "%s object %s: cannot read", type, name) : 0;
 }
 
+/* What a commit's tree holds and its objects do not. */
+static int
+carry_content(void *ctx, const struct ai_digest *oid, struct ai_err *err)
+{
+	struct pack *p = ctx;
+	return ai_closure_blob(&p->carried, oid, err);
+}
+
 static int
 carry_source(struct pack *p, const char *name, const json_t *node, struct ai_err *err)
 {
@@ -202,7 +210,7 @@ ai_job_pack(const struct ai_job_pack *in, int fd, uint64_t limit, struct ai_dige
 	p.derived = (struct ai_closure){ .store = in->store, .need = count, .ctx = &p };
 	int r = ai_hashsink_new(&hash, err);
 	if (r == 0)
-		p.derive = (struct ai_derive){ .git = ai_hashsink_sink(hash), .aside = { in->aside, in->n_aside, carry_object, &p } };
+		p.derive = (struct ai_derive){ .git = ai_hashsink_sink(hash), .aside = { in->aside, in->n_aside, carry_object, carry_content, &p } };
 	if (r == 0)
 		r = ai_disk_begin(fd, "job", limit, &p.w, err);
 	if (r == 0)

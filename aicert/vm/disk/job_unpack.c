@@ -222,7 +222,7 @@ ai_job_unpack(struct ai_disk *d, struct ai_store *store, const char *aside, cons
 	const char *const folders[] = { aside };
 	struct unpack u = { .d = d, .store = store, .aside = aside, .talk = talk, .out = &made };
 	u.needed = (struct ai_closure){ .store = store, .need = need, .ctx = &u };
-	u.derive = (struct ai_derive){ .aside = { folders, 1, need_object, &u }, .git = ai_store_sink(store), .image = ai_store_sink(store), .talk = talk };
+	u.derive = (struct ai_derive){ .aside = { folders, 1, need_object, on_blob, &u }, .git = ai_store_sink(store), .image = ai_store_sink(store), .talk = talk };
 	u.used = ai_calloc(ai_disk_count(d), sizeof *u.used);
 	int r = u.used ? take_plan(&u, err) : ai_nomem(err);
 	if (r == 0)

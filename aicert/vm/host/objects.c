@@ -31,7 +31,7 @@ git_is_there(const struct bringing *b, const struct ai_job_source *s, const char
 	struct ai_err why = { 0 };
 	struct ai_digest tree;
 	bool there = ai_hashsink_new(&hash, &why) == 0 &&
-		ai_aside_git_tree(&b->aside, revision, s->input->submodules, ai_hashsink_sink(hash), NULL, &tree, &why) == 0 && same_content(s, &tree, &why) == 0;
+		ai_aside_git_tree(&b->aside, revision, s->input->submodules, s->input->lfs, ai_hashsink_sink(hash), NULL, &tree, &why) == 0 && same_content(s, &tree, &why) == 0;
 	ai_hashsink_free(hash);
 	return there;
 }
