@@ -86,30 +86,32 @@ for _, name in ipairs(keys(base_env)) do base_entries[name] = constant(name, bas
 
 local function env_list(given, used)
 	local more = {}
-	for _, set in ipairs { image_env, given or {} } do
+	local function add(set, except)
 		for _, name in ipairs(keys(set)) do
-			if set ~= image_env or not not_the_images[name] then
-				if not attr.is_variable(name) then fault(("env: '%s' is not a variable's name"):format(name)) end
+			if not except[name] then
+				if not is_variable(name) then fault(("env: '%s' is not a variable's name"):format(name)) end
 				if is_secret(name) then fault(("env: '%s' is the name of a secret"):format(name)) end
 				more[name] = { name = name, value = render(set[name], used, "env: " .. name) }
 			end
 		end
 	end
+	add(image_env, not_the_images)
+	if given then add(given, {}) end
 	return overlay(base_entries, more)
 end
 
 -- Each kind: the fields it takes, and how it becomes the recipe's.
 local kinds = {
-	run = { { "argv", "env", "cwd", "inputs" }, function(a, used)
+	run = { { argv = true, env = true, cwd = true, inputs = true }, function(a, used)
 		local argv = flatten(a.argv, used, "argv", {}, 0)
 		if #argv == 0 then fault("argv: is empty") end
 		if a.inputs then note(a.inputs, used, 0) end
 		return { ["do"] = "run", argv = argv, env = env_list(a.env, used), cwd = inside(render(a.cwd or "/workspace", used, "cwd"), "cwd") }
 	end },
-	write = { { "path", "text" }, function(a, used)
+	write = { { path = true, text = true }, function(a, used)
 		return { ["do"] = "write", path = inside(render(a.path, used, "path"), "path"), text = render(a.text, used, "text") }
 	end },
-	copy = { { "from", "to" }, function(a, used)
+	copy = { { from = true, to = true }, function(a, used)
 		return { ["do"] = "copy", from = inside(render(a.from, used, "from"), "from"), to = inside(render(a.to, used, "to"), "to") }
 	end },
 }
@@ -121,9 +123,7 @@ for _, kind in ipairs(keys(kinds)) do
 	action[kind] = function(given)
 		if type(given) ~= "table" then error(("action.%s: expected a table"):format(kind), 2) end
 		for _, key in ipairs(keys(given)) do
-			local known = false
-			for _, one in ipairs(fields) do known = known or one == key end
-			if not known then error(("action.%s has no field '%s'%s"):format(kind, key, attr.meant(key, fields)), 2) end
+			if not fields[key] then error(("action.%s has no field '%s'%s"):format(kind, key, attr.meant(key, keys(fields))), 2) end
 		end
 		local self = {}
 		made[self] = { kind = kind, given = given, where = where(2) }

@@ -27,39 +27,15 @@ end
 local LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_"
 local DIGITS = "0123456789"
 
-local function is_variable(name)
-	return only(name, LETTERS .. DIGITS) and not only(name:sub(1, 1), DIGITS)
-end
-
 local function is_name(name)
 	return only(name, LETTERS .. DIGITS .. "-") and name:len() <= 100
 end
 
--- A relative path without "." and ".."; "./x" and "x/" are tidied.
-local function tidy(path)
-	while path:starts("./") and path:len() > 2 do path = path:sub(3) end
-	if path:ends("/") and path:len() > 1 then path = path:sub(1, -2) end
-	return path
-end
-
--- Below /workspace, written in full or relative to base; "workspace" is a link to the workspace itself.
+-- Below /workspace, written in full or relative to base.
 local function workspace_path(ctx, node, path, base)
-	local rel = tidy(path)
-	if rel:starts("/workspace/") then
-		rel = tidy(rel:sub(12))
-	elseif rel:starts("/") then
-		bad(ctx, node, ("%s: '%s' lies outside the workspace: expected a path below /workspace"):format(ctx.attr, path))
-	elseif rel == "." and base ~= "" then
-		rel = base
-	elseif base ~= "" then
-		rel = base .. "/" .. rel
-	end
-	local fault = path_fault(rel)
-	if fault then bad(ctx, node, ("%s: %s"):format(ctx.attr, fault)) end
-	if rel == "workspace" or rel:starts("workspace/") then
-		bad(ctx, node, ("%s: '%s': 'workspace' is a link to the workspace itself: leave it out"):format(ctx.attr, path))
-	end
-	return "/workspace/" .. rel
+	local full, wrong = workspace(path, base)
+	if not full then bad(ctx, node, ("%s: %s"):format(ctx.attr, wrong)) end
+	return full
 end
 
 -- The artifact that a name stands for, placed as the declaration says unless the input has a `to:`.
@@ -328,4 +304,4 @@ local types = {
 -- A list of one type, a map of one type: made of an element's declaration.
 local containers = { list = list, map = map }
 
-return { types = types, containers = containers, outputs = outputs, bad = bad, meant = meant, is_variable = is_variable, is_name = is_name }
+return { types = types, containers = containers, outputs = outputs, bad = bad, meant = meant, is_name = is_name }

@@ -151,7 +151,7 @@ local function line(self)
 	end
 	for _, key in ipairs(keys(o.env or {})) do
 		out.env = out.env or {}
-		if not attr.is_variable(key) or type(o.env[key]) ~= "string" then
+		if not is_variable(key) or type(o.env[key]) ~= "string" then
 			error(self.where .. ("call: env: '%s': expected a variable's name and a text"):format(key), 0)
 		end
 		out.env[key] = o.env[key]

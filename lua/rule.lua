@@ -124,46 +124,50 @@ local function collide(ctx, taken, path, record)
 	end
 end
 
--- Inputs by path; every folder on the way is looked up, so the cost is the paths' depth. Longer paths come after shorter ones.
-local function place(ctx, used, outs)
-	local taken, by_path, list = {}, {}, {}
+-- Outputs by path, and what stands at each; none at another's.
+local function by_place(ctx, outs)
+	local taken = {}
 	for _, name in ipairs(keys(outs)) do
 		local record = outs[name]
-		if taken[record.path] then
-			attr.bad(ctx, record, ("outputs '%s' and '%s' are the same path"):format(taken[record.path].name, name))
-		end
+		local other = taken[record.path]
+		if other then attr.bad(ctx, record, ("outputs '%s' and '%s' are the same path"):format(other.name, name)) end
 		taken[record.path] = record
 	end
+	return keys(taken), taken
+end
+
+local function output_list(paths, taken)
+	local list = {}
+	for i, path in ipairs(paths) do
+		local record = taken[path]
+		list[i] = { name = record.name, path = path, type = record.type, exclude = record.exclude }
+	end
+	return list
+end
+
+-- Inputs by path; every folder on the way is looked up, so the cost is the paths' depth. Longer paths come after shorter ones.
+local function input_list(ctx, used, paths, taken)
+	local by_path, inputs, list = {}, {}, {}
 	for _, record in ipairs(used) do
-		local other = by_path[record.path]
+		local path = record.path
 		if record.kind == "temporary" then
-			other = taken[record.path]
+			local other = taken[path]
 			if other and other.kind == "output" then attr.bad(ctx, other, ("output '%s' is where a temporary stands"):format(other.name)) end
-			taken[record.path] = record
+			taken[path] = record
 		else
-			if other and not same(other, record) then collide(ctx, { [record.path] = other }, record.path, record) end
-			by_path[record.path] = record
+			local other = by_path[path]
+			if other and not same(other, record) then collide(ctx, { [path] = other }, path, record) end
+			by_path[path] = record
 		end
 	end
-	local inputs = {}
-	for _, path in ipairs(keys(by_path)) do
+	for i, path in ipairs(keys(by_path)) do
 		local record = by_path[path]
 		collide(ctx, taken, path, record)
 		collide(ctx, inputs, path, record)
 		inputs[path] = record
-		list[#list + 1] = { path = path, blob = record.blob, tree = record.tree, step = record.step, output = record.output }
+		list[i] = { path = path, blob = record.blob, tree = record.tree, step = record.step, output = record.output }
 	end
-	for _, name in ipairs(keys(outs)) do collide(ctx, inputs, outs[name].path, outs[name]) end
-	return list
-end
-
-local function output_list(outs)
-	local by_path, list = {}, {}
-	for _, name in ipairs(keys(outs)) do by_path[outs[name].path] = outs[name] end
-	for i, path in ipairs(keys(by_path)) do
-		local record = by_path[path]
-		list[i] = { name = record.name, path = path, type = record.type, exclude = record.exclude }
-	end
+	for _, path in ipairs(paths) do collide(ctx, inputs, path, taken[path]) end
 	return list
 end
 
@@ -177,10 +181,11 @@ local function evaluate(loaded, ctx, node)
 	ctx.needs, ctx.needed = {}, {}
 	local values, outs = declare.check(ctx, given.shape, node, fixed_outputs(given.outputs, ctx))
 	if ctx.needs_only then return ctx.needs end
-	local out, used = {}, {}
-	for _, name in ipairs(keys(outs)) do out[name] = ctx.out[name] end
+	local used, out = {}, ctx.out
 	local actions = action.finish(ctx.where, given.plan(values, out), used, ctx.variables)
-	return { actions = actions, inputs = place(ctx, used, outs), outputs = output_list(outs) }
+	local paths, taken = by_place(ctx, outs)
+	local outputs = output_list(paths, taken)
+	return { actions = actions, inputs = input_list(ctx, used, paths, taken), outputs = outputs }
 end
 
 -- What the file says of itself.

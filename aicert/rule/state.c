@@ -156,9 +156,9 @@ ai_state_new_marked(void)
 bool
 ai_state_mark(struct ai_state *s)
 {
-	lua_gc(s->L, LUA_GCCOLLECT);
 	/* An evaluation ends long before there is much to collect. */
 	lua_gc(s->L, LUA_GCINC, 1000, 0, 0);
+	lua_gc(s->L, LUA_GCCOLLECT);
 	s->mark = s->now;
 	return ai_arena_mark(s->arena, MARK);
 }

@@ -189,6 +189,73 @@ word_path_fault(lua_State *L)
 	return 1;
 }
 
+/* The folder's own writing of a path: no "./" before it, no '/' behind it. */
+static void
+tidy(const char **s, size_t *n)
+{
+	while (*n > 2 && (*s)[0] == '.' && (*s)[1] == '/') {
+		*s += 2;
+		*n -= 2;
+	}
+	if (*n > 1 && (*s)[*n - 1] == '/')
+		--*n;
+}
+
+/* tidy(path): a path without "./" before and '/' behind it. */
+static int
+word_tidy(lua_State *L)
+{
+	const char *s = text(L, 1);
+	size_t n = lua_rawlen(L, 1);
+	tidy(&s, &n);
+	lua_pushlstring(L, s, n);
+	return 1;
+}
+
+/*
+ * workspace(path, base): the path below /workspace that was written in full or relative to base ("": the workspace itself), or nil and what is
+ * wrong with it. "workspace" is a link to the workspace.
+ */
+static int
+word_workspace(lua_State *L)
+{
+	static const char top[] = "/workspace/";
+	const char *given = text(L, 1), *s = given, *base = text(L, 2);
+	size_t n = lua_rawlen(L, 1);
+	bool whole = strlen(s) == n, absolute;
+	struct ai_err err;
+	tidy(&s, &n);
+	absolute = whole && *s == '/';
+	if (absolute && strncmp(s, top, sizeof top - 1) == 0) {
+		s += sizeof top - 1;
+		n -= sizeof top - 1;
+		tidy(&s, &n);
+		absolute = false;
+		base = "";
+	}
+	if (!whole || absolute) {
+		lua_pushnil(L);
+		lua_pushfstring(L, whole ? "'%s' lies outside the workspace: expected a path below /workspace" : "the path holds NUL", given);
+		return 2;
+	}
+	lua_pushstring(L, top);
+	lua_pushstring(L, base);
+	lua_pushstring(L, *base && !(n == 1 && *s == '.') ? "/" : "");
+	lua_pushlstring(L, s, *base && n == 1 && *s == '.' ? 0 : n);
+	lua_concat(L, 4);
+	const char *rel = lua_tostring(L, -1) + sizeof top - 1, *link = "workspace";
+	size_t m = strlen(link);
+	bool bad = ai_relpath_check(rel, &err) < 0;
+	if (!bad && (strncmp(rel, link, m) != 0 || (rel[m] && rel[m] != '/')))
+		return 1;
+	lua_pushnil(L);
+	if (bad)
+		lua_pushstring(L, err.text);
+	else
+		lua_pushfstring(L, "'%s': 'workspace' is a link to the workspace itself: leave it out", given);
+	return 2;
+}
+
 /* above(t, path): what t has under the path of a folder in which path lies, the nearest one; or nil. */
 static int
 word_above(lua_State *L)
@@ -322,6 +389,17 @@ word_decimal(lua_State *L)
 	return lua_stringtonumber(L, s) > 0;
 }
 
+/* is_variable(name): letters, digits and '_', not beginning with a digit. */
+static int
+word_is_variable(lua_State *L)
+{
+	static const char set[] = "0123456789_abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+	const char *s = text(L, 1);
+	size_t n = lua_rawlen(L, 1);
+	lua_pushboolean(L, n > 0 && strspn(s, set) == n && !(*s >= '0' && *s <= '9'));
+	return 1;
+}
+
 /* join(list, separator): one text of a list of texts. */
 static int
 word_join(lua_State *L)
@@ -403,7 +481,7 @@ ai_words_push(lua_State *L)
 {
 	static const luaL_Reg words[] = {
 		{ "error", word_error }, { "where", word_where }, { "type", word_type }, { "ipairs", word_ipairs }, { "keys", word_keys }, { "overlay", word_overlay }, { "constant", word_constant }, { "near", word_near },
-		{ "path_fault", word_path_fault }, { "above", word_above }, { "is_secret", word_is_secret }, { "url_has_secret", word_url_has_secret }, { "url_public", word_url_public }, { "url_escape", word_url_escape }, { "glob", word_glob }, { "only", word_only },
+		{ "path_fault", word_path_fault }, { "tidy", word_tidy }, { "workspace", word_workspace }, { "above", word_above }, { "is_variable", word_is_variable }, { "is_secret", word_is_secret }, { "url_has_secret", word_url_has_secret }, { "url_public", word_url_public }, { "url_escape", word_url_escape }, { "glob", word_glob }, { "only", word_only },
 		{ "integer", word_integer }, { "decimal", word_decimal }, { "join", word_join }, { "wrap", word_wrap }, { "unwrap", word_unwrap },
 		{ "artifact_meta", word_artifact_meta }, { "guard", word_guard }, { "from_json", ai_from_json },
 		{ NULL, NULL },
