@@ -26,6 +26,7 @@ struct ai_store {
 	struct ai_batch batch;        /* what the disk does not have for sure yet */
 	struct ai_idset sound;        /* objects and whole trees that this process has seen to be there, with AI_AS_ bits */
 	struct ai_idset laid;         /* trees whose kept checkout this process has looked through */
+	struct { struct ai_digest id; json_t *text; } attestation; /* the one that was read last: results of one run share theirs. text NULL: none */
 	struct ai_sink sink;
 	struct ai_new_object *open;   /* objects begun through the sink and not ended */
 	char *chunk;                  /* SMALL_MAX bytes for reading small files; made at first use */

@@ -158,28 +158,54 @@ ai_store_put_attestation(struct ai_store *s, const json_t *attestation, struct a
 	return 0;
 }
 
+/* The attestation of that id becomes the one that was read last. */
+static int
+read_attestation(struct ai_store *s, const struct ai_digest *id, struct ai_err *err)
+{
+	AI_STMT st = { 0 };
+	AI_JSON *j = NULL;
+	struct ai_digest claims;
+	if (ai_stmt_begin(&st, s->attest, "SELECT bytes FROM attestations WHERE id=?", err) < 0)
+		return err->code;
+	ai_stmt_digest(&st, 1, id);
+	int r = ai_stmt_step(&st, err);
+	if (r <= 0)
+		return r;
+	size_t n;
+	const char *p = ai_col_blob(&st, 0, &n);
+	if (ai_json_parse(p, n, "attest.db: attestation", &j, err) < 0)
+		return err->code;
+	const json_t *c = ai_json_obj(j, "claims");
+	if (!c || ai_json_id(c, &claims, err) < 0 || !ai_digest_eq(id, &claims))
+		return ai_fail(err, AI_EENV, "attest.db: damaged: an attestation's claims do not hash to its id");
+	json_decref(s->attestation.text);
+	s->attestation.text = json_incref(j);
+	s->attestation.id = *id;
+	return 1;
+}
+
+/* One attestation lists all that its run executed, and is read once for all of them. */
 int
 ai_store_attestation_of(struct ai_store *s, const struct ai_digest *result, struct ai_digest *id_out, json_t **out, struct ai_err *err)
 {
 	AI_STMT st = { 0 };
-	AI_JSON *j = NULL;
-	struct ai_digest id, claims;
-	if (ai_stmt_begin(&st, s->attest, "SELECT a.id, a.bytes FROM executed e JOIN attestations a ON a.id = e.attestation "
+	struct ai_digest id;
+	if (ai_stmt_begin(&st, s->attest, "SELECT a.id FROM executed e JOIN attestations a ON a.id = e.attestation "
 			"WHERE e.result=? ORDER BY a.seq DESC LIMIT 1", err) < 0)
 		return err->code;
 	ai_stmt_digest(&st, 1, result);
 	int r = ai_stmt_step(&st, err);
 	if (r <= 0)
 		return r;
-	size_t n;
-	const char *p = ai_col_blob(&st, 1, &n);
-	if (ai_col_digest(&st, 0, &id, err) < 0 || ai_json_parse(p, n, "attest.db: attestation", &j, err) < 0)
+	if (ai_col_digest(&st, 0, &id, err) < 0)
 		return err->code;
-	const json_t *c = ai_json_obj(j, "claims");
-	if (!c || ai_json_id(c, &claims, err) < 0 || !ai_digest_eq(&id, &claims))
-		return ai_fail(err, AI_EENV, "attest.db: damaged: an attestation's claims do not hash to its id");
+	if (!s->attestation.text || !ai_digest_eq(&s->attestation.id, &id)) {
+		r = read_attestation(s, &id, err);
+		if (r <= 0)
+			return r;
+	}
 	*id_out = id;
-	*out = json_incref(j);
+	*out = json_incref(s->attestation.text);
 	return 1;
 }
 

@@ -129,6 +129,7 @@ ai_store_close(struct ai_store *s)
 	ai_close_fd(&s->objects_fd);
 	ai_idset_done(&s->sound);
 	ai_idset_done(&s->laid);
+	json_decref(s->attestation.text);
 	free(s->chunk);
 	free(s->cache);
 	free(s);

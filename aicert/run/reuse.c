@@ -60,13 +60,20 @@ accepted(const struct ai_job *job, const json_t *attestation)
 static bool
 lists_executed(const json_t *attestation, const struct ai_digest *result)
 {
+	const json_t *list = ai_json_arr(ai_json_obj(attestation, "claims"), "executed");
 	char hex[AI_HEX];
-	size_t i;
-	json_t *id;
+	size_t from = 0, to = json_array_size(list);
 	ai_hex(result, hex);
-	json_array_foreach(ai_json_arr(ai_json_obj(attestation, "claims"), "executed"), i, id)
-		if (json_is_string(id) && strcmp(json_string_value(id), hex) == 0)
-			return true;
+	/* Claims list them in the order of their digits. */
+	while (from < to) {
+		size_t at = from + (to - from) / 2;
+		const char *id = json_string_value(json_array_get(list, at));
+		int c = id ? strcmp(id, hex) : 0;
+		if (!id || c == 0)
+			return id != NULL;
+		from = c < 0 ? at + 1 : from;
+		to = c < 0 ? to : at;
+	}
 	return false;
 }
 
