@@ -113,7 +113,8 @@ void
 ai_state_where(lua_State *L, int level)
 {
 	luaL_where(L, level);
-	if (strncmp(lua_tostring(L, -1), "lua/", 4) != 0)
+	const char *at = lua_tostring(L, -1);
+	if (*at && strncmp(at, "lua/", 4) != 0)
 		return;
 	lua_pop(L, 1);
 	lua_pushfstring(L, "%s: ", of(L)->where);
@@ -202,22 +203,40 @@ ai_state_lua(struct ai_state *s)
 	return s->L;
 }
 
+/* The text on top of the stack, its NULs visible. */
+static void
+copy_text(lua_State *L, char *out, size_t size)
+{
+	size_t n;
+	const char *s = lua_tolstring(L, -1, &n);
+	n = n < size ? n : size - 1;
+	for (size_t i = 0; i < n; i++)
+		out[i] = s[i] ? s[i] : '?';
+	out[n] = '\0';
+}
+
 /* What went wrong, from the error value on top of the stack; "\nhint: " in it starts the hint. */
 static int
 say(struct ai_state *s, int status, const char *where, struct ai_err *err)
 {
 	static const char look[] = "a rule is data and one small function: look for a loop without an end";
 	lua_State *L = s->L;
-	const char *text = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
+	char text[sizeof err->text + sizeof err->hint] = "";
+	bool is_text = lua_type(L, -1) == LUA_TSTRING;
+	if (is_text)
+		copy_text(L, text, sizeof text);
+	const char *ours = strncmp(text, "lua/", 4) == 0 ? strstr(text, ": ") : NULL;
 	if (s->too_long)
 		ai_fail(err, AI_EUSAGE, "%s: the rule takes too long: got more than %lld instructions or %d s", where,
 			s->ceilings.instructions, s->ceilings.seconds);
 	/* A growing luaL_Buffer says so by an ordinary error. */
-	else if (status == LUA_ERRMEM || (text && strstr(text, "not enough memory")))
+	else if (status == LUA_ERRMEM || strstr(text, "not enough memory"))
 		ai_fail(err, AI_EUSAGE, "%s: the rule uses too much memory: got more than %zu bytes at once, or %zu over time", where,
 			s->ceilings.memory, s->ceilings.churn);
-	else if (!text)
+	else if (!is_text)
 		return ai_fail(err, AI_EUSAGE, "%s: an error that is not a text (a %s)", where, lua_typename(L, lua_type(L, -1)));
+	else if (ours)
+		return ai_fail(err, AI_EUSAGE, "%s%s", where, ours); /* lua/ stumbled over what the file gave it: a line there tells its author nothing */
 	else if (!strstr(text, ": "))
 		return ai_fail(err, AI_EUSAGE, "%s: %s", where, *text ? text : "an error without text"); /* of Lua itself, without a line */
 	else {

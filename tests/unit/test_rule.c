@@ -243,6 +243,61 @@ attributes_are_checked(void **state)
 	json_decref(p);
 }
 
+/* What one action writes and another reads; in nobody's way. */
+static void
+temporaries(void **state)
+{
+	(void)state;
+	json_t *p = NULL;
+	static const char rule[] = PLAN("local t = temporary 'list' return { action.run { argv = { 'x', t, t / 'a' } }, action.copy { from = t / 'a', to = out.outputs / 'b' } }");
+	ok(plan_rule(rule, STEP, &p, &err));
+	const json_t *actions = json_object_get(recipe_of(p, 0), "actions"), *argv = json_object_get(json_array_get(actions, 0), "argv");
+	assert_string_equal(json_string_value(json_array_get(argv, 1)), "/workspace/tmp.list");
+	assert_string_equal(json_string_value(json_array_get(argv, 2)), "/workspace/tmp.list/a");
+	assert_string_equal(ai_json_str(json_array_get(actions, 1), "from"), "/workspace/tmp.list/a");
+	assert_string_equal(ai_json_str(json_array_get(actions, 1), "to"), "/workspace/outputs/b");
+	assert_int_equal(json_array_size(json_object_get(recipe_of(p, 0), "inputs")), 0);
+	json_decref(p);
+	evil("temporary: expected a name without '/'", PLAN("temporary 'a/b'"));
+	evil("temporary: expected a name", PLAN("temporary {}"));
+	evil_in("temporary 'x' and input 'd' come to the same place 'tmp.x'", PLAN("return action.run { argv = { temporary 'x', a.i } }"),
+		"aicert: 1\ninputs: {d: {path: data.csv, to: tmp.x}}\nsteps: {s: {use: evil, i: d}}\n");
+}
+
+static void
+defaults_and_aliases(void **state)
+{
+	(void)state;
+#define ONE(attr) "return rule { name = 'evil', attrs = { x = " attr " }, plan = function(a, out) " RUN " end }"
+	evil("attr.integer: default: is not what the attribute takes", ONE("attr.integer { default = '3' }"));
+	evil("attr.integer: default: is not what the attribute takes", ONE("attr.integer { default = 3, max = 2 }"));
+	evil("attr.integer: default: is not what the attribute takes", ONE("attr.integer { default = 1.5 }"));
+	evil("attr.number: default: is not what the attribute takes", ONE("attr.number { default = 0.5 }"));
+	evil("attr.number: default: is not what the attribute takes", ONE("attr.number { default = '.5' }"));
+	evil("attr.choice: of: expected a list of words", ONE("attr.choice {}"));
+	evil("attr.choice: of: item 1 is not one", ONE("attr.choice { of = { 1 } }"));
+	evil("attr.choice: default: is not what the attribute takes", ONE("attr.choice { of = { 'a' }, default = 'b' }"));
+	evil("attr.path: default: is not what the attribute takes", ONE("attr.path { default = '../x' }"));
+	evil("attr.list: default: is not what the attribute takes", ONE("attr.list(attr.text) { default = 'x' }"));
+	evil("attr.artifact has no default: make it optional", ONE("attr.artifact { default = 'x' }"));
+	evil("attr.text: optional: got a string, expected a boolean", ONE("attr.text { optional = 'yes' }"));
+	evil("attr.artifact: only: expected \"file\" or \"dir\"", ONE("attr.artifact { only = 'folder' }"));
+	evil("rule: alias 'y' of 'x' is another attribute's name", "return rule { name = 'evil', attrs = { x = attr.text { alias = 'y' }, y = attr.text {} }, plan = function() end }");
+	evil("rule: attrs: there are two of attr.outputs", "return rule { name = 'evil', attrs = { x = attr.outputs {}, y = attr.outputs {} }, plan = function() end }");
+	static const char numbers[] = "return rule { name = 'evil', attrs = { n = attr.number { min = 0, max = 1 } }, outputs = { o = 'file' },\n"
+		"plan = function(a, out) return action.run { argv = { a.n, out.o } } end }";
+	static const char *const bad[] = { "1.", ".5", "1e", "0x1", "1e1000", "inf", "nan", "1 ", "-0.1", "1.1", "1_0" };
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		char file[200];
+		snprintf(file, sizeof file, "aicert: 1\nsteps: {s: {use: evil, n: '%s'}}\n", bad[i]);
+		evil_in("Aicertfile:2:27: step 's': n: expected a", numbers, file);
+	}
+	json_t *p = NULL;
+	ok(plan_rule(numbers, "aicert: 1\nsteps: {s: {use: evil, n: 1e-4}}\n", &p, &err)); /* the text that was written */
+	assert_string_equal(json_string_value(json_array_get(json_object_get(json_array_get(json_object_get(recipe_of(p, 0), "actions"), 0), "argv"), 0)), "1e-4");
+	json_decref(p);
+}
+
 static const char many[] = "aicert: 1\ninputs: {b: {path: b.csv}, a: {path: a.csv}, src: {path: code}}\nsteps:\n"
 	"  s: {use: shell, source: src, inputs: {zeta: a, alpha: b}, env: {Z: '1', A: '${a}', M: '2'}, script: x, outputs: {q: q, p: p/, r: {type: file}}}\n";
 
@@ -297,7 +352,7 @@ main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_honest_rule), cmocka_unit_test(rules_without_end), cmocka_unit_test(no_way_out), cmocka_unit_test(errors_are_text),
 		cmocka_unit_test(artifacts_are_values), cmocka_unit_test(actions_are_closed), cmocka_unit_test(declarations_are_checked),
-		cmocka_unit_test(attributes_are_checked), cmocka_unit_test(same_bytes_in_every_process),
+		cmocka_unit_test(attributes_are_checked), cmocka_unit_test(temporaries), cmocka_unit_test(defaults_and_aliases), cmocka_unit_test(same_bytes_in_every_process),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
