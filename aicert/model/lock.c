@@ -10,6 +10,7 @@
 #include "model/lock_files.h"
 #include "model/lock_wheels.h"
 #include "model/manifest.h"
+#include "model/ref.h"
 
 static const char *const type_words[] = { [AI_INPUT_GIT] = "git", [AI_INPUT_URL] = "url", [AI_INPUT_PATH] = "path", [AI_INPUT_PROOF] = "proof" };
 
@@ -36,6 +37,25 @@ only(const json_t *obj, const char *const *words, const char *what, struct ai_er
 	return 0;
 }
 
+/* Which run, and what the output that is meant holds. */
+static int
+check_proof(const json_t *pin, const char *what, struct ai_err *err)
+{
+	static const char *const fields[] = { "type", "uri", "ref", "revision", "blob", "tree", NULL };
+	const char *uri = ai_json_str(pin, "uri");
+	struct ai_digest d;
+	struct ai_ref content;
+	if (!uri || !*uri || ai_url_has_secret(uri))
+		return ai_fail(err, AI_EINPUT, "%s: 'uri' is missing or holds a secret", what);
+	if (!ai_json_digest(pin, "revision", &d))
+		return ai_fail(err, AI_EINPUT, "%s: 'revision': expected 64 lower-case hex digits", what);
+	if (json_object_get(pin, "ref") && !ai_json_str(pin, "ref"))
+		return ai_fail(err, AI_EINPUT, "%s: 'ref': expected a text", what);
+	if (ai_ref_get(pin, &content, err) < 0)
+		return ai_in(err, "%s", what);
+	return only(pin, fields, what, err);
+}
+
 static int
 check_pin(const char *name, const json_t *pin, struct ai_err *err)
 {
@@ -49,8 +69,10 @@ check_pin(const char *name, const json_t *pin, struct ai_err *err)
 		return ai_nomem(err);
 	if (json_object_get(pin, "asked"))
 		return ai_lock_check_rule(pin, what, err);
+	if (type && strcmp(type, "proof") == 0)
+		return check_proof(pin, what, err);
 	if (!is_git && !(type && strcmp(type, "url") == 0))
-		return ai_fail(err, AI_EINPUT, "%s: type: got '%s', expected git, url, or that of a source rule with 'asked'", what, type ? type : "nothing");
+		return ai_fail(err, AI_EINPUT, "%s: type: got '%s', expected git, url, proof, or that of a source rule with 'asked'", what, type ? type : "nothing");
 	if (!uri || !*uri || ai_url_has_secret(uri))
 		return ai_fail(err, AI_EINPUT, "%s: 'uri' is missing or holds a secret", what);
 	if (!is_git && json_object_get(pin, "files"))
@@ -294,7 +316,7 @@ ai_lock_pin(const json_t *lock, const struct ai_input *input)
 		return asked_for(pin, input) ? pin : NULL;
 	AI_FREE char *uri = ai_source_uri(input);
 	bool same = uri && same_text(ai_json_str(pin, "type"), type_words[input->type]) && same_text(ai_json_str(pin, "uri"), uri)
-		&& same_text(ai_json_str(pin, "ref"), input->ref) && (input->type != AI_INPUT_URL || same_urls(pin, input));
+		&& same_text(ai_json_str(pin, "ref"), input->type == AI_INPUT_PROOF ? input->output : input->ref) && (input->type != AI_INPUT_URL || same_urls(pin, input));
 	return same ? pin : NULL;
 }
 

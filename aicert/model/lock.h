@@ -8,7 +8,8 @@
  *
  * digest is of what the image's name gave, revision of the platform's manifest, config what that manifest's config says and a
  * plan needs. "images" is there when there is one, and so is "wheels" (lock_wheels.h).
- * Pins of lists, archives and source rules: lock_files.h.
+ * Pins of lists, archives and source rules: lock_files.h. Of an output of another run: {"type": "proof", "uri", "ref"? (the output, as written),
+ * "revision": the run's root, "blob" or "tree": what the output holds}; the file may be another proof of that run.
  *
  * Written with sorted keys, so that two users write the same bytes. Holds no
  * secret and no absolute path: uri is ai_source_uri() of what was written.

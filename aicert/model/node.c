@@ -236,6 +236,12 @@ revision_of_type(const json_t *o)
 }
 
 static const char *
+carried_file(const json_t *o)
+{
+	return json_object_get(o, "carried") && strcmp(ai_json_str(o, "type"), "file") != 0 ? "'carried' of a file, not of a dir" : NULL;
+}
+
+static const char *
 host_or_image(const json_t *o)
 {
 	return !json_object_get(o, "host") != !json_object_get(o, "image") ? NULL : "exactly one of 'host' and 'image'";
@@ -294,9 +300,9 @@ pick_action(const json_t *o)
 }
 static const struct shape action = { .pick = pick_action };
 
-static const struct field output_fields[] = { { "exclude", OPTIONAL | LIST | FILLED, text, NULL, NULL, 0 }, { "name", 0, text, NULL, NULL, 0 },
+static const struct field output_fields[] = { { "carried", OPTIONAL, yes, NULL, NULL, 0 }, { "exclude", OPTIONAL | LIST | FILLED, text, NULL, NULL, 0 }, { "name", 0, text, NULL, NULL, 0 },
 	{ "path", 0, path, NULL, NULL, 0 }, { "type", 0, out_type, NULL, NULL, 0 } };
-SHAPE(output, .also = NULL);
+SHAPE(output, .also = carried_file);
 #define STEP_FIELDS(input_shape) { { "actions", LIST | FILLED, NULL, &action, NULL, 0 }, { "environment", 0, id, NULL, NULL, AI_KIND_ENVIRONMENT }, \
 	{ "inputs", LIST | SORTED, NULL, &input_shape, "path", 0 }, KIND, { "outputs", LIST | SORTED, NULL, &output, "path", 0 } }
 static const struct field step_fields[] = STEP_FIELDS(input);
@@ -349,7 +355,7 @@ SHAPE(plan, .also = NULL);
 
 static const struct field run_result_fields[] = { { "id", 0, id, NULL, NULL, AI_KIND_RESULT }, { "name", 0, text, NULL, NULL, 0 } };
 SHAPE(run_result, .also = NULL);
-static const struct field run_fields[] = { { "format", 0, one, NULL, NULL, 0 }, KIND, { "lineage", LIST | UNIQUE, id, NULL, NULL, AI_KIND_RUN },
+static const struct field run_fields[] = { { "format", 0, one, NULL, NULL, 0 }, KIND, { "lineage", LIST | SORTED, id, NULL, NULL, AI_KIND_RUN },
 	{ "name", 0, text, NULL, NULL, 0 }, { "outputs", LIST | UNIQUE, NULL, &named_ref, "name", 0 }, { "plan", 0, id, NULL, NULL, AI_KIND_PLAN },
 	{ "results", LIST | FILLED | UNIQUE, NULL, &run_result, "name", 0 } };
 SHAPE(run, .also = NULL);

@@ -18,6 +18,7 @@
 #include "attest/runlog.h"
 #include "base/buf.h"
 #include "proof/dag.h"
+#include "proof/lineage.h"
 #include "proof/verify.h"
 
 enum { CHECK_SKIPPED = 0, CHECK_PASSED = 1 };
@@ -68,6 +69,8 @@ struct ai_verify {
 	struct ai_chain_memo *memo;              /* certificates that were looked at: attestations share issuers */
 	const struct ai_roots *roots;            /* the verifier's, as the policy narrows and widens them */
 	size_t n_in_images, n_in_host;           /* steps by their environment; after "provenance" */
+	bool is_kin;                             /* the proof is one that another carries: lineage is the other's */
+	struct ai_lineage own_lineage, *lineage; /* after "lineage" */
 	json_t *summary;                         /* derived; after "summary" */
 };
 
@@ -77,6 +80,7 @@ struct ai_verdict {
 	struct ai_err first;     /* the first failure, "check: text" */
 	bool broken;             /* a check failed that the level rests on */
 	const char *ended;       /* the check after which nothing more is looked at */
+	ai_level level;          /* once all is judged, those that it carries included */
 };
 
 /* report.c */
@@ -88,6 +92,10 @@ typedef int ai_check_fn(struct ai_verify *v, struct ai_buf *said, struct ai_err 
 
 /* format.c: the file's fields, types and encodings; then ids, edges. */
 ai_check_fn ai_check_format, ai_check_ids, ai_check_edges, ai_check_withheld;
+/* lineage.c: do the proofs of inputs hold, and is each what its input says; and is each what the verifier asks for? */
+ai_check_fn ai_check_lineage, ai_check_lineage_accepted;
+/* verify.c: a carried proof judged as one of its own would be: report, level and first of it are set. Fails only when memory or the machine does. */
+int ai_verify_kin(const struct ai_verify *v, struct ai_kin *kin, struct ai_err *err) AI_CHECKED;
 /* provenance.c */
 ai_check_fn ai_check_plan, ai_check_provenance, ai_check_replan;
 /* claims.c */

@@ -36,6 +36,7 @@ struct ai_dag_counts { size_t nodes, blobs, withheld, edges; };
  * ai_dag_walk -- follows every edge from the run node at root.
  * Each target must be there and of the kind that the edge asks for (a tree, and a blob that is content, may be absent; a
  * source, environment, used or tree may be withheld), and no node or blob may be left over. AI_ENO names the edge or the rest.
+ * The runs of its lineage are not among them: they have proofs of their own.
  */
 int ai_dag_walk(struct ai_dag *d, const struct ai_digest *root, struct ai_dag_counts *out, struct ai_err *err) AI_CHECKED;
 

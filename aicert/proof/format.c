@@ -88,22 +88,11 @@ check_attestations(const json_t *attestations, const json_t *cosigned, struct ai
 	return 0;
 }
 
-/* What a later version may fill; this one must not pass over it in silence. */
-static int
-check_unsupported(const json_t *p, struct ai_err *err)
-{
-	if (!ai_json_arr(p, "cosigned") || !ai_json_obj(p, "proofs"))
-		return ai_fail(err, AI_ENO, "'cosigned' must be an array and 'proofs' an object");
-	if (json_object_size(json_object_get(p, "proofs")) > 0)
-		return ai_fail(err, AI_ENO, "'proofs' holds proofs of inputs, which is not supported by this version: expected an empty object");
-	return 0;
-}
-
 int
 ai_check_format(struct ai_verify *v, struct ai_buf *said, struct ai_err *err)
 {
 	static const char *const strings[] = { "output_model_hash", "platform_hash", "signature", "low_level_quote", "root" };
-	static const char *const objects[] = { "nodes", "blobs", "claims", "attestations" };
+	static const char *const objects[] = { "nodes", "blobs", "claims", "attestations", "proofs" };
 	const json_t *p = v->proof;
 	if (ai_exact_fields(p, proof_keys, N(proof_keys), err) < 0)
 		return err->code;
@@ -113,11 +102,11 @@ ai_check_format(struct ai_verify *v, struct ai_buf *said, struct ai_err *err)
 	for (size_t i = 0; i < N(objects); i++)
 		if (!ai_json_obj(p, objects[i]))
 			return ai_fail(err, AI_ENO, "'%s' must be an object", objects[i]);
-	if (!ai_json_arr(p, "inputs"))
-		return ai_fail(err, AI_ENO, "'inputs' must be an array");
+	if (!ai_json_arr(p, "inputs") || !ai_json_arr(p, "cosigned"))
+		return ai_fail(err, AI_ENO, "'inputs' and 'cosigned' must be arrays");
 	if (!ai_json_digest(p, "root", &v->root))
 		return ai_fail(err, AI_ENO, "'root' is not 64 lower-case hex digits");
-	if (check_unsupported(p, err) < 0 || check_evidence_fields(json_object_get(p, "evidence"), err) < 0
+	if (check_evidence_fields(json_object_get(p, "evidence"), err) < 0
 		|| check_attestations(json_object_get(p, "attestations"), json_object_get(p, "cosigned"), err) < 0)
 		return err->code;
 	ai_buf_puts(said, "the fields of the file with those of a version 'v1' proof: all there, none unknown, none twice");
@@ -158,8 +147,6 @@ ai_check_edges(struct ai_verify *v, struct ai_buf *said, struct ai_err *err)
 	if (!ai_json_digest(v->run, "plan", &plan))
 		return ai_fail(err, AI_ENO, "run: no plan");
 	v->plan = ai_dag_node(v->dag, AI_KIND_PLAN, &plan);
-	if (json_array_size(json_object_get(v->run, "lineage")) > 0)
-		return ai_fail(err, AI_ENO, "run: 'lineage' names proofs of inputs, which is not supported by this version: expected an empty array");
 	if (ai_index_by(json_object_get(v->plan, "sources"), "name", &v->sources, err) < 0
 		|| ai_index_by(json_object_get(v->plan, "sources"), "id", &v->source_ids, err) < 0
 		|| ai_index_by(json_object_get(v->run, "results"), "name", &v->results, err) < 0)

@@ -11,6 +11,7 @@
 #include "model/tree.h"
 #include "proof/dag.h"
 #include "proof/index.h"
+#include "proof/lineage.h"
 
 /* --- writing --------------------------------------------------------------- */
 
@@ -70,7 +71,8 @@ gather_edge(void *ctx, ai_kind kind, const struct ai_digest *id, const char *whe
 	struct gather *g = ctx;
 	if (kind == AI_KIND_BLOB)
 		return ai_edge_is_carried(g->from, where) ? gather_blob(g, id, err) : 0;
-	if (kind == AI_KIND_TREE && !g->src->with_trees)
+	/* Another run has a proof of its own. */
+	if (kind == AI_KIND_RUN || (kind == AI_KIND_TREE && !g->src->with_trees))
 		return 0;
 	return gather_node(g, kind, id, err);
 }
@@ -113,8 +115,36 @@ gather_attestations(const struct ai_proof_source *src, const json_t *claims, jso
 	return 0;
 }
 
+/* Those of its inputs first, so that of two of one root the one that this run was given is carried. */
 static int
-assemble(const struct ai_digest *root, const json_t *attestation, const struct gather *g, json_t *attestations, json_t **proof,
+gather_proofs(const struct ai_proof_source *src, const json_t *lineage, json_t *out, struct ai_err *err)
+{
+	AI_JSON *given = json_array();
+	size_t i;
+	json_t *named;
+	if (!given)
+		return ai_nomem(err);
+	json_array_foreach(lineage, i, named) {
+		struct ai_digest root;
+		AI_JSON *proof = NULL;
+		const char *hex = json_string_value(named);
+		if (!src->proof || !ai_unhex(hex, &root))
+			return ai_fail(err, AI_EINPUT, "lineage: there is no proof of %s", hex);
+		if (src->proof(src->ctx, &root, &proof, err) < 0)
+			return ai_in(err, "proof of %s", hex);
+		if (json_array_append(given, proof) < 0)
+			return ai_nomem(err);
+		if (ai_lineage_put(out, hex, proof, err) < 0)
+			return err->code;
+	}
+	json_array_foreach(given, i, named)
+		if (ai_lineage_put_carried(out, named, err) < 0)
+			return err->code;
+	return 0;
+}
+
+static int
+assemble(const struct ai_digest *root, const json_t *attestation, const struct gather *g, json_t *attestations, json_t *proofs, json_t **proof,
 	struct ai_err *err)
 {
 	AI_DAG_AUTO *dag = NULL;
@@ -125,7 +155,7 @@ assemble(const struct ai_digest *root, const json_t *attestation, const struct g
 	int bad = json_object_set_new(made, "root", ai_json_hex(root)) | json_object_set(made, "nodes", g->nodes)
 		| json_object_set(made, "blobs", g->blobs) | json_object_set(made, "claims", (json_t *)claims)
 		| json_object_set(made, "evidence", (json_t *)evidence) | json_object_set(made, "attestations", attestations)
-		| json_object_set_new(made, "cosigned", json_array()) | json_object_set_new(made, "proofs", json_object());
+		| json_object_set_new(made, "cosigned", json_array()) | json_object_set(made, "proofs", proofs);
 	if (bad)
 		return ai_nomem(err);
 	*proof = json_incref(made);
@@ -136,15 +166,19 @@ int
 ai_proof_make(const struct ai_digest *root, const json_t *attestation, const struct ai_proof_source *src, json_t **proof,
 	struct ai_err *err)
 {
-	AI_JSON *nodes = json_object(), *blobs = json_object(), *attestations = json_object();
-	if (!nodes || !blobs || !attestations)
+	AI_JSON *nodes = json_object(), *blobs = json_object(), *attestations = json_object(), *proofs = json_object();
+	char hex[AI_HEX];
+	ai_hex(root, hex);
+	if (!nodes || !blobs || !attestations || !proofs)
 		return ai_nomem(err);
 	struct gather g = { .src = src, .nodes = nodes, .blobs = blobs };
 	int r = gather_all(&g, root, err);
 	if (r == 0)
 		r = gather_attestations(src, json_object_get(attestation, "claims"), attestations, err);
 	if (r == 0)
-		r = assemble(root, attestation, &g, attestations, proof, err);
+		r = gather_proofs(src, ai_json_arr(json_object_get(nodes, hex), "lineage"), proofs, err);
+	if (r == 0)
+		r = assemble(root, attestation, &g, attestations, proofs, proof, err);
 	free(g.todo);
 	return r < 0 ? ai_in(err, "proof") : 0;
 }

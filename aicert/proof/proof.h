@@ -22,11 +22,14 @@ struct ai_proof_source {
 	int (*attestation)(void *ctx, const struct ai_digest *id, json_t **out, struct ai_err *err); /* of reused results */
 	void *ctx;
 	bool with_trees;
+	/* The proof of an input, by its root, with those of its own inputs in its "proofs". NULL: there are none. */
+	int (*proof)(void *ctx, const struct ai_digest *root, json_t **out, struct ai_err *err);
 };
 
 /*
  * ai_proof_make -- the proof of an attested run: every node that is reachable from the root (trees only if with_trees), the
- * blobs that the plan and used nodes carry (Aicertfile, lock, rules, listed names), attestations of reused results. New reference.
+ * blobs that the plan and used nodes carry (Aicertfile, lock, rules, listed names), attestations of reused results, proofs of the inputs in its
+ * lineage (lineage.h). New reference.
  */
 int ai_proof_make(const struct ai_digest *root, const json_t *attestation, const struct ai_proof_source *src, json_t **proof,
 	struct ai_err *err) AI_CHECKED;

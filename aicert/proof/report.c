@@ -32,12 +32,31 @@ boot_matches(const struct ai_evidence *e)
 		: "; boot replayed, and every PCR is what the policy says: but whoever runs the machine could have made that up";
 }
 
+/* A proof of an input that reaches less than this one's own attestations do; NULL when none does. */
+static const struct ai_kin *
+weaker_kin(const struct ai_verify *v)
+{
+	const struct ai_kin *kin = v->is_kin || !v->lineage ? NULL : ai_lineage_weakest(v->lineage);
+	return kin && kin->report && kin->level < ai_evidence_level(ai_weakest(v)) ? kin : NULL;
+}
+
+static char *
+why_not_of_kin(const struct ai_verify *v, const struct ai_kin *kin)
+{
+	char root[AI_HEX];
+	ai_hex(&v->root, root);
+	AI_FREE char *who = ai_lineage_who(v->lineage, kin->root, root);
+	return who ? ai_format("the proof of %s: %s", who, ai_json_str(kin->report, "why_not_next")) : NULL;
+}
+
 /* Of the weakest attestation; whose it is when it is not the proof's own. */
 static char *
 why_not_next(const struct ai_verify *v, const struct ai_verdict *d, ai_level level)
 {
 	const struct ai_evidence *w = ai_weakest(v);
 	const char *whose = w == &v->main ? "" : "an attestation of a reused result: ";
+	if (level != AI_LEVEL_NONE && weaker_kin(v))
+		return why_not_of_kin(v, weaker_kin(v));
 	switch (level) {
 	case AI_LEVEL_NONE: return ai_format("a check failed: %s", d->first.text);
 	case AI_LEVEL_UNSIGNED: return ai_format("%sthis verifier does not accept the attestation key %s", whose, w->key);
@@ -65,6 +84,8 @@ hint_of(const struct ai_verify *v, const struct ai_verdict *d, ai_level level)
 		return ai_strdup(d->first.hint);
 	if (level == AI_LEVEL_NONE || level >= v->options->require)
 		return ai_strdup("");
+	if (weaker_kin(v))
+		return ai_strdup(ai_json_str(weaker_kin(v)->report, "hint"));
 	if (level == AI_LEVEL_SOFTWARE)
 		return ai_format("if a software TPM's word is enough: aicert verify --require software '%s'", v->file);
 	if (level == AI_LEVEL_GENUINE_TPM)
@@ -154,6 +175,46 @@ add_attester(const struct ai_verify *v, json_t *report, struct ai_err *err)
 	return 0;
 }
 
+static int
+add_taken(const struct ai_verify *v, const json_t *taken, json_t *list, struct ai_err *err)
+{
+	const struct ai_kin *kin = ai_lineage_find(v->lineage, ai_json_str(taken, "root"));
+	json_t *made = json_copy((json_t *)taken);
+	int bad = !made || json_object_set(made, "name", json_object_get(kin->run, "name")) < 0
+		|| json_object_set_new(made, "level", json_string(ai_level_word(kin->level))) < 0;
+	return json_array_append_new(list, made) < 0 || bad ? ai_nomem(err) : 0;
+}
+
+/* The inputs that are outputs of other runs: this run's first, then those of the runs below; then proofs whose input is withheld. */
+static int
+add_lineage(const struct ai_verify *v, json_t *report, struct ai_err *err)
+{
+	AI_JSON *list = json_array(), *told = json_object();
+	char own[AI_HEX];
+	size_t i;
+	json_t *t;
+	ai_hex(&v->root, own);
+	if (!list || !told)
+		return ai_nomem(err);
+	for (int others = 0; others < 2; others++)
+		json_array_foreach(v->lineage->taken, i, t) {
+			if ((strcmp(ai_json_str(t, "by"), own) != 0) != others)
+				continue;
+			if (json_object_set_new(told, ai_json_str(t, "root"), json_true()) < 0)
+				return ai_nomem(err);
+			if (add_taken(v, t, list, err) < 0)
+				return err->code;
+		}
+	for (i = 0; i < v->lineage->n; i++) {
+		AI_JSON *hidden = json_pack("{s:s, s:s, s:s, s:s}", "root", v->lineage->kin[i].root, "by", "", "input", "", "output", "");
+		if (!hidden)
+			return ai_nomem(err);
+		if (!json_object_get(told, v->lineage->kin[i].root) && add_taken(v, hidden, list, err) < 0)
+			return err->code;
+	}
+	return json_object_set(report, "lineage", list) < 0 ? ai_nomem(err) : 0;
+}
+
 int
 ai_verify_report(const struct ai_verify *v, const struct ai_verdict *d, ai_level level, json_t **out, struct ai_err *err)
 {
@@ -175,7 +236,8 @@ ai_verify_report(const struct ai_verify *v, const struct ai_verdict *d, ai_level
 		| json_object_set(made, "checks", d->checks);
 	if (bad)
 		return ai_nomem(err);
-	if (add_content(v, level != AI_LEVEL_NONE, made, err) < 0 || (level != AI_LEVEL_NONE && add_attester(v, made, err) < 0))
+	if (add_content(v, level != AI_LEVEL_NONE, made, err) < 0 || (level != AI_LEVEL_NONE && add_attester(v, made, err) < 0)
+		|| (level != AI_LEVEL_NONE && !v->is_kin && add_lineage(v, made, err) < 0))
 		return err->code;
 	*out = json_incref(made);
 	return 0;

@@ -36,12 +36,14 @@ ai_level_parse(const char *word, ai_level *out, struct ai_err *err)
 enum {
 	ENDS = 1,     /* what follows relies on it */
 	ASKED = 2,    /* is about what this verifier asked for: its failure denies the verdict, not the level */
+	OWN = 4,      /* is about the proof in hand alone, and not about those of its inputs */
 };
 
 static const struct { const char *name; ai_check_fn *run; unsigned flags; } checks[] = {
 	{ "format", ai_check_format, ENDS },
 	{ "ids", ai_check_ids, ENDS },
 	{ "references", ai_check_edges, ENDS },
+	{ "lineage", ai_check_lineage, ENDS },
 	{ "withheld", ai_check_withheld, 0 },
 	{ "evidence", ai_check_evidence, ENDS },
 	{ "claims", ai_check_claims, 0 },
@@ -59,18 +61,19 @@ static const struct { const char *name; ai_check_fn *run; unsigned flags; } chec
 	{ "cosigned", ai_check_cosigned, ENDS },
 	{ "summary", ai_check_summary, 0 },
 	{ "timestamp", ai_check_timestamp, 0 },
-	{ "nonce", ai_check_nonce, ASKED },
+	{ "nonce", ai_check_nonce, ASKED | OWN },
 	{ "judged", ai_check_judged, ENDS },
 	{ "accepted key", ai_check_key, ASKED },
 	{ "genuine tpm", ai_check_tpm, ASKED },
 	{ "measured platform", ai_check_platform, ASKED },
+	{ "lineage accepted", ai_check_lineage_accepted, ASKED | OWN },
 	{ "threshold", ai_check_threshold, ASKED },
 	{ "policy timestamp", ai_check_policy_timestamp, ASKED },
-	{ "policy root", ai_check_policy_root, ASKED },
-	{ "policy inputs", ai_check_policy_inputs, ASKED },
-	{ "policy outputs", ai_check_policy_outputs, ASKED },
+	{ "policy root", ai_check_policy_root, ASKED | OWN },
+	{ "policy inputs", ai_check_policy_inputs, ASKED | OWN },
+	{ "policy outputs", ai_check_policy_outputs, ASKED | OWN },
 	{ "policy rules", ai_check_policy_rules, ASKED },
-	{ "policy steps", ai_check_policy_steps, ASKED },
+	{ "policy steps", ai_check_policy_steps, ASKED | OWN },
 	{ "policy images", ai_check_policy_images, ASKED },
 	{ "policy environments", ai_check_policy_environments, ASKED },
 	{ "policy boot", ai_check_policy_boot, ASKED },
@@ -129,6 +132,8 @@ run_checks(struct ai_verify *v, struct ai_verdict *d, struct ai_err *err)
 		int r = CHECK_SKIPPED;
 		if (d->ended)
 			ai_buf_printf(&said, "not looked at, because '%s' failed", d->ended);
+		else if (v->is_kin && (checks[i].flags & OWN))
+			ai_buf_puts(&said, "is asked of the proof itself, and not of those of its inputs");
 		else
 			r = checks[i].run(v, &said, &why);
 		if (note(d, checks[i].name, r, &said, &why, checks[i].flags & ASKED, err) < 0)
@@ -172,6 +177,15 @@ check_level(const struct ai_verify *v, struct ai_verdict *d, ai_level level, str
 	return note(d, "level", r, &said, &why, true, err);
 }
 
+/* The least that is reached: by the proof's own attestations, or by a proof of what its run was made from. */
+static ai_level
+level_of(const struct ai_verify *v)
+{
+	const struct ai_kin *kin = v->is_kin ? NULL : ai_lineage_weakest(v->lineage);
+	ai_level own = ai_evidence_level(ai_weakest(v));
+	return kin && kin->level < own ? kin->level : own;
+}
+
 static int
 judge(struct ai_verify *v, struct ai_verdict *d, json_t **report, struct ai_err *err)
 {
@@ -182,7 +196,7 @@ judge(struct ai_verify *v, struct ai_verdict *d, json_t **report, struct ai_err 
 		|| run_local(v, d, "output", o->outputs, o->n_outputs, ai_check_output, err) < 0
 		|| run_local(v, d, "disclosure", o->disclosures, o->n_disclosures, ai_check_disclosure, err) < 0)
 		return err->code;
-	ai_level level = d->broken ? AI_LEVEL_NONE : ai_evidence_level(ai_weakest(v));
+	ai_level level = d->level = d->broken ? AI_LEVEL_NONE : level_of(v);
 	if (check_level(v, d, level, err) < 0)
 		return err->code;
 	AI_JSON *made = NULL;
@@ -218,6 +232,42 @@ done_list(struct ai_evidence *list, size_t n)
 	free(list);
 }
 
+static void
+verify_done(struct ai_verify *v)
+{
+	json_decref(v->sources);
+	json_decref(v->source_ids);
+	json_decref(v->results);
+	json_decref(v->summary);
+	done_list(v->reused, v->n_reused);
+	done_list(v->cosigned, v->n_cosigned);
+	done_list(v->lent, v->n_lent);
+	ai_evidence_done(&v->main);
+	ai_lineage_done(&v->own_lineage);
+	ai_dag_free(v->dag);
+}
+
+int
+ai_verify_kin(const struct ai_verify *v, struct ai_kin *kin, struct ai_err *err)
+{
+	struct ai_verify_options options = *v->options;
+	options.n_inputs = options.n_outputs = options.n_disclosures = 0;
+	struct ai_verify one = {
+		.options = &options, .file = v->file, .proof = kin->proof, .roots = v->roots, .memo = v->memo, .is_kin = true, .lineage = v->lineage,
+	};
+	struct ai_verdict d = { .checks = json_array() };
+	struct ai_err why = { 0 };
+	int r = judge(&one, &d, &kin->report, &why);
+	json_decref(d.checks);
+	verify_done(&one);
+	kin->level = d.level;
+	kin->first = d.first;
+	if (r == 0 || (r == AI_ENO && kin->report))
+		return 0;
+	*err = why;
+	return ai_in(err, "proof %s", kin->root);
+}
+
 int
 ai_verify(const char *text_, size_t len, const char *file, const struct ai_verify_options *options, json_t **report, struct ai_err *err)
 {
@@ -244,16 +294,8 @@ ai_verify(const char *text_, size_t len, const char *file, const struct ai_verif
 	struct ai_verdict d = { .checks = json_array() };
 	int r = judge(&v, &d, report, err);
 	json_decref(d.checks);
-	json_decref(v.sources);
-	json_decref(v.source_ids);
-	json_decref(v.results);
-	json_decref(v.summary);
-	done_list(v.reused, v.n_reused);
-	done_list(v.cosigned, v.n_cosigned);
-	done_list(v.lent, v.n_lent);
-	ai_evidence_done(&v.main);
+	verify_done(&v);
 	ai_chain_memo_free(v.memo);
 	ai_roots_free(policy_roots);
-	ai_dag_free(v.dag);
 	return r;
 }

@@ -19,6 +19,7 @@
 #include "fetch/fetch.h"
 #include "proof/proof.h"
 #include "run/job.h"
+#include "run/lineage.h"
 
 /* One output of the run and its place under the output folder. */
 struct target {
@@ -363,7 +364,7 @@ source_blob(void *ctx, const struct ai_digest *id, struct ai_buf *out, struct ai
 static int
 write_proof(struct ai_job *job, const json_t *attestation, json_t *written, struct ai_err *err)
 {
-	struct ai_proof_source src = { source_node, source_blob, source_attestation, job, job->opt->with_trees };
+	struct ai_proof_source src = { source_node, source_blob, source_attestation, job, job->opt->with_trees, ai_lineage_proof };
 	AI_JSON *proof = NULL;
 	AI_BUF_AUTO text = AI_BUF(AI_MAX_PROOF);
 	if (ai_proof_make(&job->root_id, attestation, &src, &proof, err) < 0 || ai_json_pretty(proof, &text, err) < 0)

@@ -13,6 +13,7 @@
 #include "rule/source.h"
 #include "run/images.h"
 #include "run/job.h"
+#include "run/lineage.h"
 #include "run/pip/resolve.h"
 
 /* What path inputs never take in: what this very run writes. */
@@ -62,6 +63,8 @@ rule_of(const struct ai_job *job, const struct ai_input *in)
 static int
 resolve(struct ai_job *job, const struct ai_fetch *f, const struct ai_input *in, json_t **pin, struct ai_err *err)
 {
+	if (in->type == AI_INPUT_PROOF)
+		return ai_lineage_resolve(job, f, in, pin, err) < 0 ? ai_in(err, "input '%s'", in->name) : 0;
 	if (in->type != AI_INPUT_RULE)
 		return ai_fetch_resolve(f, in, pin, err) < 0 ? ai_in(err, "input '%s'", in->name) : 0;
 	struct ai_asking asking = { .f = f };
@@ -179,6 +182,19 @@ stays_inside(const struct ai_job *job, const struct ai_input *in, struct ai_err 
 	return ai_hint(err, "write that path in its place, or 'follow: true' to take in what it leads to");
 }
 
+/* An output of another run: its proof is verified each time, whatever is here already. */
+static int
+bring_output(struct ai_job *job, const struct ai_fetch *f, struct ai_job_source *s, const json_t *pin, struct ai_err *err)
+{
+	bool fetched = false;
+	ai_say(job->opt->talk, AI_TALK_STAGE, "verify  %s", s->name);
+	if (ai_lineage_bring(job, f, s->input, pin, &s->content, &fetched, err) < 0)
+		return ai_in(err, "input '%s'", s->name);
+	job->fetched += fetched;
+	s->how = "sha256";
+	return source_node(job, s, pin, err);
+}
+
 static int
 bring(struct ai_job *job, const struct ai_fetch *f, struct ai_job_source *s, struct ai_err *err)
 {
@@ -186,6 +202,8 @@ bring(struct ai_job *job, const struct ai_fetch *f, struct ai_job_source *s, str
 	json_t *pin;
 	if (stays_inside(job, in, err) < 0 || pin_input(job, f, in, &pin, err) < 0)
 		return err->code;
+	if (in->type == AI_INPUT_PROOF)
+		return bring_output(job, f, s, pin, err);
 	AI_FREE char *key = pin ? pin_key(in, pin) : NULL;
 	char how[16] = "";
 	int r = is_there(job, in, pin, key, &s->content, how, err);

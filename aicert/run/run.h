@@ -12,6 +12,8 @@
 #include "base/json.h"
 #include "base/talk.h"
 
+struct ai_dag;
+
 struct ai_run_options {
 	const char *file;          /* Aicertfile; NULL = Aicertfile or aicert.yaml in the present folder */
 	const char *proof;         /* --output-bom; NULL = "proof.json" */
@@ -24,6 +26,9 @@ struct ai_run_options {
 	const char *const *define; size_t n_define; /* "name=value": parameters of the Aicertfile */
 	const char *const *steps; size_t n_steps;   /* run these and what they need; n_steps 0: all */
 	const json_t *parameters;  /* as a plan has them, instead of define and steps; NULL: those */
+	const char *policy;        /* what proofs of inputs are judged by: a file; NULL = none */
+	/* Plans again what such a proof carries (proof/verify.h); NULL = not rechecked. */
+	int (*replan)(void *ctx, const json_t *run, const json_t *plan, const struct ai_dag *dag, json_t **out, struct ai_err *err);
 	unsigned jobs;             /* how many steps run at once; 0 = as many as there are processors for us */
 	bool keep_going;           /* a failed step stops only what needs it */
 	const char *const *check; size_t n_check; /* --check: steps to run again and compare; "all" is every step */

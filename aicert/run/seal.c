@@ -63,13 +63,31 @@ run_outputs(struct ai_job *job, json_t *out, struct ai_err *err)
 	return 0;
 }
 
+/* The roots of the runs whose outputs were inputs, each once. */
+static int
+lineage_of(const struct ai_job *job, json_t *out, struct ai_err *err)
+{
+	for (size_t i = 0; i < job->n_sources; i++)
+		if (strcmp(ai_json_str(job->sources[i].node, "type"), "proof") == 0 && json_array_append(out, json_object_get(job->sources[i].node, "revision")) < 0)
+			return ai_nomem(err);
+	if (sort_array(out, NULL) < 0)
+		return ai_nomem(err);
+	for (size_t i = json_array_size(out); i-- > 1;)
+		if (json_equal(json_array_get(out, i), json_array_get(out, i - 1)))
+			json_array_remove(out, i);
+	return 0;
+}
+
 int
 ai_job_run_node(struct ai_job *job, struct ai_err *err)
 {
 	AI_JSON *results = json_array();
 	AI_JSON *outputs = json_array();
-	if (!results || !outputs)
+	AI_JSON *lineage = json_array();
+	if (!results || !outputs || !lineage)
 		return ai_nomem(err);
+	if (lineage_of(job, lineage, err) < 0)
+		return err->code;
 	for (size_t i = 0; i < job->n_steps; i++)
 		if (json_array_append_new(results, named_id(job->steps[i].name, &job->steps[i].result_id)) < 0)
 			return ai_nomem(err);
@@ -78,8 +96,8 @@ ai_job_run_node(struct ai_job *job, struct ai_err *err)
 	char plan[AI_HEX];
 	ai_hex(&job->plan_id, plan);
 	json_decref(job->run_node);
-	job->run_node = json_pack("{s:s, s:i, s:s, s:s, s:O, s:O, s:[]}", "kind", "run", "format", 1, "name", job->manifest->name,
-		"plan", plan, "results", results, "outputs", outputs, "lineage");
+	job->run_node = json_pack("{s:s, s:i, s:s, s:s, s:O, s:O, s:O}", "kind", "run", "format", 1, "name", job->manifest->name,
+		"plan", plan, "results", results, "outputs", outputs, "lineage", lineage);
 	if (!job->run_node)
 		return ai_nomem(err);
 	return ai_store_put_node(job->store, job->run_node, &job->root_id, err);

@@ -200,7 +200,7 @@ write_proof(struct making *m, EVP_PKEY *ca, size_t n, const char *file)
 	put_node(m, run, root);
 	certified(&t, ca, 0);
 	json_t *attestation = attest(&t, plan_id, root, m->ids, m->reused, id);
-	struct ai_proof_source src = { get_node, get_blob, get_attestation, m, false };
+	struct ai_proof_source src = { get_node, get_blob, get_attestation, m, false, NULL };
 	ai_unhex(root, &d);
 	ok(ai_proof_make(&d, attestation, &src, &proof, &err));
 	AI_BUF_AUTO text = AI_BUF(AI_MAX_PROOF);

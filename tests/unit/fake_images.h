@@ -159,7 +159,7 @@ try_make(void)
 	json_t *log = fake_json("[{'event':'plan','id':'%s'},{'event':'results','ids':[]},{'event':'claims','id':'%s'}]", f.plan, claims_id);
 	json_object_set_new(json_array_get(log, 1), "ids", executed);
 	json_t *attestation = fake_attestation(&f.tpm, claims, log);
-	struct ai_proof_source src = { fake_get_node, fake_get_blob, fake_get_attestation, &f, false };
+	struct ai_proof_source src = { fake_get_node, fake_get_blob, fake_get_attestation, &f, false, NULL };
 	ai_unhex(f.root, &d);
 	int r = ai_proof_make(&d, attestation, &src, &proof, &made);
 	json_decref(claims);

@@ -22,6 +22,7 @@ struct fake {
 	bool two_keys;
 	json_t *nodes, *blobs, *attestations; /* the store; blobs hold text */
 	json_t *trees;                   /* nodes that the proof carries though no rule says so */
+	json_t *proofs;                  /* {root: proof} of inputs; NULL: whatever is asked for is an empty object */
 	char key[AI_HEX], root[AI_HEX], plan[AI_HEX];
 	char code[AI_HEX], alpaca[AI_HEX], environment[AI_HEX], used[AI_HEX], repo[AI_HEX], csv[AI_HEX];
 	char tokens_step[AI_HEX], tokens[AI_HEX], train_step[AI_HEX], train[AI_HEX], earlier[AI_HEX];
@@ -90,6 +91,7 @@ fake_done(struct fake *f)
 	json_decref(f->blobs);
 	json_decref(f->attestations);
 	json_decref(f->trees);
+	json_decref(f->proofs);
 }
 
 static inline void
@@ -182,6 +184,16 @@ fake_get_attestation(void *ctx, const struct ai_digest *id, json_t **out, struct
 	return *out ? 0 : ai_fail(err, AI_EINPUT, "no attestation");
 }
 
+static inline int
+fake_get_proof(void *ctx, const struct ai_digest *root, json_t **out, struct ai_err *err)
+{
+	char hex[AI_HEX];
+	ai_hex(root, hex);
+	json_t *found = json_object_get(((struct fake *)ctx)->proofs, hex);
+	*out = found ? json_incref(found) : json_object();
+	return *out ? 0 : ai_nomem(err);
+}
+
 static inline void
 fake_plan_and_results(struct fake *f)
 {
@@ -245,7 +257,7 @@ fake_make(struct fake *f)
 		ai_json_str(claims, "plan"), f->train, claims_id);
 	fake_call(f->on_log, f, log);
 	json_t *attestation = fake_attestation(&f->tpm, claims, log), *proof = NULL, *tree;
-	struct ai_proof_source src = { fake_get_node, fake_get_blob, fake_get_attestation, f, false };
+	struct ai_proof_source src = { fake_get_node, fake_get_blob, fake_get_attestation, f, false, fake_get_proof };
 	ai_unhex(f->root, &d);
 	ok(ai_proof_make(&d, attestation, &src, &proof, &err));
 	const char *id;

@@ -133,7 +133,7 @@ writer_checks(void **state)
 {
 	struct ai_digest root;
 	json_t *out = NULL;
-	struct ai_proof_source src = { no_node, fake_get_blob, fake_get_attestation, &f, false };
+	struct ai_proof_source src = { no_node, fake_get_blob, fake_get_attestation, &f, false, NULL };
 	(void)state;
 	assert_true(ai_unhex(f.root, &root));
 	refused(AI_EINPUT, "got withheld, expected run", ai_proof_make(&root, proof, &src, &out, &err));
@@ -150,7 +150,7 @@ with_trees(void **state)
 {
 	struct ai_digest root;
 	AI_JSON *out = NULL, *report = NULL;
-	struct ai_proof_source src = { fake_get_node, fake_get_blob, fake_get_attestation, &f, true };
+	struct ai_proof_source src = { fake_get_node, fake_get_blob, fake_get_attestation, &f, true, NULL };
 	(void)state;
 	assert_true(ai_unhex(f.root, &root));
 	ok(ai_proof_make(&root, proof, &src, &out, &err));

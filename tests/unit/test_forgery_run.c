@@ -56,14 +56,14 @@ lie_a_lineage_of_mine(struct fake *x, json_t *run)
 	fake_put(x, json_deep_copy(run), id);
 	json_object_set_new(run, "lineage", fake_json("['%s']", id));
 }
-LIES(a_lineage_of_mine, on_run, "references", "not supported by this version")
+LIES(a_lineage_of_mine, on_run, "lineage", "expected a proof of version 'v1'")
 
 TEST(a_proof_of_mine_in_proofs)
 {
 	START;
 	json_t *proof = made(), *inner = json_deep_copy(proof);
 	json_object_set_new(json_object_get(proof, "proofs"), s.f.root, inner);
-	caught(proof, "format", "not supported by this version");
+	caught(proof, "lineage", "is of no input");
 }
 
 /* --- what the claims say --------------------------------------------------------- */

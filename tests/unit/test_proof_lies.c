@@ -54,7 +54,7 @@ lie_lineage(struct fake *x, json_t *run)
 	fake_put(x, json_deep_copy(run), id);
 	json_object_set_new(run, "lineage", fake_json("['%s']", id));
 }
-LIE(lineage, on_run, "references", "not supported by this version")
+LIE(lineage, on_run, "lineage", "expected a proof of version 'v1'")
 
 static void lie_failed_claims(struct fake *x, json_t *claims) { (void)x; json_object_del(claims, "root"); }
 LIE(failed_claims, on_claims, "claims", "failed prove nothing")

@@ -361,8 +361,13 @@ check_job(const struct ai_policy *p, const struct ai_evidence *e, struct ai_err 
 int
 ai_check_policy_job(struct ai_verify *v, struct ai_buf *said, struct ai_err *err)
 {
-	if (!asked(v, "job", said))
+	const json_t *wanted = asked(v, "job", said);
+	if (!wanted)
 		return CHECK_SKIPPED;
+	if (v->is_kin && json_is_array(wanted)) {
+		ai_buf_puts(said, "which job disk, is asked of the proof itself, and not of those of its inputs");
+		return CHECK_SKIPPED;
+	}
 	if (each_attestation(v, false, check_job, err) < 0)
 		return err->code;
 	ai_buf_printf(said, "the run logs of %zu attestations with a measured machine's: it was given a job disk, and did nothing else", 1 + v->n_reused);

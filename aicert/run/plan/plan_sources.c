@@ -28,6 +28,24 @@ is_commit(const char *ref)
 	return ref && strlen(ref) == 40 && strspn(ref, "0123456789abcdef") == 40;
 }
 
+/* The output of a run that the lock pins. That the run gave it, its proof says (proof/lineage.c). */
+static int
+check_output(const struct plan *p, const struct ai_input *in, const json_t *node, const json_t *pin, const char *uri)
+{
+	const json_t *content = ai_json_obj(node, "content");
+	const struct { const char *what, *got, *want; } facts[] = {
+		{ "type", ai_json_str(node, "type"), "proof" }, { "uri", ai_json_str(node, "uri"), uri }, { "ref", ai_json_str(node, "ref"), in->output },
+		{ "revision", ai_json_str(node, "revision"), pin ? ai_json_str(pin, "revision") : ai_json_str(node, "revision") },
+		{ "content", ai_json_str(content, "blob"), pin ? ai_json_str(pin, "blob") : ai_json_str(content, "blob") },
+		{ "content", ai_json_str(content, "tree"), pin ? ai_json_str(pin, "tree") : ai_json_str(content, "tree") },
+	};
+	for (size_t i = 0; i < sizeof facts / sizeof *facts; i++)
+		if (!same_text(facts[i].got, facts[i].want))
+			return ai_fail(p->err, AI_EINPUT, "%s:%d:%d: input '%s': %s: got %s, expected %s", p->in->file, in->line, in->column, in->name,
+				facts[i].what, facts[i].got ? facts[i].got : "none", facts[i].want ? facts[i].want : "none");
+	return 0;
+}
+
 /* A source is what the Aicertfile asked for and the lock pinned, or the plan would vouch for another. */
 static int
 check_source(const struct plan *p, const struct ai_input *in, const json_t *node, const json_t *pin)
@@ -41,6 +59,8 @@ check_source(const struct plan *p, const struct ai_input *in, const json_t *node
 			in->column, in->name);
 	if (in->type == AI_INPUT_RULE)
 		return ai_plan_check_resolved(p, in, node, pin);
+	if (in->type == AI_INPUT_PROOF)
+		return check_output(p, in, node, pin, uri);
 	const json_t *content = ai_json_obj(node, "content");
 	const char *want_sha = in->unpack ? NULL : in->sha256 ? in->sha256 : ai_json_str(pin, "sha256");
 	const struct { const char *what, *got, *want; bool matters; } facts[] = {
@@ -123,7 +143,7 @@ static int
 check_input(const struct plan *p, const struct ai_input *in)
 {
 	const json_t *node = ai_plan_source(p, in->name);
-	bool secret = ai_url_has_secret(in->where);
+	bool secret = ai_url_has_secret(in->where) || (in->content && ai_url_has_secret(in->content));
 	for (size_t i = 0; i < in->n_urls; i++)
 		secret = secret || ai_url_has_secret(in->urls[i]);
 	if (secret) {
