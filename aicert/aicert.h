@@ -86,6 +86,24 @@ AICERT_API int aicert_trust_remove(const char *home, const char *word, aicert_er
 
 /* --- running (libaicert) -------------------------------------------------- */
 
+/* What happens to a step of a run; pointers live as long as the call. */
+enum aicert_step_kind {
+	AICERT_STEP_BEGINS,       /* why: why it runs */
+	AICERT_STEP_IS_REUSED,    /* its result was known */
+	AICERT_STEP_LOGS,         /* it printed n bytes */
+	AICERT_STEP_IS_DONE,      /* after seconds */
+	AICERT_STEP_FAILS,        /* why: how, after seconds; 0 when it did not come to run */
+	AICERT_STEP_IS_SKIPPED,   /* why: what it needs in vain */
+};
+typedef struct aicert_step_event {
+	int kind;
+	const char *step, *why;   /* why: NULL where the kind says nothing of it */
+	size_t index, total;      /* place in the plan, from 0; steps in it */
+	double seconds;
+	const char *bytes;        /* as they came, not NUL-terminated */
+	size_t n;
+} aicert_step_event;
+
 typedef struct aicert_run_options {
 	size_t size;              /* sizeof (aicert_run_options) */
 	const char *file;         /* NULL = Aicertfile or aicert.yaml in the present folder */
@@ -116,6 +134,7 @@ typedef struct aicert_run_options {
 	unsigned long n_steps;
 	unsigned jobs;                /* how many steps run at once; 0 = as many as there are processors */
 	int keep_going;               /* 1: a failed step stops only what needs it */
+	void (*step)(void *ctx, const aicert_step_event *event); /* may be NULL: then say hears of steps as lines and bytes */
 } aicert_run_options;
 
 /*

@@ -14,6 +14,7 @@
 struct listener {
 	void (*say)(void *ctx, int kind, const char *text, unsigned long long done, unsigned long long total);
 	void *ctx;
+	void (*step)(void *ctx, const aicert_step_event *event);
 };
 
 static void
@@ -21,6 +22,14 @@ pass_on(void *ctx, ai_talk_kind kind, const char *text, uint64_t done, uint64_t 
 {
 	const struct listener *l = ctx;
 	l->say(l->ctx, (int)kind, text, done, total);
+}
+
+static void
+pass_step(void *ctx, const struct ai_step_event *e)
+{
+	const struct listener *l = ctx;
+	l->step(l->ctx, &(aicert_step_event){ .kind = (int)e->kind, .step = e->step, .why = e->why, .index = e->index, .total = e->total,
+		.seconds = e->seconds, .bytes = e->bytes, .n = e->n });
 }
 
 /* What of the public options the engine needs, with the listener that they name. */
@@ -40,8 +49,8 @@ take_options(const aicert_run_options *in, struct engine *e, struct ai_err *err)
 		return ai_fail(err, AI_EUSAGE, "aicert_run_options: got size %zu, expected at most %zu", in->size, sizeof o);
 	if (in)
 		memcpy(&o, in, in->size);
-	e->listener = (struct listener){ o.say, o.ctx };
-	e->talk = (struct ai_talk){ .say = pass_on, .ctx = &e->listener };
+	e->listener = (struct listener){ o.say, o.ctx, o.step };
+	e->talk = (struct ai_talk){ .say = pass_on, .ctx = &e->listener, .step = o.step ? pass_step : NULL };
 	e->run = (struct ai_run_options){
 		.file = o.file, .proof = o.proof, .output_dir = o.output_dir, .tpm = o.tpm, .ak = o.ak, .nonce = o.nonce,
 		.home = o.home, .locked = o.locked != 0, .force = o.force != 0, .with_trees = o.with_trees != 0,
@@ -146,7 +155,7 @@ reproduce(const char *proof, const aicert_reproduce_options *in, char **report, 
 		return ai_fail(err, AI_EUSAGE, "aicert_reproduce_options: got size %zu, expected at most %zu", in->size, sizeof o);
 	if (in)
 		memcpy(&o, in, in->size);
-	struct listener listener = { o.say, o.ctx };
+	struct listener listener = { o.say, o.ctx, NULL };
 	struct ai_talk talk = { .say = pass_on, .ctx = &listener };
 	struct ai_reproduce_options run = {
 		.proof = proof, .project = o.project, .step = o.step, .keep = o.keep, .home = o.home,

@@ -4,6 +4,10 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/talk.h"
 
 void
 ai_engine_options(struct ai_engine_cli *e, struct ai_option *table)
@@ -47,6 +51,115 @@ ai_engine_done(struct ai_engine_cli *e)
 	ai_text_list_done(&e->define);
 }
 
+/* --- what happens, as it suits who reads --------------------------------------------- */
+
+/* Steps that are so few are told one by one when nothing is done for them. */
+#define FEW_STEPS 50
+
+/* A line of one of several steps. */
+static void
+put_line(void *ctx, const char *step, const char *text, size_t n, bool over)
+{
+	struct ai_engine_cli *e = ctx;
+	struct ai_log_view view = { 0 };
+	(void)over;
+	ai_print_settle(&e->printer);
+	ai_put_safe_to(stderr, step);
+	fputs(": ", stderr);
+	ai_log_view_put(&view, stderr, text, n);
+	ai_log_view_end(&view, stderr);
+	if (n == 0)
+		fputc('\n', stderr);
+}
+
+static void
+put_state(struct ai_engine_cli *e, const char *word, const aicert_step_event *event)
+{
+	AI_BUF_AUTO b = AI_BUF(AI_MAX_TEXT);
+	ai_buf_printf(&b, "%-8s%s", word, event->step);
+	if (event->why)
+		ai_buf_printf(&b, "  (%s)", event->why);
+	if (event->kind == AICERT_STEP_IS_DONE)
+		ai_buf_printf(&b, "  (%.1f s)", event->seconds);
+	if (b.state == AI_BUF_GOOD)
+		ai_print_talk(&e->printer, AI_TALK_STAGE, b.data, 0, 0);
+}
+
+/* Lines, for a pipe: as in a log file, in which nothing is written over. */
+static void
+plain_step(struct ai_engine_cli *e, const aicert_step_event *event)
+{
+	bool one = event->total <= 1, told = event->total <= FEW_STEPS || e->printer.verbose;
+	e->lines.line = put_line;
+	e->lines.ctx = e;
+	if (e->printer.quiet)
+		return;
+	if (event->kind == AICERT_STEP_LOGS && one)
+		ai_print_talk(&e->printer, AI_TALK_LOG, event->bytes, event->n, event->n);
+	else if (event->kind == AICERT_STEP_LOGS)
+		ai_lines_put(&e->lines, event->step, event->bytes, event->n);
+	else
+		ai_lines_end(&e->lines, event->step);
+	if (event->kind == AICERT_STEP_BEGINS)
+		put_state(e, "run", event);
+	else if (event->kind == AICERT_STEP_IS_REUSED && told)
+		put_state(e, "reuse", &(aicert_step_event){ .kind = event->kind, .step = event->step });
+	else if (event->kind == AICERT_STEP_IS_DONE && (!one || e->printer.verbose))
+		put_state(e, "done", event);
+	else if (event->kind == AICERT_STEP_FAILS)
+		put_state(e, "failed", event);
+	else if (event->kind == AICERT_STEP_IS_SKIPPED && told)
+		put_state(e, "skipped", event);
+}
+
+static void
+on_step(void *ctx, const aicert_step_event *event)
+{
+	struct ai_engine_cli *e = ctx;
+	if (e->live)
+		ai_live_step(e->live, event);
+	if (e->events)
+		ai_events_step(e->events, event);
+	if (!e->live && !e->events)
+		plain_step(e, event);
+}
+
+static void
+on_say(void *ctx, int kind, const char *text, unsigned long long done, unsigned long long total)
+{
+	struct ai_engine_cli *e = ctx;
+	if (e->live)
+		ai_live_say(e->live, kind, text, done, total);
+	if (e->events)
+		ai_events_say(e->events, kind, text, done, total);
+	if (!e->live && !e->events)
+		ai_print_talk(&e->printer, kind, text, done, total);
+}
+
+void
+ai_engine_watch(struct ai_engine_cli *e, struct ai_events *events)
+{
+	ai_engine_listen(e);
+	e->run.say = on_say;
+	e->run.step = on_step;
+	e->run.ctx = e;
+	e->events = events;
+	/* Events and a view on one screen would be neither. */
+	if (!e->printer.quiet && ai_live_possible() && !(events && isatty(STDOUT_FILENO)))
+		e->live = ai_live_start(e->printer.verbose);
+}
+
+void
+ai_engine_settle(struct ai_engine_cli *e)
+{
+	ai_live_stop(e->live);
+	e->live = NULL;
+	ai_lines_end(&e->lines, NULL);
+	ai_print_settle(&e->printer);
+}
+
+/* --- `aicert NAME [STEP]` ------------------------------------------------------------- */
+
 bool
 ai_engine_step_command(struct ai_engine_cli *e, int argc, char **argv, const char *name, const char *about, const char **step, int *code)
 {
@@ -72,6 +185,6 @@ ai_engine_step_command(struct ai_engine_cli *e, int argc, char **argv, const cha
 		*code = 0;
 		return false;
 	}
-	ai_engine_listen(e);
+	ai_engine_watch(e, NULL);
 	return true;
 }

@@ -38,10 +38,10 @@ ai_cmd_lock(int argc, char **argv)
 		puts("\nexample: aicert lock --update source\n         aicert lock --update python:3.11");
 		return 0;
 	}
-	ai_engine_listen(&e);
+	ai_engine_watch(&e, NULL);
 	aicert_error error;
 	r = aicert_lock(&e.run, name, update, &error);
 	ai_engine_done(&e);
-	ai_print_settle(&e.printer);
+	ai_engine_settle(&e);
 	return r < 0 ? ai_print_error(&error) : 0;
 }

@@ -37,6 +37,7 @@ ai_cmd_log(int argc, char **argv)
 	aicert_error error;
 	char *path = NULL;
 	r = aicert_log(&e.run, step, &path, &error);
+	ai_engine_settle(&e);
 	ai_engine_done(&e);
 	if (r < 0)
 		return ai_print_error(&error);

@@ -31,12 +31,8 @@ const char *ai_red(void) { return coloured() ? "\033[31m" : ""; }
 const char *ai_dim(void) { return coloured() ? "\033[2m" : ""; }
 const char *ai_plain(void) { return coloured() ? "\033[0m" : ""; }
 
-/*
- * The next character of n bytes: how many bytes it has, and whether a terminal only draws it. Not so are C0 and C1 controls (an escape
- * sequence may begin with U+009B as well as with ESC), what reorders the text around it, and what is not UTF-8. 0: the rest is yet to come.
- */
-static size_t
-next_character(const unsigned char *p, size_t n, bool *draws)
+size_t
+ai_next_character(const unsigned char *p, size_t n, bool *draws)
 {
 	size_t len = *p >= 0xc2 && *p <= 0xdf ? 2 : *p >= 0xe0 && *p <= 0xef ? 3 : *p >= 0xf0 && *p <= 0xf4 ? 4 : 1;
 	*draws = false;
@@ -80,7 +76,7 @@ put_log_character(struct ai_log_view *v, struct pieces *out, const unsigned char
 		return 0;
 	if (*p == '\r' && p[1] == '\n')
 		return 1;
-	size_t len = next_character(p, n, &draws);
+	size_t len = ai_next_character(p, n, &draws);
 	bool line_end = *p == '\n' || *p == '\r';
 	if (line_end)
 		put_piece(out, "\n", 1);
@@ -144,13 +140,13 @@ put_log(struct ai_printer *p, const char *bytes, size_t n)
 	ai_log_view_put(&p->log, stderr, bytes, n);
 }
 
-static void
-put_safe(FILE *to, const char *s)
+void
+ai_put_safe_to(FILE *to, const char *s)
 {
 	const unsigned char *p = (const unsigned char *)s;
 	for (size_t n = s ? strlen(s) : 0, len; n; p += len, n -= len) {
 		bool draws;
-		len = next_character(p, n, &draws);
+		len = ai_next_character(p, n, &draws);
 		if (len == 0)
 			len = n;
 		for (size_t i = 0; i < len; i++)
@@ -190,7 +186,7 @@ ai_print_talk(void *ctx, int kind, const char *text, unsigned long long done, un
 	}
 	ai_print_settle(p);
 	fputs(kind == AI_TALK_NOTE ? "note: " : "", stderr);
-	put_safe(stderr, text);
+	ai_put_safe_to(stderr, text);
 	fputc('\n', stderr);
 }
 
@@ -218,7 +214,7 @@ ai_print_err(const struct ai_err *e)
 void
 ai_put_safe(const char *s)
 {
-	put_safe(stdout, s);
+	ai_put_safe_to(stdout, s);
 }
 
 size_t

@@ -19,6 +19,12 @@
 
 struct aicert_error;
 
+/*
+ * The next character of n bytes: how many bytes it has, and whether a terminal only draws it. Not so are C0 and C1 controls (an escape
+ * sequence may begin with U+009B as well as with ESC), what reorders the text around it, and what is not UTF-8. 0: the rest is yet to come.
+ */
+size_t ai_next_character(const unsigned char *p, size_t n, bool *draws);
+
 /* A step's log on its way to a reader, chunk by chunk; zero to begin with. */
 struct ai_log_view {
 	unsigned char held[4];   /* the start of a character whose rest is yet to come, or a '\r' that may begin "\r\n" */
@@ -52,8 +58,9 @@ const char *ai_red(void);
 const char *ai_dim(void);
 const char *ai_plain(void);
 
-/* Text to standard output with controls, and what is not UTF-8, made visible. NULL is no text. */
+/* Text to standard output (or a file) with controls, and what is not UTF-8, made visible. NULL is no text. */
 void ai_put_safe(const char *s);
+void ai_put_safe_to(FILE *to, const char *s);
 
 /*
  * A sentence from column `indent` on, foreign text and all: the ids in it cut to 12 digits (where the whole id matters it stands in a

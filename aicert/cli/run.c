@@ -20,6 +20,9 @@ help(const struct ai_option *table, size_t n)
 	     "With names of steps: these and what they need; their outputs are the run's, and the plan says that they were chosen.\n");
 	ai_options_help(table, n);
 	puts("\n"
+	     "--json prints an object for each thing that happens, one a line: \"event\" is stage, note, progress, step (\"state\": begins, reused,\n"
+	     "done, failed, skipped), log, and last report or error. With -q the last alone.\n"
+	     "\n"
 	     "--check runs each named step twice in fresh sandboxes (once, where its result is known) and compares what both runs gave\n"
 	     "file by file. When something differs the exit code is 1 and no proof is written. What depends on the machine, the number\n"
 	     "of processors or the day does not show in it: `aicert reproduce PROOF` elsewhere, or later, shows that.\n"
@@ -73,17 +76,20 @@ print_report(const char *text)
 		(int)json_integer_value(json_object_get(j, "reused")));
 }
 
-/* A report is there also when --check found a difference. */
+/* A report is there also when --check found a difference, or a timestamp is missing. */
 static int
 run(struct ai_engine_cli *e)
 {
-	ai_engine_listen(e);
+	struct ai_events events = { .quiet = e->printer.quiet, .verbose = e->printer.verbose };
+	ai_engine_watch(e, e->printer.json ? &events : NULL);
 	char *report = NULL;
 	aicert_error error;
 	int r = aicert_run(&e->run, &report, &error);
-	ai_print_settle(&e->printer);
-	if (report && e->printer.json)
-		fputs(report, stdout);
+	ai_engine_settle(e);
+	if (r < 0 && e->events)
+		ai_events_error(e->events, &error);
+	if (report && e->events)
+		ai_events_report(e->events, report);
 	else if (report && !e->printer.quiet)
 		print_report(report);
 	aicert_free(report);

@@ -35,7 +35,7 @@ ai_cmd_why(int argc, char **argv)
 	char *report = NULL;
 	r = aicert_why(&e.run, step, &report, &error);
 	ai_engine_done(&e);
-	ai_print_settle(&e.printer);
+	ai_engine_settle(&e);
 	if (r < 0)
 		return ai_print_error(&error);
 	if (e.printer.json)
