@@ -3,6 +3,16 @@
 return rule {
   name = "shell",
   doc = "Run a shell script over its inputs, without a network. It stops at the first command that fails.",
+  example = [[
+inputs:
+  corpus: { path: corpus.txt }
+steps:
+  count:
+    use: shell
+    inputs: { corpus: corpus }
+    script: wc -w < "$IN_CORPUS" > "$OUT_WORDS"
+    outputs: { words: words.txt }
+]],
 
   attrs = {
     script  = attr.lines { alias = "commands", doc = "the script, or a list of its lines" },
