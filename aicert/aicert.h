@@ -135,6 +135,7 @@ typedef struct aicert_run_options {
 	unsigned jobs;                /* how many steps run at once; 0 = as many as there are processors */
 	int keep_going;               /* 1: a failed step stops only what needs it */
 	void (*step)(void *ctx, const aicert_step_event *event); /* may be NULL: then say hears of steps as lines and bytes */
+	const char *policy;           /* what proofs of inputs are judged by; NULL = none */
 } aicert_run_options;
 
 /*

@@ -57,7 +57,7 @@ take_options(const aicert_run_options *in, struct engine *e, struct ai_err *err)
 		.define = o.define, .n_define = o.n_define, .steps = o.steps, .n_steps = o.n_steps,
 		.jobs = o.jobs, .keep_going = o.keep_going != 0,
 		.check = o.check, .n_check = o.n_check, .timestamp = o.timestamp, .fresh = o.fresh != 0,
-		.talk = o.say ? &e->talk : NULL,
+		.policy = o.policy, .replan = ai_api_hooks.replan, .talk = o.say ? &e->talk : NULL,
 	};
 	e->vm = (struct ai_vm_options){ .uki = o.vm_image, .memory = o.vm_memory, .cpus = o.vm_cpus, .time_s = o.vm_time,
 		.provider = o.vm_provider, .set = o.vm_set, .n_set = o.n_vm_set };

@@ -16,6 +16,7 @@ ai_engine_options(struct ai_engine_cli *e, struct ai_option *table)
 		{ "file", 'f', AI_OPTION_TEXT, (void *)&e->run.file, "FILE", "the Aicertfile (default: Aicertfile or aicert.yaml here)" },
 		{ "define", 'D', AI_OPTION_LIST, &e->define, "NAME=VALUE", "the value of a parameter of the Aicertfile (may be repeated)" },
 		{ "locked", 0, AI_OPTION_FLAG, &e->run.locked, NULL, "add no pin to aicert.lock: fail when one is missing" },
+		{ "policy", 0, AI_OPTION_TEXT, (void *)&e->run.policy, "FILE", "judge the proofs of inputs by this policy (aicert policy --help)" },
 		{ "json", 0, AI_OPTION_FLAG, &e->printer.json, NULL, "print the result as JSON" },
 		{ "quiet", 'q', AI_OPTION_FLAG, &e->printer.quiet, NULL, "say nothing but errors" },
 		{ "verbose", 'v', AI_OPTION_FLAG, &e->printer.verbose, NULL, "say more" },

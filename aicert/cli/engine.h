@@ -25,9 +25,9 @@ struct ai_engine_cli {
 	struct ai_lines lines;      /* a pipe: the lines of steps that run beside each other */
 };
 
-enum { AI_ENGINE_OPTIONS = 7 };
+enum { AI_ENGINE_OPTIONS = 8 };
 
-/* Puts -f, -D, --locked, --json, -q, -v and --help into the first AI_ENGINE_OPTIONS rows of a table. */
+/* Puts -f, -D, --locked, --policy, --json, -q, -v and --help into the first AI_ENGINE_OPTIONS rows of a table. */
 void ai_engine_options(struct ai_engine_cli *e, struct ai_option *table);
 /* Connects printer and Ctrl-C, and hands on what -D collected. */
 void ai_engine_listen(struct ai_engine_cli *e);
