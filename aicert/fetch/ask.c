@@ -9,6 +9,7 @@
 #include "fetch/fetch.h"
 #include "fetch/http.h"
 #include "fetch/place.h"
+#include "fetch/s3.h"
 
 enum { MAX_HEADERS = 32 };
 
@@ -134,6 +135,16 @@ ask(struct ai_asking *a, const char *url, const json_t *headers, size_t max, str
 	return r;
 }
 
+/* A rule has no reader of XML. */
+static int
+put_listing(const struct ai_http_answer *said, struct ai_buf *body, struct ai_err *err)
+{
+	AI_JSON *listing = NULL;
+	if (ai_s3_listing(said->body.data ? said->body.data : "", said->body.len, &listing, err) < 0)
+		return err->code;
+	return ai_canon(listing, body, err);
+}
+
 int
 ai_ask(void *ctx, const char *url, const json_t *headers, size_t max, struct ai_buf *body, json_t **answer, struct ai_err *err)
 {
@@ -142,10 +153,12 @@ ai_ask(void *ctx, const char *url, const json_t *headers, size_t max, struct ai_
 	if (!a->session && !(a->session = ai_http_session_new()))
 		return ai_nomem(err);
 	int r = ask(a, url, headers, max, &said, err);
-	if (r == 0) {
+	if (r == 0 && said.status == 200 && ai_s3_is_listing(url))
+		r = put_listing(&said, body, err);
+	else if (r == 0)
 		ai_buf_put(body, said.body.data, said.body.len);
+	if (r == 0)
 		r = ai_buf_ok(body, "answer", err) < 0 ? err->code : shape(&said, answer, err);
-	}
 	ai_http_answer_done(&said);
 	return r;
 }

@@ -2,7 +2,7 @@
  * ask.h -- what a source rule may ask the network: one GET, answered with status, headers and a bounded body.
  *
  * Over http(s), as the user who runs it: tokens that auth.h finds are shown to a server that says no without, and to no other. The rule sees
- * none of them, and of a redirect's URL only what may be said.
+ * none of them, and of a redirect's URL only what may be said. A listing of a bucket (s3.h) is answered as JSON.
  *
  * Depends on: base, http.  Threads: an asking belongs to one.
  * SPDX-License-Identifier: Apache-2.0

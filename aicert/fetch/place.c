@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "fetch/s3.h"
 
 static const char hub[] = "https://huggingface.co";
 
@@ -25,6 +26,8 @@ at_mirror(const char *uri)
 int
 ai_place_of(const char *uri, struct ai_place *out, struct ai_err *err)
 {
+	if (ai_s3_is(uri))
+		return ai_s3_place(uri, out, err);
 	*out = (struct ai_place){ .url = at_mirror(uri) };
 	return out->url ? 0 : ai_nomem(err);
 }

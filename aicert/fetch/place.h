@@ -1,7 +1,8 @@
 /*
  * place.h -- where the bytes of a public URI are asked for on this machine, and with which headers.
  *
- * A pin names a file by the URI that is the same for everybody (https://huggingface.co/…); a user whose HF_ENDPOINT names a mirror asks there.
+ * A pin names a file by the URI that is the same for everybody (https://huggingface.co/…); a user whose HF_ENDPOINT names a mirror asks there. Objects of
+ * S3 have URIs of their own: s3.h.
  *
  * Depends on: base.  Threads: reads the environment.
  * SPDX-License-Identifier: Apache-2.0
