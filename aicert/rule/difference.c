@@ -90,7 +90,7 @@ compare(const json_t *got, const json_t *wanted, const char *where, int depth, s
 		return true;
 	if (depth < 16 && json_is_array(got) && json_is_array(wanted))
 		return compare_lists(got, wanted, where, depth, text);
-	if (depth < 16 && json_is_object(got) && json_is_object(wanted))
+	if (depth < 16 && (json_is_object(got) || json_is_object(wanted)) && (json_is_object(got) || is_empty(got)) && (json_is_object(wanted) || is_empty(wanted)))
 		return compare_objects(got, wanted, where, depth, text);
 	return say(got, wanted, where, text);
 }
