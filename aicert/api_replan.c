@@ -122,7 +122,7 @@ ai_replan(void *ctx, const json_t *run, const json_t *plan, const struct ai_dag 
 		.aicertfile = file->data, .aicertfile_len = file->len, .file = "Aicertfile (in the proof)",
 		.lock = lock->data, .lock_len = lock->len, .rules = r, .n_rules = json_array_size(rules),
 		.sources = s, .n_sources = json_array_size(sources),
-		.parameters = ai_json_arr(plan, "parameters"), .name = ai_json_str(run, "name"),
+		.n_steps = json_array_size(ai_json_arr(plan, "steps")), .parameters = ai_json_arr(plan, "parameters"), .name = ai_json_str(run, "name"),
 	};
 	facts_of(dag, plan, &in);
 	if (!in.platform)

@@ -154,6 +154,8 @@ make(struct plan *p, json_t **out)
 	if (ai_lock_parse(in->lock, in->lock_len, &p->lock, p->err) < 0 || ai_plan_select(p->m, in->rules, in->n_rules, p->err) < 0 ||
 		ai_manifest_add_wheels(p->m, p->lock, p->err) < 0)
 		return p->err->code;
+	if (in->n_steps && in->n_steps != p->m->n_steps)
+		return ai_fail(p->err, AI_EUSAGE, "%s: it means %zu steps, expected %zu, as the plan has", in->file, p->m->n_steps, in->n_steps);
 	if (ai_plan_begin(p) < 0 || ai_plan_check_sources(p) < 0 || ai_plan_environments(p) < 0 || ai_plan_steps(p) < 0)
 		return p->err->code;
 	return assemble(p, out);

@@ -29,6 +29,7 @@ struct ai_plan_in {
 	const json_t *parameters;         /* [{"name","value"}], as the plan node has them; NULL: none */
 	const char *platform;             /* "linux/amd64" */
 	const json_t *gpus;               /* [{"model","driver"}] of the machine that runs; a step with gpus: N gets the first N. NULL: none */
+	size_t n_steps;                   /* as many the plan must have: a verifier's work is bounded by the proof that it reads. 0: any */
 	const char *name;                 /* the run's, which the Aicertfile must give; NULL: whatever it gives */
 };
 
