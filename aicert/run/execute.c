@@ -396,22 +396,17 @@ run_all(struct runner *r, struct ai_err *err)
 static int
 find_needs(struct runner *r, struct ai_err *err)
 {
-	struct ai_job *job = r->job;
-	struct ai_names names = { 0 };
-	int rc = 0;
-	for (size_t i = 0; i < job->n_steps && rc >= 0; i++)
-		rc = ai_names_put(&names, job->steps[i].name, strlen(job->steps[i].name), i, err);
-	for (size_t i = 0; i < job->n_steps && rc >= 0; i++) {
+	const struct ai_job *job = r->job;
+	for (size_t i = 0; i < job->n_steps; i++) {
 		size_t k, needs;
 		json_t *in;
 		json_array_foreach(ai_json_arr(job->steps[i].recipe, "inputs"), k, in) {
 			const char *from = ai_json_str(in, "step");
-			if (rc >= 0 && from && ai_names_find(&names, from, strlen(from), &needs))
-				rc = ai_schedule_need(r->schedule, i, needs, err);
+			if (from && ai_names_find(&job->step_names, from, strlen(from), &needs) && ai_schedule_need(r->schedule, i, needs, err) < 0)
+				return err->code;
 		}
 	}
-	ai_names_done(&names);
-	return rc < 0 ? rc : 0;
+	return 0;
 }
 
 static unsigned

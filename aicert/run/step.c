@@ -14,6 +14,7 @@
 #include "run/box/gpu.h"
 #include "run/box/image_root.h"
 #include "run/job.h"
+#include "run/laid.h"
 #include "run/box/limits.h"
 #include "run/observe/observe.h"
 #include "run/box/sandbox.h"
@@ -28,6 +29,7 @@ struct execution {
 	char *root;                    /* the image's root, NULL in the host environment */
 	struct ai_gpu_mounts gpus;
 	struct ai_checkpoint checkpoint;
+	struct ai_laid laid;
 	struct ai_step_event event;    /* what it prints is said with its name */
 	const struct ai_talk *to;
 	struct ai_talk talk;
@@ -46,6 +48,7 @@ execution_done(struct execution *x)
 	ai_observer_free(x->observer);
 	ai_gpus_mounts_done(&x->gpus);
 	ai_checkpoint_done(&x->checkpoint);
+	ai_laid_done(&x->laid);
 	free(x->root);
 	if (x->log_fd >= 0)
 		close(x->log_fd);
@@ -81,6 +84,8 @@ make_mounts(struct ai_job *job, const struct ai_job_step *s, struct execution *x
 		x->mounts[x->n_mounts++] = (struct ai_mount){ .from = from, .to = to,
 			.how = ref.type == AI_REF_TREE && strcmp(to, "/workspace/src") == 0 ? AI_MOUNT_SCRATCH : AI_MOUNT_READ_ONLY };
 	}
+	if (ai_lay_files(job->home.cache, ai_json_arr(s->step, "outputs"), x->mounts, &x->n_mounts, &x->laid, err) < 0)
+		return err->code;
 	x->n_inputs = x->n_mounts;
 	if (!x->checkpoint.data)
 		return 0;
@@ -164,7 +169,7 @@ static int
 begin(struct ai_job *job, struct ai_job_step *s, struct execution *x, struct ai_err *err)
 {
 	bool known = s >= job->steps && s < job->steps + job->n_steps;
-	*x = (struct execution){ .log_fd = -1, .scratch_lock = -1, .checkpoint = { .lock = -1, .above = -1 }, .to = job->opt->talk };
+	*x = (struct execution){ .log_fd = -1, .scratch_lock = -1, .checkpoint = { .lock = -1, .above = -1 }, .laid.lock = -1, .to = job->opt->talk };
 	x->event = (struct ai_step_event){ .kind = AI_STEP_LOGS, .step = s->name, .index = known ? (size_t)(s - job->steps) : 0, .total = job->n_steps };
 	x->talk = (struct ai_talk){ .say = say_of_step, .ctx = x };
 	if (ai_scratch_make(job->home.cache, "step", &x->scratch, &x->scratch_lock, err) < 0 || ai_checkpoint_open(job, s, &x->checkpoint, err) < 0 ||

@@ -125,6 +125,20 @@ def test_folders_go_from_worker_to_worker(aicert, write):
     verified(aicert)
 
 
+def test_one_step_takes_many_files(aicert, write):
+    """More than a few hundred are laid as one folder: read-only, with a folder among them."""
+    n = 400
+    steps = [step(f"s{i}", f'echo {i} > "$OUT_O"', out=f"o: out{i}") for i in range(n)]
+    steps.append(step("folder", 'mkdir "$OUT_O"; echo inside > "$OUT_O/f"', out="o: {{ path: {name}, type: dir }}"))
+    inputs = "{ " + ", ".join(f"i{i}: s{i}.o" for i in range(n)) + ", dir: folder.o }"
+    steps.append(step("all", 'cat resources/out* | sort -n > "$OUT_O"; cat "$IN_DIR/f" >> "$OUT_O"; '
+                      'if echo x > resources/out3 || touch resources/new || chmod 600 resources/out3; then exit 9; fi 2>/dev/null; stat -c %Y "$IN_I3" >> "$OUT_O"', inputs))
+    write(*steps, outputs="o: all.o")
+    aicert()
+    assert (aicert.cwd / "outputs/o").read_text().split() == [str(i) for i in range(n)] + ["inside", "315532800"]
+    verified(aicert)
+
+
 def test_steps_of_one_key_run_once(aicert, write):
     script = 'date +%s.%N > "$OUT_O"'
     same = [f"  {n}: {{ use: shell, script: {json.dumps(script)}, outputs: {{ o: o.txt }} }}\n" for n in "abcdef"]
