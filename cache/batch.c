@@ -387,7 +387,7 @@ ai_batch_hash(struct ai_store *s, const struct ai_file_key *key, const struct ai
 {
 	struct ai_batch *b = &s->batch;
 	struct ai_digest slot;
-	if (b->lost.code != 0)
+	if (b->lost.code != 0 || s->looks)
 		return 0;
 	ai_file_slot(key, &slot);
 	if (ai_grow(&b->hashes, &b->cap_hashes, b->n_hashes, sizeof *b->hashes, err) < 0 || ai_idset_put(&b->files, &slot, b->n_hashes, err) < 0)

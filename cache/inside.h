@@ -11,6 +11,7 @@
 
 #include "cache/batch.h"
 #include "cache/db.h"
+#include "cache/hashsink.h"
 #include "cache/idset.h"
 #include "cache/session.h"
 #include "cache/store.h"
@@ -28,6 +29,8 @@ struct ai_store {
 	struct ai_idset laid;         /* trees whose kept checkout this process has looked through */
 	struct { struct ai_digest id; json_t *text; } attestation; /* the one that was read last: results of one run share theirs. text NULL: none */
 	struct ai_sink sink;
+	bool looks;                   /* ai_store_look: nothing is kept */
+	struct ai_hashsink *hashes;   /* what hashes then, else NULL */
 	struct ai_new_object *open;   /* objects begun through the sink and not ended */
 	char *chunk;                  /* SMALL_MAX bytes for reading small files; made at first use */
 };

@@ -81,6 +81,10 @@ ai_store_put_node(struct ai_store *s, const json_t *node, struct ai_digest *out,
 	if (ai_node_check(node, err) < 0 || ai_canon(node, &b, err) < 0 || ai_buf_ok(&b, "node", err) < 0)
 		return ai_in(err, "cache");
 	ai_sha256(b.data, b.len, &id);
+	if (s->looks) {
+		*out = id;
+		return 0;
+	}
 	int there = ai_node_there(s, &id, err);
 	if (there < 0)
 		return there;

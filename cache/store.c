@@ -130,6 +130,7 @@ ai_store_close(struct ai_store *s)
 	ai_idset_done(&s->sound);
 	ai_idset_done(&s->laid);
 	json_decref(s->attestation.text);
+	ai_hashsink_free(s->hashes);
 	free(s->chunk);
 	free(s->cache);
 	free(s);
@@ -139,6 +140,10 @@ int
 ai_store_put_bytes(struct ai_store *s, const void *p, size_t n, struct ai_digest *out, struct ai_err *err)
 {
 	struct ai_digest id;
+	if (s->looks) {
+		ai_sha256(p, n, out);
+		return 0;
+	}
 	if (ai_object_put(s, p, n, &id, err) < 0 || ai_batch_keep(s, err) < 0)
 		return err->code;
 	*out = id;

@@ -36,6 +36,12 @@ void ai_store_close(struct ai_store *s);
 /* The sink that puts content into this store; lives as long as the store. */
 const struct ai_sink *ai_store_sink(struct ai_store *s);
 
+/*
+ * ai_store_look -- from now on nothing is kept: what is put is only hashed, the sink hashes (files that are known, and still look so, it does not
+ * read), and no hash is remembered. For who wants to know what would be.
+ */
+int ai_store_look(struct ai_store *s, struct ai_err *err) AI_CHECKED;
+
 /* --- when what is put becomes durable (cache/batch.h) ------------------- */
 /*
  * ai_store_defer -- from now on what is put may be used at once and is durable after ai_store_flush, or before anything is written that says

@@ -86,6 +86,14 @@ key_of(const struct ai_image_ref *image, const json_t *pin, struct ai_err *err)
 	return key;
 }
 
+int
+ai_job_image_there(struct ai_job *job, const struct ai_image_ref *image, const json_t *pin, struct ai_ref *out, struct ai_err *err)
+{
+	char how[16] = "";
+	AI_FREE char *key = key_of(image, pin, err);
+	return key ? ai_store_get_pin(job->store, key, out, how, err) : err->code;
+}
+
 static int
 bring(struct ai_job *job, const struct ai_fetch *f, const struct ai_image_ref *image, const json_t *pin, struct ai_ref *out, struct ai_err *err)
 {
@@ -104,8 +112,8 @@ bring(struct ai_job *job, const struct ai_fetch *f, const struct ai_image_ref *i
 	return ai_store_put_pin(job->store, key, out, "oci", err);
 }
 
-static int
-add_source(struct ai_job *job, const struct ai_image_ref *image, const json_t *pin, const struct ai_ref *content, struct ai_err *err)
+int
+ai_job_image_source(struct ai_job *job, const struct ai_image_ref *image, const json_t *pin, const struct ai_ref *content, struct ai_err *err)
 {
 	struct ai_job_source *s = &job->sources[job->n_sources++];
 	*s = (struct ai_job_source){ .name = image->text, .content = *content, .how = "oci" };
@@ -126,7 +134,7 @@ ai_job_fetch_images(struct ai_job *job, const struct ai_fetch *f, struct ai_err 
 		struct ai_ref content;
 		json_t *pin;
 		if (ai_check_interrupt(err) < 0 || pin_image(job, f, image, &pin, err) < 0 || bring(job, f, image, pin, &content, err) < 0 ||
-			add_source(job, image, pin, &content, err) < 0)
+			ai_job_image_source(job, image, pin, &content, err) < 0)
 			return err->code;
 		if (job->brought && job->brought(job->brought_ctx, &job->sources[job->n_sources - 1], err) < 0)
 			return err->code;

@@ -19,4 +19,9 @@ int ai_job_update_images(struct ai_job *job, const struct ai_fetch *f, const cha
 /* Is there an image of that name, as written or normalised? */
 bool ai_job_has_image(const struct ai_job *job, const char *name);
 
+/* Is the content of a pin in the store? 1, 0. */
+int ai_job_image_there(struct ai_job *job, const struct ai_image_ref *image, const json_t *pin, struct ai_ref *out, struct ai_err *err) AI_CHECKED;
+/* Appends its source to the job. */
+int ai_job_image_source(struct ai_job *job, const struct ai_image_ref *image, const json_t *pin, const struct ai_ref *content, struct ai_err *err) AI_CHECKED;
+
 #endif

@@ -12,6 +12,7 @@
 #include "model/lock_files.h"
 #include "rule/source.h"
 #include "run/images.h"
+#include "run/inputs.h"
 #include "run/job.h"
 #include "run/lineage.h"
 #include "run/pip/resolve.h"
@@ -102,8 +103,8 @@ pin_input(struct ai_job *job, const struct ai_fetch *f, const struct ai_input *i
 	return r;
 }
 
-static int
-source_node(struct ai_job *job, struct ai_job_source *s, const json_t *pin, struct ai_err *err)
+int
+ai_job_source_node(struct ai_job *job, struct ai_job_source *s, const json_t *pin, struct ai_err *err)
 {
 	static const char *const words[] = { [AI_INPUT_GIT] = "git", [AI_INPUT_URL] = "url", [AI_INPUT_PATH] = "path", [AI_INPUT_PROOF] = "proof" };
 	const struct ai_input *in = s->input;
@@ -164,8 +165,8 @@ is_there(struct ai_job *job, const struct ai_input *in, const json_t *pin, const
  * A path that is written as one of the project's, and that a link takes elsewhere, would be named in the proof as what it is not; and a
  * stranger's project could so take in what its Aicertfile does not show. A path that says where it leads, or follow: true, is the user's word.
  */
-static int
-stays_inside(const struct ai_job *job, const struct ai_input *in, struct ai_err *err)
+int
+ai_job_stays_inside(const struct ai_job *job, const struct ai_input *in, struct ai_err *err)
 {
 	AI_FREE char *uri = ai_source_uri(in);
 	AI_FREE char *path = ai_join(job->project, in->where);
@@ -192,7 +193,15 @@ bring_output(struct ai_job *job, const struct ai_fetch *f, struct ai_job_source 
 		return ai_in(err, "input '%s'", s->name);
 	job->fetched += fetched;
 	s->how = "sha256";
-	return source_node(job, s, pin, err);
+	return ai_job_source_node(job, s, pin, err);
+}
+
+int
+ai_job_input_there(struct ai_job *job, const struct ai_input *in, const json_t *pin, struct ai_ref *out, struct ai_err *err)
+{
+	AI_FREE char *key = pin_key(in, pin);
+	char how[16] = "";
+	return is_there(job, in, pin, key, out, how, err);
 }
 
 static int
@@ -200,7 +209,7 @@ bring(struct ai_job *job, const struct ai_fetch *f, struct ai_job_source *s, str
 {
 	const struct ai_input *in = s->input;
 	json_t *pin;
-	if (stays_inside(job, in, err) < 0 || pin_input(job, f, in, &pin, err) < 0)
+	if (ai_job_stays_inside(job, in, err) < 0 || pin_input(job, f, in, &pin, err) < 0)
 		return err->code;
 	if (in->type == AI_INPUT_PROOF)
 		return bring_output(job, f, s, pin, err);
@@ -211,7 +220,7 @@ bring(struct ai_job *job, const struct ai_fetch *f, struct ai_job_source *s, str
 		return r;
 	if (r == 1) {
 		s->how = how_word(how);
-		return source_node(job, s, pin, err);
+		return ai_job_source_node(job, s, pin, err);
 	}
 	if (pin)
 		ai_say(job->opt->talk, AI_TALK_STAGE, "fetch   %s", in->name);
@@ -220,7 +229,7 @@ bring(struct ai_job *job, const struct ai_fetch *f, struct ai_job_source *s, str
 	job->fetched += pin != NULL;
 	if (key && ai_store_put_pin(job->store, key, &s->content, s->how, err) < 0)
 		return err->code;
-	return source_node(job, s, pin, err);
+	return ai_job_source_node(job, s, pin, err);
 }
 
 /* The lock's bytes as the plan names them; the file is written only when it would change. */

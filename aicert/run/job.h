@@ -54,6 +54,7 @@ struct ai_job_step {
 struct ai_job {
 	const struct ai_run_options *opt;
 	struct ai_home home;
+	char *aside;                    /* opt->look, and there is no home yet: a folder that stands for it meanwhile */
 	struct ai_store *store;
 	char *file;                     /* the Aicertfile, absolute */
 	const char *shown;              /* its name in errors: part of file */

@@ -149,6 +149,28 @@ read_accepted(struct ai_job *job, struct ai_err *err)
 	return 0;
 }
 
+/* Who only looks makes no home where there is none. */
+static int
+open_store(struct ai_job *job, struct ai_err *err)
+{
+	if (ai_home_find(job->opt->home, &job->home, err) < 0)
+		return err->code;
+	if (job->opt->look && !ai_exists(job->home.cache)) {
+		const char *tmp = getenv("TMPDIR");
+		AI_FREE char *prefix = ai_join(tmp && *tmp ? tmp : "/tmp", "aicert-look");
+		if (!prefix)
+			return ai_nomem(err);
+		if (ai_mkdtemp(prefix, &job->aside, err) < 0)
+			return err->code;
+		ai_home_done(&job->home);
+		if (ai_home_find(job->aside, &job->home, err) < 0)
+			return err->code;
+	}
+	if (ai_home_make(&job->home, err) < 0 || ai_store_open(&job->home, &job->store, err) < 0)
+		return err->code;
+	return job->opt->look ? ai_store_look(job->store, err) : 0;
+}
+
 int
 ai_job_open(const struct ai_run_options *options, struct ai_job *job, struct ai_err *err)
 {
@@ -176,8 +198,7 @@ ai_job_open(const struct ai_run_options *options, struct ai_job *job, struct ai_
 		return err->code;
 	if (read_lock(job, err) < 0 || read_rules(job, err) < 0 || ai_plan_select(job->manifest, job->rules, job->n_rules, err) < 0)
 		return err->code;
-	if (ai_home_find(options->home, &job->home, err) < 0 || ai_home_make(&job->home, err) < 0 ||
-		ai_store_open(&job->home, &job->store, err) < 0)
+	if (open_store(job, err) < 0)
 		return err->code;
 	r = ai_store_last_run(job->store, job->project, &job->previous, err);
 	return r < 0 ? r : read_accepted(job, err);
@@ -234,5 +255,8 @@ ai_job_done(struct ai_job *job)
 	free(job->output_dir);
 	free(job->lock_file);
 	ai_home_done(&job->home);
+	if (job->aside)
+		ai_discard_tree(job->aside);
+	free(job->aside);
 	*job = (struct ai_job){ 0 };
 }

@@ -31,6 +31,7 @@ struct ai_run_options {
 	int (*replan)(void *ctx, const json_t *run, const json_t *plan, const struct ai_dag *dag, json_t **out, struct ai_err *err);
 	unsigned jobs;             /* how many steps run at once; 0 = as many as there are processors for us */
 	bool keep_going;           /* a failed step stops only what needs it */
+	bool look;                 /* nothing is written: no lock, nothing in the store (run/foresee.h) */
 	const char *const *check; size_t n_check; /* --check: steps to run again and compare; "all" is every step */
 	const char *timestamp;     /* URL of a time-stamping authority that is asked before the proof is written; NULL: none */
 	const struct ai_talk *talk;

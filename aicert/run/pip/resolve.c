@@ -400,3 +400,9 @@ ai_job_wheels(struct ai_job *job, struct ai_err *err)
 		r = ai_manifest_add_wheels(job->manifest, job->lock, err);
 	return r < 0 ? r : add_rule(job, err);
 }
+
+int
+ai_job_wheels_pinned(struct ai_job *job, struct ai_err *err)
+{
+	return drop_unknown(job, err) < 0 || ai_manifest_add_wheels(job->manifest, job->lock, err) < 0 ? err->code : add_rule(job, err);
+}

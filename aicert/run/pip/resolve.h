@@ -21,4 +21,7 @@ bool ai_wheels_step(const struct ai_job *job, const char *name);
 /* Resolves what is not pinned, brings every pinned file into the store, adds sources to the job and pins to its lock. Inputs and images are there. */
 int ai_job_wheels(struct ai_job *job, struct ai_err *err) AI_CHECKED;
 
+/* What the lock pins now, as steps and attributes of the manifest; nothing is looked for. */
+int ai_job_wheels_pinned(struct ai_job *job, struct ai_err *err) AI_CHECKED;
+
 #endif

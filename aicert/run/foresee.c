@@ -1,0 +1,298 @@
+/* foresee.c -- see foresee.h.  SPDX-License-Identifier: Apache-2.0 */
+#include "run/foresee.h"
+
+#include <string.h>
+
+#include "cache/idset.h"
+#include "fetch/fetch.h"
+#include "model/lock.h"
+#include "model/lock_files.h"
+#include "run/images.h"
+#include "run/inputs.h"
+#include "run/pip/resolve.h"
+#include "run/plan/plan_wheels.h"
+#include "run/why.h"
+
+struct foresight {
+	struct ai_job *job;
+	struct ai_idset unknown;      /* made-up ids -> the source that each stands for */
+	json_t *sources, *steps;      /* of the report */
+	size_t pin, fetch, reuse, run, wait;
+	json_int_t size;
+};
+
+/* --- sources --------------------------------------------------------------------- */
+
+/* An id that stands for what source i holds. */
+static int
+make_up(struct foresight *f, size_t i, struct ai_digest *out, char hex[AI_HEX], struct ai_err *err)
+{
+	AI_FREE char *text = ai_format("what source %zu holds", i);
+	if (!text)
+		return ai_nomem(err);
+	ai_sha256(text, strlen(text), out);
+	ai_hex(out, hex);
+	return ai_idset_put(&f->unknown, out, i, err);
+}
+
+/* How many bytes a pin says are to be fetched; files that are here already are not. -1: it does not say. */
+static int
+size_of(struct foresight *f, const json_t *pin, json_int_t *out, struct ai_err *err)
+{
+	const json_t *size = json_object_get(pin, "size");
+	size_t i;
+	json_t *file;
+	*out = json_is_integer(size) ? json_integer_value(size) : json_object_get(pin, "files") ? 0 : -1;
+	json_array_foreach(ai_json_arr(pin, "files"), i, file) {
+		struct ai_ref ref = { .type = AI_REF_BLOB };
+		int there = ai_json_digest(file, "sha256", &ref.id) ? ai_store_has(f->job->store, &ref, err) : 1;
+		if (there < 0)
+			return there;
+		*out += there ? 0 : json_integer_value(json_object_get(file, "size"));
+	}
+	return 0;
+}
+
+static int
+tell_source(struct foresight *f, const struct ai_job_source *s, const char *would, json_int_t size, struct ai_err *err)
+{
+	const char *type = ai_json_str(s->node, "type"), *uri = ai_json_str(s->node, "uri");
+	json_t *line = json_pack("{s:s, s:s, s:s, s:s}", "name", s->name, "type", type, "uri", uri, "would", would);
+	if (line && size >= 0 && strcmp(would, "fetch") == 0)
+		json_object_set_new(line, "size", json_integer(size));
+	f->fetch += strcmp(would, "fetch") == 0;
+	f->pin += strcmp(would, "pin") == 0;
+	f->size += size > 0 && strcmp(would, "fetch") == 0 ? size : 0;
+	return json_array_append_new(f->sources, line) < 0 ? ai_nomem(err) : 0;
+}
+
+/* What a path holds is hashed where it lies. */
+static int
+look_at_path(struct foresight *f, struct ai_job_source *s, struct ai_err *err)
+{
+	struct ai_job *job = f->job;
+	const char *leave[] = { job->output_dir, job->proof, job->lock_file };
+	const struct ai_fetch fetch = { .sink = ai_store_sink(job->store), .talk = job->opt->talk, .project = job->project, .cache = job->home.cache,
+		.leave_out = leave, .n_leave_out = sizeof leave / sizeof *leave };
+	if (ai_job_stays_inside(job, s->input, err) < 0)
+		return err->code;
+	if (ai_fetch_content(&fetch, s->input, NULL, &s->content, &s->how, err) < 0)
+		return ai_in(err, "input '%s'", s->name);
+	if (ai_job_source_node(job, s, NULL, err) < 0)
+		return err->code;
+	return tell_source(f, s, "nothing", -1, err);
+}
+
+/* The content that a pin names, whether it is here or not: 1; 0 when that shows only once it is fetched. */
+static int
+pinned_content(const struct ai_input *in, const json_t *pin, struct ai_ref *out, struct ai_err *err)
+{
+	if (in->type == AI_INPUT_PROOF)
+		return ai_ref_get(pin, out, err) < 0 ? err->code : 1;
+	return ai_pin_content(pin, out, err);
+}
+
+static int
+look_at_input(struct foresight *f, struct ai_job_source *s, size_t i, struct ai_err *err)
+{
+	struct ai_job *job = f->job;
+	const struct ai_input *in = s->input;
+	char hex[AI_HEX];
+	struct ai_ref unknown = { .type = AI_REF_TREE };
+	if (in->type == AI_INPUT_PATH)
+		return look_at_path(f, s, err);
+	if (make_up(f, i, &unknown.id, hex, err) < 0)
+		return err->code;
+	json_t *pin = ai_lock_pin(job->lock, in);
+	bool pinned = pin != NULL;
+	if (!pinned) {
+		AI_JSON *made = ai_provisional_pin(in, hex);
+		if (!made)
+			return ai_nomem(err);
+		if (ai_lock_set(job->lock, in->name, made, err) < 0)
+			return ai_in(err, "internal");
+		pin = ai_lock_pin(job->lock, in);
+		if (!pin)
+			return ai_fail(err, AI_EINPUT, "internal: no pin can be made up for input '%s'", in->name);
+	}
+	int there = pinned ? ai_job_input_there(job, in, pin, &s->content, err) : 0;
+	int known = there == 0 ? pinned_content(in, pin, &s->content, err) : there;
+	if (there < 0 || known < 0)
+		return err->code;
+	if (known == 0)
+		s->content = unknown;
+	/* Of a list, the made-up part makes the whole unknown. */
+	if (!pinned && known == 1 && !(in->type == AI_INPUT_URL && in->sha256 && !in->unpack) && ai_idset_put(&f->unknown, &s->content.id, i, err) < 0)
+		return err->code;
+	json_int_t size = -1;
+	if (ai_job_source_node(job, s, pin, err) < 0 || (pinned && size_of(f, pin, &size, err) < 0))
+		return err->code;
+	return tell_source(f, s, there ? "nothing" : pinned ? "fetch" : "pin", size, err);
+}
+
+static int
+look_at_image(struct foresight *f, const struct ai_image_ref *image, struct ai_err *err)
+{
+	struct ai_job *job = f->job;
+	char hex[AI_HEX];
+	struct ai_ref content = { .type = AI_REF_TREE }, found;
+	if (make_up(f, job->n_sources, &content.id, hex, err) < 0)
+		return err->code;
+	json_t *pin = ai_lock_image(job->lock, image, AI_PLATFORM);
+	bool pinned = pin != NULL;
+	if (!pinned) {
+		AI_JSON *made = ai_provisional_image(image, hex);
+		if (!made)
+			return ai_nomem(err);
+		if (ai_lock_set_image(job->lock, image, made, err) < 0)
+			return ai_in(err, "internal");
+		pin = ai_lock_image(job->lock, image, AI_PLATFORM);
+	}
+	int there = pinned ? ai_job_image_there(job, image, pin, &found, err) : 0;
+	if (there < 0)
+		return there;
+	if (ai_job_image_source(job, image, pin, there ? &found : &content, err) < 0)
+		return err->code;
+	return tell_source(f, &job->sources[job->n_sources - 1], there ? "nothing" : pinned ? "fetch" : "pin", -1, err);
+}
+
+/* Wheels that the lock pins: hashes, so their content is known. */
+static int
+look_at_wheels(void *ctx, const char *name, const json_t *node, struct ai_err *err)
+{
+	struct foresight *f = ctx;
+	struct ai_job *job = f->job;
+	struct ai_job_source *s = &job->sources[job->n_sources];
+	*s = (struct ai_job_source){ .owned = ai_strdup(name), .node = json_incref((json_t *)(uintptr_t)node), .how = "sha256" };
+	s->name = s->owned;
+	job->n_sources++;
+	if (!s->owned)
+		return ai_nomem(err);
+	if (ai_ref_get(ai_json_obj(node, "content"), &s->content, err) < 0 || ai_json_id(node, &s->id, err) < 0)
+		return err->code;
+	int there = ai_store_has(job->store, &s->content, err);
+	return there < 0 ? there : tell_source(f, s, there ? "nothing" : "fetch", -1, err);
+}
+
+static int
+look_at_sources(struct foresight *f, struct ai_err *err)
+{
+	struct ai_job *job = f->job;
+	job->sources = ai_calloc(job->manifest->n_inputs + job->manifest->n_images + ai_wheels_sources(job), sizeof *job->sources);
+	if (!job->sources)
+		return ai_nomem(err);
+	for (size_t i = 0; i < job->manifest->n_inputs; i++) {
+		struct ai_job_source *s = &job->sources[job->n_sources++];
+		*s = (struct ai_job_source){ .name = job->manifest->inputs[i].name, .input = &job->manifest->inputs[i] };
+		if (ai_check_interrupt(err) < 0 || look_at_input(f, s, i, err) < 0)
+			return err->code;
+	}
+	for (size_t i = 0; i < job->manifest->n_images; i++)
+		if (look_at_image(f, job->manifest->images[i], err) < 0)
+			return err->code;
+	if (ai_job_wheels_pinned(job, err) < 0)
+		return err->code;
+	return ai_wheels_each(job->manifest, job->lock, look_at_wheels, f, err);
+}
+
+/* --- steps -------------------------------------------------------------------------- */
+
+/* The source whose content the step needs and nobody knows yet, or NULL. */
+static const char *
+unknown_source(const struct foresight *f, const struct ai_job_step *s)
+{
+	struct ai_digest id;
+	uint64_t at;
+	size_t i;
+	json_t *in;
+	if (ai_json_digest(ai_json_obj(s->environment, "image"), "content", &id) && ai_idset_get(&f->unknown, &id, &at))
+		return f->job->sources[at].name;
+	json_array_foreach(ai_json_arr(s->recipe, "inputs"), i, in)
+		if ((ai_json_digest(in, "tree", &id) || ai_json_digest(in, "blob", &id)) && ai_idset_get(&f->unknown, &id, &at))
+			return f->job->sources[at].name;
+	return NULL;
+}
+
+/* The steps whose outputs it takes, once each, in the order in which it names them; *first: of these the first without a result. */
+static json_t *
+needs_of(const struct foresight *f, const struct ai_job_step *s, const char **first)
+{
+	AI_JSON *list = json_array();
+	struct ai_names seen = { 0 };
+	struct ai_err ignored = { 0 };
+	size_t i;
+	json_t *in;
+	*first = NULL;
+	json_array_foreach(ai_json_arr(s->recipe, "inputs"), i, in) {
+		const char *from = ai_json_str(in, "step");
+		const struct ai_job_step *other = from ? ai_job_step_named(f->job, from) : NULL;
+		if (!other || ai_names_put(&seen, from, strlen(from), i, &ignored) != 1)
+			continue;
+		json_array_append_new(list, json_string(from));
+		if (!*first && !other->result)
+			*first = from;
+	}
+	ai_names_done(&seen);
+	return list ? json_incref(list) : NULL;
+}
+
+static int
+foresee_step(struct foresight *f, struct ai_job_step *s, struct ai_err *err)
+{
+	const char *first, *would = "wait", *source = unknown_source(f, s);
+	AI_FREE char *why = NULL;
+	AI_JSON *needs = needs_of(f, s, &first);
+	if (source) {
+		why = ai_format("'%s' is not here yet", source);
+	} else if (first) {
+		why = ai_format("'%s' comes first", first);
+	} else {
+		int r = ai_job_step_node(f->job, s, err) < 0 ? err->code : ai_job_find_result(f->job, s, err);
+		if (r < 0)
+			return r;
+		would = r ? "reuse" : "run";
+		if (r)
+			why = ai_strdup("its result is known");
+		else if (ai_why_step(f->job, s, &why, err) < 0)
+			return err->code;
+	}
+	f->run += strcmp(would, "run") == 0;
+	f->wait += strcmp(would, "wait") == 0;
+	f->reuse += strcmp(would, "reuse") == 0;
+	json_t *line = why && needs ? json_pack("{s:s, s:s, s:s, s:O}", "step", s->name, "would", would, "why", why, "needs", needs) : NULL;
+	return json_array_append_new(f->steps, line) < 0 ? ai_nomem(err) : 0;
+}
+
+static int
+foresee(struct foresight *f, json_t **report, struct ai_err *err)
+{
+	struct ai_job *job = f->job;
+	if (look_at_sources(f, err) < 0 || ai_lock_format(job->lock, &job->lock_text, err) < 0 || ai_job_plan(job, err) < 0)
+		return err->code;
+	for (size_t i = 0; i < job->n_steps; i++)
+		if (ai_check_interrupt(err) < 0 || foresee_step(f, &job->steps[i], err) < 0)
+			return err->code;
+	*report = json_pack("{s:s, s:O, s:O, s:{s:I, s:I, s:I, s:I, s:I, s:I, s:I}}", "name", job->manifest->name, "sources", f->sources, "steps", f->steps,
+		"totals", "steps", (json_int_t)job->n_steps, "reuse", (json_int_t)f->reuse, "run", (json_int_t)f->run, "wait", (json_int_t)f->wait,
+		"fetch", (json_int_t)f->fetch, "pin", (json_int_t)f->pin, "size", f->size);
+	return *report ? 0 : ai_nomem(err);
+}
+
+int
+ai_foresee(const struct ai_run_options *options, json_t **report, struct ai_err *err)
+{
+	struct ai_run_options look = *options;
+	look.look = true;
+	struct ai_job job;
+	AI_JSON *sources = json_array();
+	AI_JSON *steps = json_array();
+	struct foresight f = { .job = &job, .sources = sources, .steps = steps };
+	if (!sources || !steps)
+		return ai_nomem(err);
+	int r = ai_job_open(&look, &job, err);
+	if (r == 0)
+		r = foresee(&f, report, err);
+	ai_idset_done(&f.unknown);
+	ai_job_done(&job);
+	return r;
+}
