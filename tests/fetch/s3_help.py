@@ -12,7 +12,7 @@ def sign(key, text):
     return hmac.new(key, text.encode(), hashlib.sha256).digest()
 
 
-def signature(secret, method, path, query, headers, signed, stamp, region):
+def signature(secret, path, query, headers, signed, stamp, region, method="GET"):
     """headers: lower-case names; query: as it stands in the request line."""
     pairs = sorted((urllib.parse.quote(urllib.parse.unquote(k), safe="-_.~"), urllib.parse.quote(urllib.parse.unquote(v), safe="-_.~"))
                    for k, _, v in (p.partition("=") for p in query.split("&") if p))
@@ -62,7 +62,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return False
         if region != s3.region:
             return False
-        good = signature(s3.keys[id], "GET", path, query, headers, signed, stamp, region)
+        good = signature(s3.keys[id], path, query, headers, signed, stamp, region)
         return id if hmac.compare_digest(good, fields["Signature"]) else False
 
     def do_GET(self):
