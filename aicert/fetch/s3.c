@@ -249,7 +249,7 @@ put_canonical(struct ai_buf *b, const char *s, size_t n, bool keep_slash)
 {
 	for (size_t i = 0; i < n; i++) {
 		int hi = s[i] == '%' && i + 2 < n ? digit(s[i + 1]) : -1, lo = hi >= 0 ? digit(s[i + 2]) : -1;
-		unsigned char c = lo >= 0 ? (unsigned char)((hi << 4 | lo) & 0xff) : (unsigned char)s[i];
+		unsigned char c = lo >= 0 ? (unsigned char)(hi * 16 + lo) : (unsigned char)s[i];
 		i += lo >= 0 ? 2 : 0;
 		if ((c && strchr(unreserved, c)) || (keep_slash && c == '/'))
 			ai_buf_putc(b, (char)c);
