@@ -146,6 +146,13 @@ typedef struct aicert_run_options {
  */
 AICERT_API int aicert_run(const aicert_run_options *options, char **report, aicert_error *error);
 
+/*
+ * What would a run do now? Asks no network, runs and writes nothing. report: {"name","sources":[{"name","type","uri","would","size"?}],
+ * "steps":[{"step","would","why","needs"}],"totals"}; a source would be left as it is ("nothing"), "fetch"ed or "pin"ned; a step "reuse", "run", or "wait"
+ * for what it needs before anybody can say.
+ */
+AICERT_API int aicert_plan(const aicert_run_options *options, char **report, aicert_error *error);
+
 /* Why would each step (or one) run? [{"step","would","why"}]. */
 AICERT_API int aicert_why(const aicert_run_options *options, const char *step, char **report, aicert_error *error);
 

@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "fetch/fetch.h"
 #include "run/again/reproduce.h"
+#include "run/foresee.h"
 #include "run/run.h"
 #include "run/why.h"
 #include "vm/host/run_vm.h"
@@ -105,6 +106,20 @@ aicert_run(const aicert_run_options *options, char **report, aicert_error *error
 {
 	struct ai_err err = { 0 };
 	return ai_api_error(&err, run(options, report, &err), error);
+}
+
+int
+aicert_plan(const aicert_run_options *options, char **report, aicert_error *error)
+{
+	struct ai_err err = { 0 };
+	struct engine e;
+	AI_JSON *found = NULL;
+	int r = take_options(options, &e, &err);
+	if (r == 0)
+		r = ai_foresee(&e.run, &found, &err);
+	if (r == 0)
+		r = ai_api_text(found, report, &err);
+	return ai_api_error(&err, r, error);
 }
 
 int
