@@ -55,7 +55,7 @@ static void
 rules_without_end(void **state)
 {
 	(void)state;
-	time_t t0 = time(NULL);
+	clock_t t0 = clock(); /* of this process: the machine may be busy */
 	evil("takes too long", PLAN("while true do end"));
 	evil("takes too long", PLAN("::a:: goto a"));
 	evil("takes too long", PLAN("for i = 1, 1e18 do end"));
@@ -71,7 +71,7 @@ rules_without_end(void **state)
 	evil("too much memory", PLAN("local function f() return 1 + f() end return f()"));
 	evil("nested too deep", PLAN("local t = {} t[1] = t return action.run { argv = t }"));
 	evil("nested too deep", PLAN("local t = { a.i } t[2] = t return action.run { argv = { 'x' }, inputs = t }"));
-	assert_true(time(NULL) - t0 < 40);
+	assert_true((clock() - t0) / CLOCKS_PER_SEC < 75);
 }
 
 static void

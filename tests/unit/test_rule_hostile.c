@@ -43,7 +43,7 @@ static void
 loops(void **state)
 {
 	(void)state;
-	time_t t0 = time(NULL);
+	clock_t t0 = clock(); /* of this process: the machine may be busy */
 	evil("takes too long", PLAN("while true do end"));
 	evil("takes too long", PLAN("repeat until false"));
 	evil("takes too long", PLAN("local i = 0 ::a:: i = i + 1 goto a"));
@@ -52,7 +52,7 @@ loops(void **state)
 	evil("takes too long", "local function f() while true do end end " PLAN(RUN) ", f()");
 	evil("takes too long", PLAN("for _ in function() return 1 end do end"));
 	evil("takes too long", PLAN("local t = {} for i = 1, 1000 do t[i] = 'x' end while true do join(t, '') end"));
-	assert_true(time(NULL) - t0 < 60);
+	assert_true((clock() - t0) / CLOCKS_PER_SEC < 75);
 }
 
 static void
