@@ -38,6 +38,7 @@ int
 ai_plan_begin(struct plan *p)
 {
 	p->cpu_end = cpu_seconds() + MAX_SECONDS;
+	p->n_steps = p->m->n_steps;
 	p->steps = ai_calloc(p->m->n_steps, sizeof *p->steps);
 	p->order = ai_calloc(p->m->n_steps, sizeof *p->order);
 	p->rule_used = ai_calloc(p->in->n_rules, sizeof *p->rule_used);
@@ -57,7 +58,7 @@ ai_plan_begin(struct plan *p)
 void
 ai_plan_end(struct plan *p)
 {
-	for (size_t i = 0; p->steps && i < p->m->n_steps; i++) {
+	for (size_t i = 0; p->steps && i < p->n_steps; i++) {
 		free(p->steps[i].needs);
 		ai_names_done(&p->steps[i].outputs);
 		json_decref(p->steps[i].recipe);

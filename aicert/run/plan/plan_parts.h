@@ -34,7 +34,7 @@ struct plan {
 	struct ai_manifest *m;
 	json_t *lock;
 	json_t *environments;          /* every environment node that a step has, once */
-	struct planned *steps;         /* as in the manifest */
+	struct planned *steps; size_t n_steps; /* as in the manifest when the plan was begun */
 	size_t *order;                 /* indexes of steps, each after what it needs */
 	struct ai_names rule_names, source_names; /* indexes of in->rules and in->sources */
 	bool *rule_used;               /* as in->rules */
