@@ -81,8 +81,8 @@ local not_the_images = { HOME = true, USER = true, LOGNAME = true, TMPDIR = true
 -- What the image of the step's environment sets, for the action list that is being finished.
 local image_env = {}
 
-local base_entries = {}
-for _, name in ipairs(keys(base_env)) do base_entries[name] = constant(name, base_env[name]) end
+local base_names, base_entries = keys(base_env), {}
+for _, name in ipairs(base_names) do base_entries[name] = constant(name, base_env[name]) end
 
 local function env_list(given, used)
 	local more = {}
@@ -90,14 +90,16 @@ local function env_list(given, used)
 		for _, name in ipairs(keys(set)) do
 			if not except[name] then
 				if not is_variable(name) then fault(("env: '%s' is not a variable's name"):format(name)) end
-				if is_secret(name) then fault(("env: '%s' is the name of a secret"):format(name)) end
+				-- Where something lies is none: 'tokens' are what a model is trained on.
+				local record = unwrap(set[name])
+				if is_secret(name) and (not record or record.kind == "text") then fault(("env: '%s' is the name of a secret"):format(name)) end
 				more[name] = { name = name, value = render(set[name], used, "env: " .. name) }
 			end
 		end
 	end
 	add(image_env, not_the_images)
 	if given then add(given, {}) end
-	return overlay(base_entries, more)
+	return overlay(base_names, base_entries, more)
 end
 
 -- Each kind: the fields it takes, and how it becomes the recipe's.
