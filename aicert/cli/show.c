@@ -88,6 +88,13 @@ is_withheld(const json_t *node)
 	return kind && strcmp(kind, "withheld") == 0;
 }
 
+/* What a source's revision is the id of. */
+static const char *
+revision_word(const char *type)
+{
+	return strcmp(type, "image") == 0 ? "manifest" : strcmp(type, "proof") == 0 ? "run" : "commit";
+}
+
 static void
 show_source(const json_t *proof, const json_t *lock, const json_t *entry)
 {
@@ -104,9 +111,9 @@ show_source(const json_t *proof, const json_t *lock, const json_t *entry)
 	ai_put_safe(text(s, "uri"));
 	putchar('\n');
 	if (ai_json_str(s, "ref"))
-		field("ref", text(s, "ref"));
+		field(strcmp(text(s, "type"), "proof") == 0 ? "output" : "ref", text(s, "ref"));
 	if (ai_json_str(s, "revision"))
-		field(strcmp(text(s, "type"), "image") == 0 ? "manifest" : "commit", text(s, "revision"));
+		field(revision_word(text(s, "type")), text(s, "revision"));
 	printf("  %-9s %s ", "content", word);
 	ai_put_safe(id);
 	putchar('\n');
@@ -307,6 +314,33 @@ show_attestation(const json_t *proof)
 	printf("\n  %-9s %zu executed, %zu reused\n", "results", json_array_size(ai_json_arr(c, "executed")), json_array_size(ai_json_arr(c, "reused")));
 }
 
+/* The proof of an input: which run it is of, and what that was made from. */
+static void
+show_carried(const char *root, const json_t *proof)
+{
+	const json_t *run = node(proof, root), *plan = node(proof, ai_json_str(run, "plan"));
+	size_t i;
+	json_t *v;
+	heading("proof", text(run, "name"));
+	field("root", root);
+	json_array_foreach(ai_json_arr(plan, "sources"), i, v) {
+		const json_t *s = node(proof, ai_json_str(v, "id"));
+		const char *word, *id = reference(ai_json_obj(s, "content"), &word);
+		printf("  %-9s ", i ? "" : "from");
+		ai_put_safe(text(v, "name"));
+		fputs(": ", stdout);
+		ai_put_safe(is_withheld(s) ? "withheld" : text(s, "type"));
+		putchar(' ');
+		ai_put_safe(is_withheld(s) ? "" : text(s, "uri"));
+		if (!is_withheld(s))
+			{
+			printf(" %s ", word);
+			ai_put_safe(id);
+		}
+		putchar('\n');
+	}
+}
+
 static void
 show(const json_t *proof)
 {
@@ -314,6 +348,7 @@ show(const json_t *proof)
 	const json_t *plan = node(proof, ai_json_str(run, "plan"));
 	AI_JSON *lock = lock_of(proof, plan);
 	size_t i;
+	const char *root;
 	json_t *v;
 	heading("run", text(run, "name"));
 	field("root", text(proof, "root"));
@@ -324,6 +359,8 @@ show(const json_t *proof)
 	printf("%soutputs%s\n", ai_bold(), ai_plain());
 	show_places("", "name", ai_json_arr(run, "outputs"), proof, NULL, NULL);
 	show_attestation(proof);
+	json_object_foreach(ai_json_obj(proof, "proofs"), root, v)
+		show_carried(root, v);
 	puts("This shows what the proof says. Whether it holds: aicert verify");
 }
 

@@ -140,6 +140,29 @@ print_named(const char *title, const json_t *list, size_t width)
 	}
 }
 
+/* The inputs that are outputs of other runs, and how far the proof of each reaches. */
+static void
+print_lineage(const json_t *lineage, const char *root)
+{
+	size_t i;
+	json_t *v;
+	json_array_foreach(lineage, i, v) {
+		const char *input = ai_json_str(v, "input"), *by = ai_json_str(v, "by");
+		printf("%-9s", i ? "" : "lineage");
+		ai_put_safe(*input ? input : "(withheld)");
+		fputs(by && root && *by && strcmp(by, root) != 0 ? " (of a run below)" : "", stdout);
+		fputs(": ", stdout);
+		if (*input) {
+			fputs("output '", stdout);
+			ai_put_safe(ai_json_str(v, "output"));
+			fputs("' of ", stdout);
+		}
+		fputs("run '", stdout);
+		ai_put_safe(ai_json_str(v, "name"));
+		printf("' %s  level %s\n", ai_json_str(v, "root"), ai_json_str(v, "level"));
+	}
+}
+
 static void
 print_line(const char *title, const char *text)
 {
@@ -212,6 +235,7 @@ print_report(const json_t *r, bool all)
 	print_line("run", ai_json_str(r, "name"));
 	print_line("root", ai_json_str(r, "root"));
 	print_named("inputs", inputs, width);
+	print_lineage(ai_json_arr(r, "lineage"), ai_json_str(r, "root"));
 	print_environments(ai_json_obj(r, "steps"));
 	print_named("outputs", outputs, width);
 	print_line("key", ai_json_str(r, "key"));

@@ -139,7 +139,9 @@ verify(struct ai_job *job, const struct ai_input *in, const struct ai_policy *po
 	err->code = AI_EINPUT;
 	ai_level reached;
 	struct ai_err unsaid = { 0 };
-	bool less = r->report && ai_level_parse(ai_json_str(r->report, "level"), &reached, &unsaid) == 0 && reached < o.require;
+	bool less = r->report && ai_level_parse(ai_json_str(r->report, "level"), &reached, &unsaid) == 0 && reached >= AI_LEVEL_SOFTWARE && reached < o.require;
+	if (less)
+		err->hint[0] = '\0';
 	return less ? ai_hint(err, "if that is enough for you: 'level: %s' in the input, or a policy that says so (--policy FILE)", ai_json_str(r->report, "level"))
 		: err->code;
 }

@@ -85,7 +85,8 @@ find_input(struct plan *p, const struct ai_input *in, struct ai_artifact *out)
 	if (ai_ref_get(ai_json_obj(ai_plan_source(p, in->name), "content"), &out->ref, &quiet) < 0)
 		return 0;
 	out->is_dir = out->ref.type == AI_REF_TREE;
-	if (!out->is_dir && (p->name_buf = ai_url_file_name(in->where)))
+	/* The place of a proof is not that of what it proves. */
+	if (!out->is_dir && in->type != AI_INPUT_PROOF && (p->name_buf = ai_url_file_name(in->where)))
 		out->base = p->name_buf;
 	return 1;
 }

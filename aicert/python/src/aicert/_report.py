@@ -68,6 +68,8 @@ class Report:
     """Of a measured runner: SHA-256 of the header of the job disk that it was given; or ""."""
     boot: Dict[str, bool]
     """{"replayed", "matches"}: the boot log gives every PCR that was quoted; and all are as the policy says, whoever operates the machine. {} without evidence."""
+    lineage: List[Dict[str, Any]]
+    """[{"root", "name", "level", "by", "input", "output"}]: the inputs that are outputs of other runs, and what the proofs of those reach."""
     raw: Mapping[str, Any] = field(repr=False, compare=False)
     """The report as the library gave it: what `aicert verify --json` prints."""
 
@@ -88,6 +90,6 @@ def make_report(raw: Mapping[str, Any]) -> Report:
     """From the library's JSON."""
     # What is said of the attester only when the proof holds together.
     fields: Dict[str, Any] = {"judged_at": "", "judged_by": "", "timestamp_authority": "", "anchor": "", "authority": "", "cosigned": 0,
-                              "job": "", "boot": {}}
+                              "job": "", "boot": {}, "lineage": []}
     fields.update({name: raw[name] for name in Report.__dataclass_fields__ if name in raw and name not in ("checks", "raw")})
     return Report(checks=[Check(c["name"], c["status"], c["compared"]) for c in raw["checks"]], raw=raw, **fields)
