@@ -153,6 +153,9 @@ AICERT_API int aicert_run(const aicert_run_options *options, char **report, aice
  */
 AICERT_API int aicert_plan(const aicert_run_options *options, char **report, aicert_error *error);
 
+/* Inputs, images, steps, outputs and what takes what: {"name","nodes":[{"kind","name","type"?,"state"?}],"edges":[{"from","to"}]}; state: of the last run. */
+AICERT_API int aicert_graph(const aicert_run_options *options, char **report, aicert_error *error);
+
 /* Why would each step (or one) run? [{"step","would","why"}]. */
 AICERT_API int aicert_why(const aicert_run_options *options, const char *step, char **report, aicert_error *error);
 

@@ -108,18 +108,31 @@ aicert_run(const aicert_run_options *options, char **report, aicert_error *error
 	return ai_api_error(&err, run(options, report, &err), error);
 }
 
-int
-aicert_plan(const aicert_run_options *options, char **report, aicert_error *error)
+/* What is to be known of a project, as JSON. */
+static int
+known(const aicert_run_options *options, int (*ask)(const struct ai_run_options *o, json_t **out, struct ai_err *err), char **report, aicert_error *error)
 {
 	struct ai_err err = { 0 };
 	struct engine e;
 	AI_JSON *found = NULL;
 	int r = take_options(options, &e, &err);
 	if (r == 0)
-		r = ai_foresee(&e.run, &found, &err);
+		r = ask(&e.run, &found, &err);
 	if (r == 0)
 		r = ai_api_text(found, report, &err);
 	return ai_api_error(&err, r, error);
+}
+
+int
+aicert_plan(const aicert_run_options *options, char **report, aicert_error *error)
+{
+	return known(options, ai_foresee, report, error);
+}
+
+int
+aicert_graph(const aicert_run_options *options, char **report, aicert_error *error)
+{
+	return known(options, ai_graph, report, error);
 }
 
 int

@@ -26,6 +26,7 @@ int ai_cmd_run(int argc, char **argv);
 int ai_cmd_init(int argc, char **argv);
 int ai_cmd_lock(int argc, char **argv);
 int ai_cmd_plan(int argc, char **argv);
+int ai_cmd_graph(int argc, char **argv);
 int ai_cmd_why(int argc, char **argv);
 int ai_cmd_log(int argc, char **argv);
 int ai_cmd_verify(int argc, char **argv);
@@ -51,6 +52,7 @@ int ai_cmd_timestamp(int argc, char **argv);
 	X("init", init, 0, "write a first Aicertfile for what is in a folder") \
 	X("lock", lock, 0, "pin every input in aicert.lock, or move pins with --update") \
 	X("plan", plan, 0, "say what a run would fetch, run and reuse; changes nothing") \
+	X("graph", graph, 0, "draw inputs, steps and outputs: DOT, Mermaid or SVG") \
 	X("why", why, 0, "say for each step whether it would run, and why") \
 	X("log", log, 0, "print what a step printed when it last ran") \
 	X("verify", verify, 1, "judge a proof: the level it reaches and what was checked") \

@@ -15,6 +15,7 @@
 
 struct foresight {
 	struct ai_job *job;
+	bool shape;                   /* ai_graph: all contents are made up, so that each says which source it is of */
 	struct ai_idset unknown;      /* made-up ids -> the source that each stands for */
 	json_t *sources, *steps;      /* of the report */
 	size_t pin, fetch, reuse, run, wait;
@@ -99,11 +100,14 @@ look_at_input(struct foresight *f, struct ai_job_source *s, size_t i, struct ai_
 	const struct ai_input *in = s->input;
 	char hex[AI_HEX];
 	struct ai_ref unknown = { .type = AI_REF_TREE };
-	if (in->type == AI_INPUT_PATH)
+	if (in->type == AI_INPUT_PATH && !f->shape)
 		return look_at_path(f, s, err);
 	if (make_up(f, i, &unknown.id, hex, err) < 0)
 		return err->code;
-	json_t *pin = ai_lock_pin(job->lock, in);
+	s->content = unknown;
+	if (in->type == AI_INPUT_PATH)
+		return ai_job_source_node(job, s, NULL, err);
+	json_t *pin = f->shape ? NULL : ai_lock_pin(job->lock, in);
 	bool pinned = pin != NULL;
 	if (!pinned) {
 		AI_JSON *made = ai_provisional_pin(in, hex);
@@ -122,7 +126,8 @@ look_at_input(struct foresight *f, struct ai_job_source *s, size_t i, struct ai_
 	if (known == 0)
 		s->content = unknown;
 	/* Of a list, the made-up part makes the whole unknown. */
-	if (!pinned && known == 1 && !(in->type == AI_INPUT_URL && in->sha256 && !in->unpack) && ai_idset_put(&f->unknown, &s->content.id, i, err) < 0)
+	bool given = in->type == AI_INPUT_URL && in->sha256 && !in->unpack && !f->shape;
+	if (!pinned && known == 1 && !given && ai_idset_put(&f->unknown, &s->content.id, i, err) < 0)
 		return err->code;
 	json_int_t size = -1;
 	if (ai_job_source_node(job, s, pin, err) < 0 || (pinned && size_of(f, pin, &size, err) < 0))
@@ -138,7 +143,7 @@ look_at_image(struct foresight *f, const struct ai_image_ref *image, struct ai_e
 	struct ai_ref content = { .type = AI_REF_TREE }, found;
 	if (make_up(f, job->n_sources, &content.id, hex, err) < 0)
 		return err->code;
-	json_t *pin = ai_lock_image(job->lock, image, AI_PLATFORM);
+	json_t *pin = f->shape ? NULL : ai_lock_image(job->lock, image, AI_PLATFORM);
 	bool pinned = pin != NULL;
 	if (!pinned) {
 		AI_JSON *made = ai_provisional_image(image, hex);
@@ -190,6 +195,8 @@ look_at_sources(struct foresight *f, struct ai_err *err)
 	for (size_t i = 0; i < job->manifest->n_images; i++)
 		if (look_at_image(f, job->manifest->images[i], err) < 0)
 			return err->code;
+	if (f->shape && json_object_get(job->lock, "wheels") && json_object_del(job->lock, "wheels") < 0)
+		return ai_nomem(err);
 	if (ai_job_wheels_pinned(job, err) < 0)
 		return err->code;
 	return ai_wheels_each(job->manifest, job->lock, look_at_wheels, f, err);
@@ -278,21 +285,158 @@ foresee(struct foresight *f, json_t **report, struct ai_err *err)
 	return *report ? 0 : ai_nomem(err);
 }
 
-int
-ai_foresee(const struct ai_run_options *options, json_t **report, struct ai_err *err)
+static int
+look(struct foresight *f, const struct ai_run_options *options, int (*say)(struct foresight *f, json_t **report, struct ai_err *err), json_t **report,
+	struct ai_err *err)
 {
-	struct ai_run_options look = *options;
-	look.look = true;
+	struct ai_run_options o = *options;
+	o.look = true;
 	struct ai_job job;
 	AI_JSON *sources = json_array();
 	AI_JSON *steps = json_array();
-	struct foresight f = { .job = &job, .sources = sources, .steps = steps };
+	f->job = &job;
+	f->sources = sources;
+	f->steps = steps;
 	if (!sources || !steps)
 		return ai_nomem(err);
-	int r = ai_job_open(&look, &job, err);
+	int r = ai_job_open(&o, &job, err);
 	if (r == 0)
-		r = foresee(&f, report, err);
-	ai_idset_done(&f.unknown);
+		r = say(f, report, err);
+	ai_idset_done(&f->unknown);
 	ai_job_done(&job);
 	return r;
+}
+
+int
+ai_foresee(const struct ai_run_options *options, json_t **report, struct ai_err *err)
+{
+	struct foresight f = { 0 };
+	return look(&f, options, foresee, report, err);
+}
+
+/* --- the graph --------------------------------------------------------------------------- */
+
+struct graph {
+	struct foresight *f;
+	json_t *nodes, *edges;
+	size_t first_step;            /* nodes: sources, then steps, then outputs */
+};
+
+static int
+add_node(struct graph *g, const char *kind, const char *name, const char *type, const char *state, struct ai_err *err)
+{
+	json_t *node = json_pack("{s:s, s:s}", "kind", kind, "name", name);
+	if (node && type)
+		json_object_set_new(node, "type", json_string(type));
+	if (node && state)
+		json_object_set_new(node, "state", json_string(state));
+	return json_array_append_new(g->nodes, node) < 0 ? ai_nomem(err) : 0;
+}
+
+static int
+add_edge(struct graph *g, size_t from, size_t to, struct ai_err *err)
+{
+	return json_array_append_new(g->edges, json_pack("{s:I, s:I}", "from", (json_int_t)from, "to", (json_int_t)to)) < 0 ? ai_nomem(err) : 0;
+}
+
+/* What a step takes, once each. */
+static int
+add_needs(struct graph *g, size_t step, struct ai_err *err)
+{
+	const struct ai_job *job = g->f->job;
+	const struct ai_job_step *s = &job->steps[step];
+	struct ai_idset seen = { 0 };
+	struct ai_digest id;
+	size_t i;
+	json_t *in;
+	uint64_t at, before;
+	int rc = 0;
+	if (ai_json_digest(ai_json_obj(s->environment, "image"), "content", &id) && ai_idset_get(&g->f->unknown, &id, &at))
+		rc = add_edge(g, (size_t)at, g->first_step + step, err);
+	json_array_foreach(ai_json_arr(s->recipe, "inputs"), i, in) {
+		const char *from = ai_json_str(in, "step");
+		const struct ai_job_step *other = from ? ai_job_step_named(job, from) : NULL;
+		if (other)
+			at = g->first_step + (size_t)(other - job->steps);
+		else if (!((ai_json_digest(in, "tree", &id) || ai_json_digest(in, "blob", &id)) && ai_idset_get(&g->f->unknown, &id, &at)))
+			continue;
+		if (from)
+			ai_sha256(from, strlen(from), &id);
+		if (rc == 0 && !ai_idset_get(&seen, &id, &before))
+			rc = add_edge(g, (size_t)at, g->first_step + step, err) < 0 || ai_idset_put(&seen, &id, at, err) < 0 ? err->code : 0;
+	}
+	ai_idset_done(&seen);
+	return rc;
+}
+
+static int
+add_outputs(struct graph *g, struct ai_err *err)
+{
+	const struct ai_job *job = g->f->job;
+	size_t i;
+	json_t *o;
+	json_array_foreach(ai_json_arr(job->plan, "outputs"), i, o) {
+		const struct ai_job_step *s = ai_job_step_named(job, ai_json_str(o, "step"));
+		if (add_node(g, "output", ai_json_str(o, "name"), NULL, NULL, err) < 0)
+			return err->code;
+		if (s && add_edge(g, g->first_step + (size_t)(s - job->steps), json_array_size(g->nodes) - 1, err) < 0)
+			return err->code;
+	}
+	return 0;
+}
+
+static int
+add_steps(struct graph *g, struct ai_err *err)
+{
+	const struct ai_job *job = g->f->job;
+	struct ai_names last = { 0 };
+	const json_t *before = ai_json_arr(job->previous, "steps");
+	size_t i, at;
+	json_t *s;
+	int rc = 0;
+	json_array_foreach(before, i, s)
+		if (rc >= 0 && ai_json_str(s, "name"))
+			rc = ai_names_put(&last, ai_json_str(s, "name"), strlen(ai_json_str(s, "name")), i, err);
+	for (i = 0; i < job->n_steps && rc >= 0; i++) {
+		const char *name = job->steps[i].name;
+		bool ran = ai_names_find(&last, name, strlen(name), &at);
+		rc = add_node(g, "step", name, job->steps[i].spec->use, ran ? ai_json_str(json_array_get(before, at), "state") : NULL, err);
+	}
+	ai_names_done(&last);
+	return rc < 0 ? rc : 0;
+}
+
+static int
+draw(struct foresight *f, json_t **report, struct ai_err *err)
+{
+	struct ai_job *job = f->job;
+	AI_JSON *nodes = json_array();
+	AI_JSON *edges = json_array();
+	struct graph g = { .f = f, .nodes = nodes, .edges = edges };
+	if (!nodes || !edges)
+		return ai_nomem(err);
+	if (look_at_sources(f, err) < 0 || ai_lock_format(job->lock, &job->lock_text, err) < 0 || ai_job_plan(job, err) < 0)
+		return err->code;
+	for (size_t i = 0; i < job->n_sources; i++) {
+		const struct ai_input *in = job->sources[i].input;
+		if (add_node(&g, in ? "input" : "image", job->sources[i].name, in ? ai_input_word(in) : NULL, NULL, err) < 0)
+			return err->code;
+	}
+	g.first_step = job->n_sources;
+	if (add_steps(&g, err) < 0)
+		return err->code;
+	for (size_t i = 0; i < job->n_steps; i++)
+		if (add_needs(&g, i, err) < 0)
+			return err->code;
+	if (add_outputs(&g, err) < 0)
+		return err->code;
+	*report = json_pack("{s:s, s:O, s:O}", "name", job->manifest->name, "nodes", nodes, "edges", edges);
+	return *report ? 0 : ai_nomem(err);
+}
+
+int
+ai_graph(const struct ai_run_options *options, json_t **report, struct ai_err *err)
+{
+	struct foresight f = { .shape = true };
+	return look(&f, options, draw, report, err);
 }

@@ -24,6 +24,14 @@
 int ai_foresee(const struct ai_run_options *options, json_t **report, struct ai_err *err) AI_CHECKED;
 
 /*
+ * ai_graph -- inputs, images, steps and outputs, and who takes what from whom; of each step what became of it in this project's last run. What
+ * inputs hold does not matter, so none is looked at. *report is new:
+ *   {"name", "nodes": [{"kind": "input"|"image"|"step"|"output","name","type"?,"state"?}], "edges": [{"from","to"}]}
+ * type: of an input, or the rule of a step; state: executed, reused, failed, waiting; from and to: places in nodes.
+ */
+int ai_graph(const struct ai_run_options *options, json_t **report, struct ai_err *err) AI_CHECKED;
+
+/*
  * A made-up pin of an input or image that has none, as the lock would have one, with unknown (of 64 digits) wherever a hash stands. New
  * reference; NULL when memory is out.
  */
