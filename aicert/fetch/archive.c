@@ -94,12 +94,10 @@ put_file(struct unpacking *u, struct archive_entry *e, const struct ai_image_pat
 		return ai_fail(u->err, AI_EINPUT, "is encrypted");
 	if (u->sink->begin(u->sink->ctx, &obj, u->err) < 0)
 		return u->err->code;
-	if (copy_content(u, e, obj) < 0) {
+	if (copy_content(u, e, obj) < 0 || u->sink->commit(obj, &id, NULL, u->err) < 0) {
 		u->sink->abort(obj);
 		return u->err->code;
 	}
-	if (u->sink->commit(obj, &id, NULL, u->err) < 0)
-		return u->err->code;
 	return ai_image_put(&u->tree, at, archive_entry_perm(e) & 0100 ? AI_IMAGE_EXEC : AI_IMAGE_FILE, &id, NULL, u->err);
 }
 

@@ -99,9 +99,12 @@ tap_commit(void *obj, struct ai_digest *out, uint64_t *size_out, struct ai_err *
 			return ai_fail(err, AI_EINPUT, "git blob: got %s, expected %s", got, t->file->sha1);
 		}
 	}
-	int r = t->s->f->sink->commit(t->obj, out, size_out, err);
+	if (t->s->f->sink->commit(t->obj, out, size_out, err) < 0) {
+		tap_abort(t);
+		return err->code;
+	}
 	pthread_mutex_unlock(&t->s->sink);
-	return r;
+	return 0;
 }
 
 /* --- one file ----------------------------------------------------------------------------------- */
@@ -302,11 +305,11 @@ put_text(const struct ai_sink *sink, const char *text, struct ai_err *err)
 	struct ai_digest id;
 	if (sink->begin(sink->ctx, &obj, err) < 0)
 		return err->code;
-	if (sink->write(obj, text, strlen(text), err) < 0) {
+	if (sink->write(obj, text, strlen(text), err) < 0 || sink->commit(obj, &id, NULL, err) < 0) {
 		sink->abort(obj);
 		return err->code;
 	}
-	return sink->commit(obj, &id, NULL, err);
+	return 0;
 }
 
 int

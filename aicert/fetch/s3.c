@@ -280,8 +280,8 @@ split(const char *uri, struct parts *p, struct ai_err *err)
 	size_t good = strspn(p->bucket, aws ? "abcdefghijklmnopqrstuvwxyz0123456789.-" : "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_");
 	if (p->n_bucket < (aws ? 3 : 1) || p->n_bucket > 255 || good < p->n_bucket || p->bucket[0] == '.' || p->bucket[0] == '-' || (!aws && p->n_host == 0))
 		return ai_fail(err, AI_EINPUT, "'%s': expected s3://BUCKET/KEY, or s3+https://HOST/BUCKET/KEY", uri);
-	if (memmem(p->bucket, p->n_bucket, "..", 2) || memchr(p->host, '@', p->n_host))
-		return ai_fail(err, AI_EINPUT, "'%s': a bucket's name has no '..', and a host no login", uri);
+	if (memmem(p->bucket, p->n_bucket, "..", 2) || (!aws && strspn(p->host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:[]") < p->n_host))
+		return ai_fail(err, AI_EINPUT, "'%s': a bucket's name has no '..', and a host letters, digits, '.', '-' and its port", uri);
 	/* libcurl would resolve them, and the signature be of another path. */
 	for (const char *s = p->key; s < p->key + p->n_key; s += strcspn(s, "/?#") + 1) {
 		size_t n = strcspn(s, "/?#");
