@@ -417,7 +417,7 @@ how_many(const struct ai_job *job)
 	CPU_ZERO(&ours);
 	if (n == 0)
 		n = sched_getaffinity(0, sizeof ours, &ours) == 0 ? (unsigned)CPU_COUNT(&ours) : 1;
-	n = n > MAX_JOBS ? MAX_JOBS : n;
+	n = !job->nursery ? 1 : n > MAX_JOBS ? MAX_JOBS : n;
 	return job->n_steps < n ? (unsigned)job->n_steps : n;
 }
 
@@ -450,7 +450,7 @@ finish(struct runner *r, int rc, struct ai_err *err)
 	struct ai_err second = { 0 };
 	ai_workers_stop(r->workers);
 	r->workers = NULL;
-	int settled = r->job->store ? settle(r, rc < 0 ? &second : err) : 0;
+	int settled = settle(r, rc < 0 ? &second : err);
 	return rc < 0 ? rc : settled;
 }
 

@@ -51,6 +51,8 @@ struct ai_job_step {
 	json_t *outputs_of;             /* a reference of its own: a new result cannot come to lie where this one lay */
 };
 
+struct ai_nursery;   /* run/worker.h */
+
 struct ai_job {
 	const struct ai_run_options *opt;
 	struct ai_home home;
@@ -83,6 +85,7 @@ struct ai_job {
 	bool renew_wheels;              /* `lock --update`: of the step or input of this name, or of all */
 	const char *renew;
 	json_t *checks;                 /* --check: what run/again/repeat.h found of each step; owned by run.c */
+	struct ai_nursery *nursery;     /* where workers come from; NULL: steps run in this process. Owned by run.c */
 	const char *logs;               /* folder of logs below the cache; NULL: "logs" */
 	struct ai_err unstamped;        /* code != 0: why the attestation lacks the timestamp that was asked for */
 	/* Called for each input once its content is in the store, before anything is planned; may replace its node. NULL: nobody asks. */

@@ -7,6 +7,7 @@
 #include "run/job.h"
 #include "run/again/repeat.h"
 #include "run/stamp.h"
+#include "run/worker.h"
 
 static int
 open_tpm(struct ai_job *job, struct ai_err *err)
@@ -31,9 +32,6 @@ keep_failure(struct ai_job *job, struct ai_err *err)
 {
 	struct ai_err second = { 0 };
 	AI_JSON *attestation = NULL;
-	/* A store that could not be opened again. */
-	if (!job->store)
-		return err->code;
 	ai_interrupted = 0;
 	if (ai_job_seal(job, true, &attestation, &second) < 0 || ai_job_record(job, NULL, &second) < 0)
 		ai_say(job->opt->talk, AI_TALK_NOTE, "the failure could not be attested: %s", second.text);
@@ -77,9 +75,13 @@ int
 ai_run(const struct ai_run_options *options, struct ai_run_report *report, struct ai_err *err)
 {
 	struct ai_job job;
+	struct ai_nursery *nursery = NULL;
 	if (options->timestamp && ai_stamp_check_url(options->timestamp, err) < 0)
 		return err->code;
+	if (options->jobs != 1 && ai_nursery_open(&nursery, err) < 0)
+		return err->code;
 	int r = ai_job_open(options, &job, err);
+	job.nursery = nursery;
 	if (r == 0)
 		r = ai_check_names(&job, err);
 	if (r == 0)
@@ -94,6 +96,7 @@ ai_run(const struct ai_run_options *options, struct ai_run_report *report, struc
 		r = ai_job_unstamped(&job, err);
 	json_decref(job.checks);
 	ai_job_done(&job);
+	ai_nursery_close(nursery);
 	return r;
 }
 

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -18,19 +19,30 @@
 /* How often the user's Ctrl-C is looked at when nothing else happens. */
 #define TICK_MS 100
 
-typedef enum frame_kind { FRAME_STEP, FRAME_LOG, FRAME_SAY, FRAME_WAITS, FRAME_ANSWER } frame_kind;
+typedef enum frame_kind { FRAME_HELLO, FRAME_STEP, FRAME_LOG, FRAME_SAY, FRAME_WAITS, FRAME_ANSWER } frame_kind;
 
 struct frame { frame_kind kind; unsigned n; };
-/* Its bytes are the step's node. */
-struct step_frame { size_t step; struct ai_digest id; };
+/* Its bytes are the folders' names: cache, data, project. */
+struct hello_frame { unsigned n_cache, n_data, n_project; bool fresh; };
+/* Its bytes are name and checkpoint (or none), and as JSON environment, recipe (of its inputs the source alone) and node. */
+struct step_frame {
+	size_t step;
+	struct ai_digest id;
+	struct ai_limits limits;
+	unsigned n_name, n_checkpoint, n_environment, n_recipe, n_node;
+};
 /* Its bytes are the text. */
 struct say_frame { ai_talk_kind kind; uint64_t done, total; };
 /* Its bytes are failure, log and the result's node, in this order; each may be of no bytes. */
 struct answer_frame { int code; struct ai_err err; double seconds; unsigned n_failure, n_log, n_result; };
 
-struct worker {
-	pid_t pid;              /* 0: it is gone */
+struct ai_nursery {
+	pid_t pid;
 	int sock;
+};
+
+struct worker {
+	int sock, pidfd;        /* -1: it is gone */
 	size_t step;            /* AI_NO_STEP: idle */
 	bool told;              /* to stop */
 	struct ai_buf in;       /* of frames that have not come whole */
@@ -115,21 +127,72 @@ receive(int sock, void *to, size_t n)
 	return true;
 }
 
-static int
-run_given(struct ai_job *job, const struct step_frame *given, const char *node, size_t n, struct ai_answer *a)
+/* What a worker knows: one step of a job. */
+struct place {
+	struct ai_job job;
+	struct ai_run_options options;
+	struct ai_talk talk;
+	struct ai_job_step step;
+	struct ai_step_spec spec;
+	json_t *environment, *recipe;
+};
+
+/* The next n of the bytes, as text or as JSON; NULL for none. */
+static char *
+take_text(const char **p, unsigned n)
 {
-	struct ai_job_step *s = &job->steps[given->step];
+	char *text = n ? ai_strndup(*p, n) : NULL;
+	*p += n;
+	return text;
+}
+
+static int
+take_json(const char **p, unsigned n, json_t **out, struct ai_err *err)
+{
+	const char *text = *p;
+	*p += n;
+	return ai_json_parse(text, n, "worker", out, err);
+}
+
+static void
+forget_step(struct place *w)
+{
+	struct ai_job_step *s = &w->step;
+	free((char *)s->name);
+	free(w->spec.checkpoint);
+	json_decref(s->result);
+	json_decref(s->step);
+	json_decref(w->environment);
+	json_decref(w->recipe);
+	free(s->failure);
+	free(s->log);
+	*s = (struct ai_job_step){ 0 };
+	w->spec = (struct ai_step_spec){ 0 };
+	w->environment = w->recipe = NULL;
+}
+
+static int
+run_given(struct place *w, const struct step_frame *given, const char *p, struct ai_answer *a)
+{
+	struct ai_job *job = &w->job;
+	struct ai_job_step *s = &w->step;
 	struct ai_err *err = &a->err;
+	*s = (struct ai_job_step){ .name = take_text(&p, given->n_name), .spec = &w->spec, .id = given->id };
+	w->spec = (struct ai_step_spec){ .checkpoint = take_text(&p, given->n_checkpoint), .limits = given->limits };
+	if (!s->name || (given->n_checkpoint && !w->spec.checkpoint))
+		return ai_nomem(err);
+	if (take_json(&p, given->n_environment, &w->environment, err) < 0 || take_json(&p, given->n_recipe, &w->recipe, err) < 0 ||
+		take_json(&p, given->n_node, &s->step, err) < 0)
+		return err->code;
+	s->environment = w->environment;
+	s->recipe = w->recipe;
+	if (json_array_size(ai_json_arr(s->environment, "gpus")) > 0 && !job->gpus.root && ai_gpus_find(&job->gpus, err) < 0)
+		return err->code;
 	if (!job->store) {
 		if (ai_store_open(&job->home, &job->store, err) < 0)
 			return err->code;
 		ai_store_defer(job->store);
 	}
-	json_decref(s->step);
-	s->step = NULL;
-	if (ai_json_parse(node, n, "step", &s->step, err) < 0)
-		return err->code;
-	s->id = given->id;
 	if (ai_exec_step(job, s, err) < 0)
 		return err->code;
 	return ai_store_hand_over(job->store, &a->waits, err);
@@ -155,51 +218,173 @@ answer(int sock, const struct ai_answer *a, const struct ai_job_step *s)
 		_exit(1);
 }
 
-/* One step from beginning to end; false when there is none to come. */
-static bool
-work_once(struct ai_job *job, int sock)
+/* A frame whose fixed part is n bytes; its others are fresh. NULL when there is none to come, or it is none of that kind. */
+static char *
+receive_frame(int sock, frame_kind kind, void *fixed, size_t n)
 {
 	struct frame head;
+	if (!receive(sock, &head, sizeof head) || head.kind != kind || head.n < n || !receive(sock, fixed, n))
+		return NULL;
+	AI_FREE char *rest = malloc(head.n - n + 1);
+	if (!rest || !receive(sock, rest, head.n - n))
+		return NULL;
+	char *out = rest;
+	rest = NULL;
+	return out;
+}
+
+/* One step from beginning to end; false when there is none to come. */
+static bool
+work_once(struct place *w, int sock)
+{
 	struct step_frame given;
-	if (!receive(sock, &head, sizeof head) || head.n < sizeof given || !receive(sock, &given, sizeof given))
+	AI_FREE char *bytes = receive_frame(sock, FRAME_STEP, &given, sizeof given);
+	if (!bytes)
 		return false;
-	size_t n = head.n - sizeof given;
-	AI_FREE char *node = malloc(n + 1);
-	if (!node || !receive(sock, node, n))
-		return false;
-	struct ai_job_step *s = &job->steps[given.step];
 	struct ai_answer a = { .waits = AI_BUF(MAX_FRAME) };
 	double began = now_s();
-	a.code = run_given(job, &given, node, n, &a);
+	a.code = run_given(w, &given, bytes, &a);
 	a.seconds = now_s() - began;
-	answer(sock, &a, s);
+	answer(sock, &a, &w->step);
 	ai_answer_done(&a);
-	json_decref(s->result);
-	json_decref(s->step);
-	s->result = s->step = NULL;
+	forget_step(w);
 	return true;
 }
 
-/* As long as there is somebody to work for. What is inherited of the TPM and of the caller's is not touched. */
-static _Noreturn void
-work(struct ai_job *job, int sock)
+static bool
+greet(struct place *w, int sock)
 {
+	struct hello_frame hello;
+	AI_FREE char *bytes = receive_frame(sock, FRAME_HELLO, &hello, sizeof hello);
+	const char *p = bytes;
+	if (!bytes)
+		return false;
+	w->job.home.cache = take_text(&p, hello.n_cache);
+	w->job.home.data = take_text(&p, hello.n_data);
+	w->job.project = take_text(&p, hello.n_project);
+	w->options.fresh = hello.fresh;
+	return w->job.home.cache && w->job.home.data && w->job.project;
+}
+
+/* As long as there is somebody to work for. */
+static _Noreturn void
+work(int sock)
+{
+	static struct place w;
 	struct sigaction act = { .sa_handler = heard_signal };
 	sigset_t none;
-	struct ai_talk talk = { .say = say_on, .ctx = &sock, .step = step_on };
-	struct ai_run_options options = *job->opt;
-	options.talk = &talk;
-	job->opt = &options;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	signal(SIGCHLD, SIG_DFL);
 	sigaction(SIGINT, &act, NULL);
 	sigaction(SIGTERM, &act, NULL);
 	sigaction(SIGHUP, &act, NULL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	while (work_once(job, sock))
-		;
-	ai_store_close(job->store);
+	w.talk = (struct ai_talk){ .say = say_on, .ctx = &sock, .step = step_on };
+	w.options.talk = &w.talk;
+	w.job = (struct ai_job){ .opt = &w.options, .steps = &w.step, .n_steps = 1 };
+	if (greet(&w, sock))
+		while (work_once(&w, sock))
+			;
+	ai_store_close(w.job.store);
 	_exit(0);
+}
+
+/* --- the nursery ------------------------------------------------------------------------ */
+
+/* A worker's process number, with its socket. */
+static bool
+send_worker(int to, pid_t pid, int sock)
+{
+	union { char bytes[CMSG_SPACE(sizeof(int))]; struct cmsghdr align; } control = { 0 };
+	struct iovec io = { .iov_base = &pid, .iov_len = sizeof pid };
+	struct msghdr head = { .msg_iov = &io, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes };
+	struct cmsghdr *c = CMSG_FIRSTHDR(&head);
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof sock);
+	memcpy(CMSG_DATA(c), &sock, sizeof sock);
+	return sendmsg(to, &head, MSG_NOSIGNAL) == (ssize_t)sizeof pid;
+}
+
+/* 0 and the worker, or negative. */
+static int
+receive_worker(int from, pid_t *pid, int *sock, struct ai_err *err)
+{
+	union { char bytes[CMSG_SPACE(sizeof(int))]; struct cmsghdr align; } control = { 0 };
+	struct iovec io = { .iov_base = pid, .iov_len = sizeof *pid };
+	struct msghdr head = { .msg_iov = &io, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes };
+	ssize_t n;
+	while ((n = recvmsg(from, &head, MSG_CMSG_CLOEXEC)) < 0 && errno == EINTR)
+		;
+	struct cmsghdr *c = n == (ssize_t)sizeof *pid ? CMSG_FIRSTHDR(&head) : NULL;
+	if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS || c->cmsg_len != CMSG_LEN(sizeof *sock))
+		return ai_fail(err, AI_EENV, "worker: cannot start a process");
+	memcpy(sock, CMSG_DATA(c), sizeof *sock);
+	return 0;
+}
+
+/* What is meant for the group of the terminal is for the others to hear: the nursery ends when nobody can ask it any more. */
+static _Noreturn void
+nurse(int sock)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	signal(SIGINT, SIG_IGN);
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	signal(SIGCHLD, SIG_IGN);
+	for (char ask; receive(sock, &ask, 1);) {
+		int pair[2];
+		if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+			_exit(1);
+		pid_t pid = fork();
+		if (pid == 0) {
+			close(sock);
+			close(pair[0]);
+			work(pair[1]);
+		}
+		if (pid < 0 || !send_worker(sock, pid, pair[0]))
+			_exit(1);
+		close(pair[0]);
+		close(pair[1]);
+	}
+	_exit(0);
+}
+
+int
+ai_nursery_open(struct ai_nursery **out, struct ai_err *err)
+{
+	int pair[2];
+	AI_FREE struct ai_nursery *n = ai_calloc(1, sizeof *n);
+	if (!n)
+		return ai_nomem(err);
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return ai_fail_errno(err, AI_EENV, "worker: cannot make a socket pair");
+	AI_FD theirs = pair[1];
+	AI_FD ours = pair[0];
+	pid_t pid = fork();
+	if (pid < 0)
+		return ai_fail_errno(err, AI_EENV, "worker: cannot start a process");
+	if (pid == 0) {
+		close(ours);
+		nurse(theirs);
+	}
+	*n = (struct ai_nursery){ pid, ours };
+	ours = -1;
+	*out = n;
+	n = NULL;
+	return 0;
+}
+
+void
+ai_nursery_close(struct ai_nursery *n)
+{
+	if (!n)
+		return;
+	close(n->sock);
+	while (waitpid(n->pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	free(n);
 }
 
 /* --- starting and ending ------------------------------------------------------------ */
@@ -215,26 +400,30 @@ ai_answer_done(struct ai_answer *a)
 }
 
 static int
-start_one(struct ai_workers *w, struct worker *one, struct ai_err *err)
+start_one(const struct ai_workers *w, struct worker *one, struct ai_err *err)
 {
-	int pair[2];
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
-		return ai_fail_errno(err, AI_EENV, "worker: cannot make a socket pair");
-	AI_FD theirs = pair[1];
-	AI_FD ours = pair[0];
-	pid_t pid = fork();
-	if (pid < 0)
-		return ai_fail_errno(err, AI_EENV, "worker: cannot start a process");
-	if (pid == 0) {
-		/* Nor is anybody else's end kept open here: each must see that it is alone. */
-		for (unsigned i = 0; i < w->n; i++)
-			ai_close_fd(&w->all[i].sock);
-		close(ours);
-		work(w->job, theirs);
-	}
-	*one = (struct worker){ .pid = pid, .sock = ours, .step = NO_STEP, .in = AI_BUF(MAX_FRAME), .waits = AI_BUF(MAX_FRAME) };
-	ours = -1;
-	w->n++;
+	const struct ai_job *job = w->job;
+	const struct hello_frame hello = { (unsigned)strlen(job->home.cache), (unsigned)strlen(job->home.data), (unsigned)strlen(job->project), job->opt->fresh };
+	AI_BUF_AUTO bytes = AI_BUF(AI_MAX_TEXT);
+	AI_FD sock = -1;
+	pid_t pid;
+	ai_buf_put(&bytes, &hello, sizeof hello);
+	ai_buf_puts(&bytes, job->home.cache);
+	ai_buf_puts(&bytes, job->home.data);
+	ai_buf_puts(&bytes, job->project);
+	if (ai_buf_ok(&bytes, "worker", err) < 0)
+		return err->code;
+	int asked = send(job->nursery->sock, "", 1, MSG_NOSIGNAL) == 1 ? receive_worker(job->nursery->sock, &pid, &sock, err) :
+		ai_fail_errno(err, AI_EENV, "worker: cannot start a process");
+	if (asked < 0)
+		return asked;
+	/* It lives as long as we hold its socket, so the number is still its own. */
+	int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	if (pidfd < 0)
+		return ai_fail_errno(err, AI_EENV, "worker: cannot watch its process");
+	*one = (struct worker){ .sock = sock, .pidfd = pidfd, .step = NO_STEP, .in = AI_BUF(MAX_FRAME), .waits = AI_BUF(MAX_FRAME) };
+	sock = -1;
+	(void)send_frame(one->sock, FRAME_HELLO, bytes.data, bytes.len, NULL, 0);
 	return 0;
 }
 
@@ -247,35 +436,34 @@ ai_workers_start(struct ai_job *job, unsigned n, struct ai_workers **out, struct
 		return ai_nomem(err);
 	}
 	w->job = job;
-	int r = ai_store_flush(job->store, err);
-	ai_store_close(job->store);
-	job->store = NULL;
-	for (unsigned i = 0; r == 0 && i < n; i++)
-		r = start_one(w, &w->all[i], err);
-	struct ai_err second = { 0 };
-	if (ai_store_open(&job->home, &job->store, r == 0 ? err : &second) == 0)
-		ai_store_defer(job->store);
-	else if (r == 0)
-		r = err->code;
-	if (r < 0)
-		ai_workers_stop(w);
-	else
-		*out = w;
-	return r;
+	for (; w->n < n; w->n++) {
+		if (start_one(w, &w->all[w->n], err) < 0) {
+			ai_workers_stop(w);
+			return err->code;
+		}
+	}
+	*out = w;
+	return 0;
 }
 
-/* Takes a dead or dying worker away; returns its wait status. */
-static int
-reap(struct worker *one)
+/* Takes a dead or dying worker away; its process is gone then. */
+static void
+bury(struct worker *one)
 {
-	int status = 0;
+	struct pollfd p = { .fd = one->pidfd, .events = POLLIN };
 	close(one->sock);
-	while (waitpid(one->pid, &status, 0) < 0 && errno == EINTR)
+	while (poll(&p, 1, -1) < 0 && errno == EINTR)
 		;
+	close(one->pidfd);
 	ai_buf_done(&one->in);
 	ai_buf_done(&one->waits);
-	*one = (struct worker){ .sock = -1, .step = NO_STEP };
-	return status;
+	*one = (struct worker){ .sock = -1, .pidfd = -1, .step = NO_STEP };
+}
+
+static void
+signal_worker(const struct worker *one, int sig)
+{
+	(void)syscall(SYS_pidfd_send_signal, one->pidfd, sig, NULL, 0);
 }
 
 void
@@ -285,13 +473,13 @@ ai_workers_stop(struct ai_workers *w)
 		return;
 	/* Who has nothing to do tidies up and goes. */
 	for (unsigned i = 0; i < w->n; i++)
-		if (w->all[i].pid > 0 && w->all[i].step == NO_STEP)
+		if (w->all[i].sock >= 0 && w->all[i].step == NO_STEP)
 			(void)shutdown(w->all[i].sock, SHUT_RDWR);
-		else if (w->all[i].pid > 0)
-			kill(w->all[i].pid, SIGKILL);
+		else if (w->all[i].sock >= 0)
+			signal_worker(&w->all[i], SIGKILL);
 	for (unsigned i = 0; i < w->n; i++)
-		if (w->all[i].pid > 0)
-			(void)reap(&w->all[i]);
+		if (w->all[i].sock >= 0)
+			bury(&w->all[i]);
 	free(w->all);
 	free(w);
 }
@@ -301,7 +489,7 @@ ai_workers_idle(const struct ai_workers *w)
 {
 	unsigned n = 0;
 	for (unsigned i = 0; i < w->n; i++)
-		n += w->all[i].pid > 0 && w->all[i].step == NO_STEP;
+		n += w->all[i].sock >= 0 && w->all[i].step == NO_STEP;
 	return n;
 }
 
@@ -310,26 +498,64 @@ ai_workers_alive(const struct ai_workers *w)
 {
 	unsigned n = 0;
 	for (unsigned i = 0; i < w->n; i++)
-		n += w->all[i].pid > 0;
+		n += w->all[i].sock >= 0;
 	return n;
 }
 
 /* --- the job's side ------------------------------------------------------------------ */
 
+/* Of a recipe what a worker asks for: whether its source is made by another step (run/pip/requirements.h). */
+static json_t *
+short_recipe(const json_t *recipe)
+{
+	AI_JSON *inputs = json_array();
+	size_t i;
+	json_t *in;
+	json_array_foreach(ai_json_arr(recipe, "inputs"), i, in)
+		if (strcmp(ai_json_str(in, "path"), "/workspace/src") == 0)
+			json_array_append(inputs, in);
+	return json_pack("{s:O}", "inputs", inputs);
+}
+
+/* Appends the canonical bytes of a value; how many. */
+static unsigned
+put_json(struct ai_buf *b, const json_t *j, struct ai_err *err)
+{
+	size_t before = b->len;
+	return !j || ai_canon(j, b, err) < 0 ? 0 : (unsigned)(b->len - before);
+}
+
+static int
+step_bytes(const struct ai_job_step *s, struct step_frame *f, struct ai_buf *b, struct ai_err *err)
+{
+	AI_JSON *recipe = short_recipe(s->recipe);
+	f->n_name = (unsigned)strlen(s->name);
+	ai_buf_puts(b, s->name);
+	f->n_checkpoint = s->spec->checkpoint ? (unsigned)strlen(s->spec->checkpoint) : 0;
+	ai_buf_puts(b, s->spec->checkpoint ? s->spec->checkpoint : "");
+	f->n_environment = put_json(b, s->environment, err);
+	f->n_recipe = put_json(b, recipe, err);
+	f->n_node = put_json(b, s->step, err);
+	if (err->code)
+		return err->code;
+	return f->n_environment && f->n_recipe && f->n_node ? ai_buf_ok(b, "step", err) : ai_nomem(err);
+}
+
 int
 ai_workers_give(struct ai_workers *w, size_t step, struct ai_err *err)
 {
-	const struct step_frame given = { step, w->job->steps[step].id };
-	AI_BUF_AUTO node = AI_BUF(AI_MAX_NODE);
-	if (ai_canon(w->job->steps[step].step, &node, err) < 0 || ai_buf_ok(&node, "step", err) < 0)
+	const struct ai_job_step *s = &w->job->steps[step];
+	struct step_frame given = { .step = step, .id = s->id, .limits = s->spec->limits };
+	AI_BUF_AUTO bytes = AI_BUF(AI_MAX_NODE);
+	if (step_bytes(s, &given, &bytes, err) < 0)
 		return err->code;
 	for (unsigned i = 0; i < w->n; i++) {
 		struct worker *one = &w->all[i];
-		if (one->pid <= 0 || one->step != NO_STEP)
+		if (one->sock < 0 || one->step != NO_STEP)
 			continue;
 		/* One that is dead meanwhile is found so by ai_workers_wait. */
 		one->step = step;
-		(void)send_frame(one->sock, FRAME_STEP, &given, sizeof given, node.data, node.len);
+		(void)send_frame(one->sock, FRAME_STEP, &given, sizeof given, bytes.data, bytes.len);
 		return 0;
 	}
 	return ai_fail(err, AI_EENV, "internal: no worker is idle");
@@ -409,15 +635,10 @@ read_frames(struct ai_workers *w, struct worker *one, struct ai_answer *out, str
 static void
 died(const struct ai_job *job, struct worker *one, struct ai_answer *out)
 {
-	size_t step = one->step;
-	const char *name = job->steps[step].name;
-	int status = reap(one);
-	*out = (struct ai_answer){ .step = step, .code = AI_EENV };
-	if (WIFSIGNALED(status))
-		ai_fail(&out->err, AI_EENV, "step '%s': its worker was killed by signal %d", name, WTERMSIG(status));
-	else
-		ai_fail(&out->err, AI_EENV, "step '%s': its worker ended unasked", name);
-	out->failure = ai_strdup("its worker was killed");
+	*out = (struct ai_answer){ .step = one->step, .code = AI_EENV, .failure = ai_strdup("its worker was killed") };
+	ai_fail(&out->err, AI_EENV, "step '%s': its worker was killed", job->steps[one->step].name);
+	ai_hint(&out->err, "the kernel does so where memory runs out (dmesg says so): fewer at once (-j), or 'memory' in the steps' 'limits'");
+	bury(one);
 }
 
 /* 1 an answer, 0 none yet. */
@@ -430,7 +651,7 @@ hear(struct ai_workers *w, struct worker *one, struct ai_answer *out, struct ai_
 		return 0;
 	if (n <= 0) {
 		if (one->step == NO_STEP) {
-			(void)reap(one);
+			bury(one);
 			return 0;
 		}
 		died(w->job, one, out);
@@ -444,9 +665,9 @@ static void
 tell_to_stop(struct ai_workers *w)
 {
 	for (unsigned i = 0; ai_interrupted && i < w->n; i++)
-		if (w->all[i].pid > 0 && w->all[i].step != NO_STEP && !w->all[i].told) {
+		if (w->all[i].sock >= 0 && w->all[i].step != NO_STEP && !w->all[i].told) {
 			w->all[i].told = true;
-			kill(w->all[i].pid, SIGTERM);
+			signal_worker(&w->all[i], SIGTERM);
 		}
 }
 
@@ -460,7 +681,7 @@ ai_workers_wait(struct ai_workers *w, struct ai_answer *out, struct ai_err *err)
 		tell_to_stop(w);
 		bool any = false;
 		for (unsigned i = 0; i < w->n; i++) {
-			p[i] = (struct pollfd){ .fd = w->all[i].pid > 0 ? w->all[i].sock : -1, .events = POLLIN };
+			p[i] = (struct pollfd){ .fd = w->all[i].sock, .events = POLLIN };
 			any = any || w->all[i].step != NO_STEP;
 		}
 		if (!any)

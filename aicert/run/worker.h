@@ -1,17 +1,17 @@
 /*
  * worker.h -- processes that run steps for a job, each one at a time.
  *
- * Workers are forked from the job's process, so they know its plan; each has a store of
- * its own open on the same folders, which defers (cache/store.h): what a step left waits
- * there until it is handed over with the answer. So there is one that writes rows, extends
- * the TPM and speaks: the job's process. A worker ends with that process, even by SIGKILL, and
- * every process of the step that it runs ends with it.
+ * A worker has a store of its own open on the same folders, which defers (cache/store.h):
+ * what a step left waits there until it is handed over with the answer. So there is one
+ * that writes rows, extends the TPM and speaks: the job's process. A worker ends with that process, even
+ * by SIGKILL, and every process of the step that it runs ends with it.
  *
- * SQLite must not be open across a fork: starting workers closes the job's store and opens
- * it again.
+ * Workers are forked from a nursery, a process forked in turn before anything was opened or
+ * planned: SQLite must not be open across a fork, and each step's sandbox is a fork of its worker,
+ * which costs by how much memory that has. So a worker knows nothing of the job but what it is told.
  *
  * Frames on a stream socket, each a struct of this program's own memory and its bytes.
- * To a worker: the step's number, its id, its node. From it: what the step prints, what is
+ * To a worker: where everything is, then a step, its node and its environment. From it: what the step prints, what is
  * said, and last the answer.
  *
  * Depends on: job.  Threads: one.
@@ -23,6 +23,7 @@
 #include "run/job.h"
 
 struct ai_workers;
+struct ai_nursery;
 
 struct ai_answer {
 	size_t step;
@@ -35,7 +36,12 @@ struct ai_answer {
 };
 void ai_answer_done(struct ai_answer *a);
 
-/* Forks n workers. job->store is another one afterwards (NULL when it cannot be opened again). */
+/* Forks the nursery: to be called while this process has no store open and as little memory as it will ever have. */
+int ai_nursery_open(struct ai_nursery **out, struct ai_err *err) AI_CHECKED;
+/* It ends, and with it what is left of its workers. NULL is fine. */
+void ai_nursery_close(struct ai_nursery *n);
+
+/* n workers from job->nursery. */
 int ai_workers_start(struct ai_job *job, unsigned n, struct ai_workers **out, struct ai_err *err) AI_CHECKED;
 /* Ends them, and the steps that still run with them; NULL is fine. */
 void ai_workers_stop(struct ai_workers *w);

@@ -20,7 +20,10 @@ import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-GIB, SMALL, MANY = 1 << 30, 100 << 10, 10_000
+GIB, SMALL, MANY, STEPS = 1 << 30, 100 << 10, 10_000, 10_000
+
+sys.path.insert(0, str(ROOT / "tests/image"))
+from images import busybox  # noqa: E402
 
 
 class Failed(Exception):
@@ -236,6 +239,38 @@ class Bench:
         self.report("true in the sandbox, image (aim: 0.4)", image, bwrap, "bwrap --unshare-all", "ms")
         self.report("true in the sandbox, host", host, bare, "bare fork and exec", "ms")
 
+    def pipeline(self):
+        """Ten thousand steps that do nothing, each in a sandbox of its own, to a proof; ninja runs bubblewrap as often, and a bare spawn."""
+        where = self.tmp / "pipeline"
+        where.mkdir()
+        busybox(where / "image", env=["PATH=/bin"])
+        bwrap = "bwrap --unshare-all --ro-bind / / --proc /proc --dev /dev true"
+        turn = 0
+
+        def graph(n):
+            nonlocal turn
+            turn += 1
+            step = "  s{0}: {{ use: shell, script: ': {1} {0} > $OUT_O', outputs: {{ o: o.txt }} }}\n"
+            (where / "Aicertfile").write_text("aicert: 1\nname: many\nenvironment: { image: 'oci:image' }\nsteps:\n" +
+                                              "".join(step.format(i, turn) for i in range(n)) + "outputs: { o: s0.o }\n")
+
+        def own():
+            graph(STEPS)
+            return self.time(self.aicert, "run", "-q", "-j2", "--force", cwd=where)
+
+        def ninja(command):
+            def run():
+                (where / "build.ninja").write_text(f"rule c\n  command = {command}\n" + "".join(f"build o{i}: c\n" for i in range(STEPS)))
+                return self.time("ninja", "-j2", "--quiet", cwd=where)
+            return run
+
+        graph(1)
+        self.time(self.aicert, "run", "-q", cwd=where)
+        a, boxed, bare = in_turn(1, own, ninja(bwrap), ninja("true"))
+        self.report(f"{STEPS:,} steps in sandboxes, -j2 (aim: 0.5)", a, boxed, "ninja -j2, bwrap --unshare-all")
+        self.report("  the same", a, bare, "ninja -j2, no sandbox")
+        shutil.rmtree(where)
+
     def eventlog(self):
         """A boot log parsed and replayed in process, beside the SHA-256 of its bytes: a made one of 60 KB, and a server's where it is at hand."""
         real = ROOT.parent / "shared/vectors/google+go-tpm-tools/internal/test/eventlogs/gdc-host.bin"
@@ -306,12 +341,12 @@ def main():
     ap = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     ap.add_argument("--build", type=pathlib.Path, default=ROOT / "build")
     ap.add_argument("--runs", type=int, default=5)
-    ap.add_argument("--only", default="", help="one of: hash_one, hash_many, run_and_verify, verify, sandbox, observer, image, eventlog, machine")
+    ap.add_argument("--only", default="", help="one of: hash_one, hash_many, run_and_verify, verify, sandbox, pipeline, observer, image, eventlog, machine")
     args = ap.parse_args()
     # Not in /tmp, which may be memory: the figures are of files on a disk, with their bytes in the page cache.
     with tempfile.TemporaryDirectory(prefix="bench.", dir=args.build) as tmp:
         b = Bench(args.build.resolve(), pathlib.Path(tmp).resolve(), args.runs)
-        for name in ("hash_one", "hash_many", "run_and_verify", "verify", "sandbox", "observer", "image", "eventlog", "machine"):
+        for name in ("hash_one", "hash_many", "run_and_verify", "verify", "sandbox", "pipeline", "observer", "image", "eventlog", "machine"):
             if args.only in ("", name):
                 try:
                     getattr(b, name)()

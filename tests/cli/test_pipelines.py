@@ -55,6 +55,11 @@ def children(pid):
     return [int(c) for c in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
+def workers(pid):
+    """Of a running aicert: what its nursery has forked."""
+    return [w for n in children(pid) for w in children(n)]
+
+
 def logs(aicert):
     return {p.stem: p.read_bytes() for p in (aicert.home / "aicert/cache/logs").glob("*.log")}
 
@@ -244,7 +249,7 @@ def then_it_runs(aicert, write):
 
 def test_aicert_killed_leaves_no_process(aicert, write):
     p, pids = sleepers(aicert, write, 300)
-    assert len(children(p.pid)) == 2
+    assert len(workers(p.pid)) == 2
     p.kill()
     p.communicate()
     nothing_left(aicert)
@@ -272,10 +277,10 @@ def test_interrupted(aicert, write, to_all):
 def test_a_worker_killed(aicert, write):
     """The other step is let to its end, nothing new starts, and it is an error of the machine."""
     p, pids = sleepers(aicert, write, 3)
-    os.kill(children(p.pid)[0], signal.SIGKILL)
+    os.kill(workers(p.pid)[0], signal.SIGKILL)
     out, err = p.communicate(timeout=60)
     assert p.returncode == 5, err
-    assert "step 'a': its worker was killed by signal 9" in err
+    assert "step 'a': its worker was killed" in err
     assert "skipped c" in err
     nothing_left(aicert)
     then_it_runs(aicert, write)
