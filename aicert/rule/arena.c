@@ -13,7 +13,7 @@ enum {
 	SMALL_MAX = SMALL * GRAIN,
 	STEPS = 4,            /* classes to a doubling above that */
 	CLASSES = SMALL + STEPS * 40,
-	SLACK = 1 << 20,      /* what stays mapped behind a mark */
+	SLACK = 1 << 18,      /* what stays mapped behind a mark */
 };
 
 /* At the mapping's beginning, so that it goes back too. */

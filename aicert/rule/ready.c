@@ -12,7 +12,7 @@
 #include "rule/state.h"
 
 enum {
-	KEEP = 8,          /* files that a thread has ready */
+	KEEP = 32,         /* files that a thread has ready */
 	LIGHT = 4096,      /* attributes that fit under the usual ceilings */
 	HEAVY_BYTES = 4096, HEAVY_WORK = 4000, /* what each one more may take */
 };
@@ -166,6 +166,25 @@ slot_for(struct shelf *s, const struct ai_rule_text *rule, const char *where)
 	return oldest;
 }
 
+/* Reads the file into a state and keeps it there: 1; 0: there is no room for that, or the file grew too large. */
+static int
+make_ready(struct ready *r, const struct ai_rule_text *rule, const char *where, struct ai_err *err)
+{
+	struct ai_state *s = ai_state_new_marked();
+	if (!s)
+		return 0;
+	int rc = load_into(s, rule, where, err);
+	if (rc == 0 && ai_state_mark(s) && (r->where = ai_strdup(where)) && (r->text = ai_calloc(rule->len + 1, 1))) {
+		memcpy(r->text, rule->text, rule->len);
+		r->len = rule->len;
+		r->state = s;
+		return 1;
+	}
+	clear(r);
+	ai_state_free(s);
+	return rc;
+}
+
 int
 ai_ready_ask(const struct ai_rule_text *rule, const char *where, const struct ai_question *q, json_t **out, struct ai_err *err)
 {
@@ -175,25 +194,13 @@ ai_ready_ask(const struct ai_rule_text *rule, const char *where, const struct ai
 	if (!shelves || q->own || q->weight > LIGHT)
 		return ask_once(rule, where, q, out, err);
 	struct ready *r = slot_for(shelves, rule, where);
-	r->last = ++shelves->questions;
-	if (r->state) {
-		ai_state_back(r->state);
-		return ask(r->state, where, q, out, err);
-	}
-	struct ai_state *s = ai_state_new_marked();
-	if (load_into(s, rule, where, err) < 0) {
-		ai_state_free(s);
-		return err->code;
-	}
-	bool marked = ai_state_mark(s);
-	int rc = ask(s, where, q, out, err);
-	if (marked && (r->where = ai_strdup(where)) && (r->text = ai_calloc(rule->len + 1, 1))) {
-		memcpy(r->text, rule->text, rule->len);
-		r->len = rule->len;
-		r->state = s;
+	int rc = r->state ? 1 : make_ready(r, rule, where, err);
+	if (rc == 0)
+		return ask_once(rule, where, q, out, err);
+	if (rc < 0)
 		return rc;
-	}
-	clear(r);
-	ai_state_free(s);
+	r->last = ++shelves->questions;
+	rc = ask(r->state, where, q, out, err);
+	ai_state_back(r->state); /* now, so that what was needed for the answer is given back too */
 	return rc;
 }

@@ -2,7 +2,7 @@
  * ready.h -- a rule file and a question to it, each answered as if nothing had ever been asked before.
  *
  * To compile lua/ and the file takes a thousand times longer than the question. So a thread keeps the last few files in states that
- * were marked when the file had returned, and goes back to that mark before each question (rule/state.h): the same bytes, the same
+ * were marked when the file had returned, and goes back to that mark after each question (rule/state.h): the same bytes, the same
  * ceilings, whatever was asked in between and however it ended. A file that grew too large for that, and a question with very many
  * attributes, get a state of their own.
  *

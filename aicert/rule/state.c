@@ -16,7 +16,7 @@ enum {
 	ARENA = 2 * AI_RULE_MEMORY,   /* blocks that are free for one size are not for another */
 	LOOK = 10 * STRIDE,           /* and between two looks at the time */
 	CONSTANTS = 32,
-	MARK = AI_RULE_MEMORY / 8,    /* what is copied at every way back */
+	MARK = AI_RULE_MEMORY / 16,   /* what is copied at every way back */
 };
 
 struct spent {

@@ -46,7 +46,7 @@ int ai_state_run(struct ai_state *s, lua_CFunction body, void *p, const char *wh
 /*
  * Between two runs of a state made for it: keeps it as it is now, with what its ceilings still leave; and puts it back to that, with a
  * processor time of its own for what comes. Whatever ran in between has left nothing. ai_state_mark is false when the state has grown too
- * large for that: it is then good for one more run. lua_close is not to be relied on: no value in it may have a __gc.
+ * large for that. lua_close is not to be relied on: no value in it may have a __gc.
  */
 bool ai_state_mark(struct ai_state *s);
 void ai_state_back(struct ai_state *s);

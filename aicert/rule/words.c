@@ -124,20 +124,27 @@ word_keys(lua_State *L)
 	return 1;
 }
 
-/* overlay(t, u): the values of both in the order of their keys; where both have one, u's. */
+/* overlay(names, t, u): the values of t, whose names are that sorted list, and of u, in the order of the names; where both have one, u's. */
 static int
 word_overlay(lua_State *L)
 {
-	luaL_checktype(L, 1, LUA_TTABLE);
-	luaL_checktype(L, 2, LUA_TTABLE);
-	lua_settop(L, 2);
-	size_t n, m, i = 0, j = 0;
-	const struct key *t = push_keys(L, 1, &n), *u = push_keys(L, 2, &m);
+	for (int i = 1; i <= 3; i++)
+		luaL_checktype(L, i, LUA_TTABLE);
+	lua_settop(L, 3);
+	size_t n = (size_t)lua_rawlen(L, 1), m, i = 0, j = 0;
+	const struct key *u = push_keys(L, 3, &m);
 	lua_createtable(L, (int)(n + m), 0);
 	for (lua_Integer k = 1; i < n || j < m; k++) {
-		int c = i == n ? 1 : j == m ? -1 : by_bytes(&t[i], &u[j]);
-		lua_pushlstring(L, c < 0 ? t[i].s : u[j].s, c < 0 ? t[i].n : u[j].n);
-		lua_rawget(L, c < 0 ? 1 : 2);
+		struct key t = { 0 };
+		lua_rawgeti(L, 1, (lua_Integer)i + 1);
+		if (i < n)
+			t.s = lua_tolstring(L, -1, &t.n);
+		int c = i == n ? 1 : j == m ? -1 : by_bytes(&t, &u[j]);
+		if (c >= 0) {
+			lua_pop(L, 1);
+			lua_pushlstring(L, u[j].s, u[j].n);
+		}
+		lua_rawget(L, c < 0 ? 2 : 3);
 		lua_rawseti(L, -2, k);
 		i += c <= 0;
 		j += c >= 0;
