@@ -1,7 +1,7 @@
 """`aicert graph`: the same graph in three languages; names stay text; the picture's boxes stand apart and its edges lead from one to the other."""
 import json
 import re
-import time
+import resource
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -131,9 +131,9 @@ def test_large_graphs(aicert):
     n = 3000
     (aicert.cwd / "Aicertfile").write_text("aicert: 1\nenvironment: host\nsteps:\n  a:\n    use: shell\n    matrix: { n: [" + ", ".join(map(str, range(n))) + "] }\n"
         "    script: 'echo ${matrix.n} > $OUT_O'\n    outputs: { o: 'o${matrix.n}' }\n")
-    began = time.monotonic()
+    began = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
     _, boxes, _ = picture(aicert("graph", "--svg").stdout)
-    assert len(boxes) == 2 * n and time.monotonic() - began < 20
+    assert len(boxes) == 2 * n and resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - began < 20
 
 
 def test_one_language_at_a_time(aicert, project):
