@@ -12,7 +12,7 @@
 #include "rule/state.h"
 
 /* A listing of a large repository is some ten megabytes of tables. */
-static const struct ai_ceilings ceilings = { 512u << 20, (size_t)8 << 30, 500000000, 30 };
+static const struct ai_ceilings ceilings = { 512u << 20, (size_t)8 << 30, 200000000, 30 };
 
 struct request {
 	const struct ai_rule_text *rule;

@@ -147,6 +147,39 @@ the_network_has_bounds(void **state)
 	bad("got a nil, expected a URL", "net.get()");
 }
 
+/* A server that says what would break a reader, and rules that do not end. */
+static void
+hostile(void **state)
+{
+	(void)state;
+	static char deep[100001], wide[300001];
+	memset(deep, '[', sizeof deep - 1);
+	for (size_t i = 0; i < sizeof wide - 1; i += 3)
+		memcpy(wide + i, i ? "{},"  : "[{}", 3);
+	const struct page pages[] = { { "https://e.org/deep", deep, 0, NULL }, { "https://e.org/wide", wide, 0, NULL }, { "https://e.org/twice", "{\"a\":1,\"a\":2}", 0, NULL },
+		{ "https://e.org/half", "\"\\ud800\"", 0, NULL }, { "https://e.org/text", "\"abc", 0, NULL }, { "https://e.org/number", "01", 0, NULL },
+		{ "https://e.org/huge", "1e999999999999999999999999999999999999999999", 0, NULL }, { "https://e.org/more", "1 2", 0, NULL }, { "https://e.org/none", "", 0, NULL },
+		{ "https://e.org/list", "[1,2,[]]", 0, "x" }, { 0 } };
+	static const char *const faults[][2] = { { "deep", "nested too deep" }, { "wide", "is not JSON" }, { "twice", "a name that stands twice" }, { "half", "a bad \\u" },
+		{ "text", "a text without end" }, { "number", "a bad number" }, { "huge", "a bad number" }, { "more", "something behind it" }, { "none", "no value" } };
+	for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
+		char rule[500];
+		snprintf(rule, sizeof rule, SOURCE("net.json('https://e.org/%s')"), faults[i][0]);
+		bad_with(AI_EUSAGE, faults[i][1], rule, "{hub: x}", pages);
+	}
+	bad_with(AI_EUSAGE, "path: got a number, expected a string", SOURCE("local l = net.json('https://e.org/list') return pin.files { uri = 'x', files = { { path = l[1] } } }"), "{hub: x}", pages);
+	bad_with(AI_EUSAGE, "takes too long: got more than 200000000 instructions", SOURCE("while true do end"), "{hub: x}", pages);
+	bad_with(AI_EUSAGE, "too much memory", SOURCE("local s = 'x' while true do s = s .. s end"), "{hub: x}", pages);
+	bad_with(AI_EUSAGE, "does not know 'ask'", SOURCE("ask('https://e.org/', {}, 0)"), "{hub: x}", pages);
+	/* What is answered is the rule's to change, and nobody else's to see. */
+	struct web w = { pages, "" };
+	json_t *pin = NULL;
+	ok(resolve_with(SOURCE("local g = net.get('https://e.org/list') g.status = 'x' g.header = nil local h = net.get('https://e.org/list')\n"
+		"if h.status == 200 and h.header('LINK') == 'x' then return pin.url { url = h.url } end"), "{hub: x}", &w, &pin, &err));
+	assert_string_equal(ai_json_str(pin, "url"), "https://e.org/list");
+	json_decref(pin);
+}
+
 static void
 pins_are_checked(void **state)
 {
@@ -182,7 +215,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_source_of_files), cmocka_unit_test(other_pins_and_answers), cmocka_unit_test(attributes_are_checked),
-		cmocka_unit_test(the_network_has_bounds), cmocka_unit_test(pins_are_checked),
+		cmocka_unit_test(the_network_has_bounds), cmocka_unit_test(hostile), cmocka_unit_test(pins_are_checked),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
