@@ -298,9 +298,13 @@ ai_url_has_secret(const char *url)
 bool
 ai_env_is_secret(const char *name)
 {
-	static const char *const words[] = { "TOKEN", "SECRET", "PASSWORD", "PASSWD", "API_KEY", "APIKEY", "PRIVATE_KEY", "ACCESS_KEY", "CREDENTIAL" };
+	static const char *const words[] = { "SECRET", "PASSWORD", "PASSWD", "API_KEY", "APIKEY", "PRIVATE_KEY", "ACCESS_KEY", "CREDENTIAL" };
 	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
 		if (strcasestr(name, words[i]))
+			return true;
+	/* Of tokens, in their numbers, and of tokenizers a trainer's settings are full. */
+	for (const char *at = name; (at = strcasestr(at, "TOKEN")); at += 5)
+		if (strncasecmp(at + 5, "S", 1) != 0 && strncasecmp(at + 5, "IZ", 2) != 0)
 			return true;
 	size_t n = strlen(name);
 	return n >= 4 && strcasecmp(name + n - 4, "_KEY") == 0;

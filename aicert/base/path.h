@@ -41,7 +41,7 @@ bool ai_glob(const char *pattern, const char *path);
 char *ai_url_public(const char *url);
 /* Does the URL carry user info or a query that signs or authenticates (token, sig, key, X-Amz-…)? */
 bool ai_url_has_secret(const char *url);
-/* Is this variable's name one whose value is a secret (*TOKEN*, *SECRET*, *PASSWORD*, *_KEY, …)? */
+/* Is this variable's name one whose value is a secret (*TOKEN*, but not TOKENS or TOKENIZER, *SECRET*, *PASSWORD*, *_KEY, …)? */
 bool ai_env_is_secret(const char *name);
 
 /* The candidate nearest to word by edit distance (at most 2, and at most a third of it), or NULL. */

@@ -12,7 +12,7 @@
 #include "base/path.h"
 #include "model/manifest_read.h"
 
-enum { MAX_PARAMETERS = 10000, MAX_VALUE = 64 << 10 };
+enum { MAX_PARAMETERS = 10000, MAX_VALUE = 64 << 10, MAX_WORD = 120 /* between "${" and "}": "matrix." and a name */ };
 
 /* --- what is given ------------------------------------------------------------- */
 
@@ -257,12 +257,14 @@ fill_text(struct reader *r, struct ai_yaml *y, const struct axis *axes, size_t n
 		return 0;
 	AI_BUF_AUTO out = AI_BUF(r->room);
 	while ((at = strstr(look, "${"))) {
-		const char *end = strchr(at, '}');
+		const char *end = memchr(at + 2, '}', strnlen(at + 2, MAX_WORD));
 		look = at + 2;
 		if (at > y->text && at[-1] == '$')
 			continue;
+		if (!end && (strncmp(look, "param.", 6) == 0 || strncmp(look, "matrix.", 7) == 0))
+			return ai_at(r, y, "'%.20s…': expected '}' behind the name", at);
 		if (!end)
-			break;
+			continue;
 		int known = value_of(r, y, at + 2, (size_t)(end - at - 2), axes, n, &value, &len);
 		if (known < 0)
 			return known;

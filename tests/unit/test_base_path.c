@@ -167,7 +167,8 @@ test_secret_variables(void **state)
 	(void)state;
 	static const char *const secret[] = { "HF_TOKEN", "GITHUB_TOKEN", "AWS_SECRET_ACCESS_KEY", "DB_PASSWORD", "OPENAI_API_KEY", "my_token", "GOOGLE_APPLICATION_CREDENTIALS", "WANDB_API_KEY", "PASSWD",
 		"SSH_KEY", "ENCRYPTION_KEY" };
-	static const char *const open[] = { "PATH", "HOME", "PYTHONHASHSEED", "KEYBOARD", "LANG", "CUDA_VISIBLE_DEVICES" };
+	static const char *const open[] = { "PATH", "HOME", "PYTHONHASHSEED", "KEYBOARD", "LANG", "CUDA_VISIBLE_DEVICES", "MAX_TOKENS", "max_new_tokens",
+		"TOKENIZER", "TOKENIZERS_PARALLELISM" };
 	for (size_t i = 0; i < sizeof secret / sizeof *secret; i++)
 		if (!ai_env_is_secret(secret[i]))
 			fail_msg("'%s' is not seen as a secret", secret[i]);

@@ -27,6 +27,7 @@ struct project {
 	struct ai_store *store;
 	struct ai_plan_source sources[8];
 	size_t n;
+	json_t *parameters;  /* NULL: none */
 	json_t *plan;
 	struct ai_digest plan_id;
 };
@@ -71,7 +72,7 @@ static void
 plan_it(struct project *p, const char *text, const char *lock, const struct ai_rule_text *rules, size_t n_rules)
 {
 	struct ai_plan_in in = { .aicertfile = text, .aicertfile_len = strlen(text), .file = "Aicertfile", .lock = lock, .lock_len = strlen(lock), .rules = rules,
-		.n_rules = n_rules, .sources = p->sources, .n_sources = p->n, .platform = "linux/amd64" };
+		.n_rules = n_rules, .parameters = p->parameters, .sources = p->sources, .n_sources = p->n, .platform = "linux/amd64" };
 	struct ai_digest id;
 	ok(ai_plan_make(&in, &p->plan, NULL, &err));
 	ok(ai_json_id(p->plan, &p->plan_id, &err));
@@ -102,6 +103,7 @@ end(struct project *p)
 	for (size_t i = 0; i < p->n; i++)
 		json_decref(p->sources[i].node);
 	json_decref(p->plan);
+	json_decref(p->parameters);
 }
 
 /* Opened, planned again: the same id. */
@@ -139,6 +141,26 @@ git_url_and_path(void **state)
 	source(&p, "data", "url", "https://example.org/d.csv", NULL, NULL, false);
 	source(&p, "here", "path", "sub", NULL, NULL, true);
 	plan_it(&p, text, lock, ai_rule_builtin("shell"), 1);
+	same_again(&p);
+	end(&p);
+}
+
+/* Chosen steps with parameters: what the others take in is not there, and not missed. */
+static void
+chosen_steps(void **state)
+{
+	(void)state;
+	static const char text[] = "aicert: 1\nname: long\nenvironment: host\nparameters: {word: hello}\ninputs:\n  code: {git: 'https://example.org/r', ref: main}\n"
+		"  here: {path: sub}\nsteps:\n  t: {use: shell, matrix: {a: [1, 2]}, inputs: {h: here}, script: '${param.word} ${matrix.a}', outputs: {o: o}}\n"
+		"  u: {use: shell, inputs: [t.o], script: y, outputs: {p: p}}\n  v: {use: shell, inputs: {c: code}, script: z}\noutputs: {all: u.p}\n";
+	static const char *const define[] = { "word=bye" }, *const steps[] = { "u" };
+	struct project p;
+	begin(&p);
+	ok(ai_manifest_parameters(define, 1, steps, 1, &p.parameters, &err));
+	source(&p, "here", "path", "sub", NULL, NULL, true);
+	plan_it(&p, text, "{\"format\":1,\"inputs\":{}}", ai_rule_builtin("shell"), 1);
+	assert_int_equal(json_array_size(ai_json_arr(p.plan, "steps")), 3);
+	assert_int_equal(json_array_size(ai_json_arr(p.plan, "parameters")), 2);
 	same_again(&p);
 	end(&p);
 }
@@ -344,7 +366,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(git_url_and_path), cmocka_unit_test(an_image_and_its_variables), cmocka_unit_test(the_short_form),
+		cmocka_unit_test(git_url_and_path), cmocka_unit_test(chosen_steps), cmocka_unit_test(an_image_and_its_variables), cmocka_unit_test(the_short_form),
 		cmocka_unit_test(a_rule_of_its_own), cmocka_unit_test(wheels_and_what_is_built), cmocka_unit_test(what_is_not_what_the_plan_names),
 		cmocka_unit_test(a_plan_that_does_not_follow),
 	};

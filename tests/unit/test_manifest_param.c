@@ -77,6 +77,9 @@ values_stay_values(void **state)
 {
 	(void)state;
 	struct ai_manifest *m = NULL;
+	ok(parse(FILE_OF("{max_tokens: 7, tokenizer: '${x'}", "  s: {use: shell, script: '${x ${param.max_tokens} ${param.tokenizer}}'}\n"), NULL, NULL, &m, &err));
+	assert_string_equal(attr(m, 0, "script"), "${x 7 ${x}");
+	ai_manifest_free(m);
 	ok(parse(FILE_OF("{a: '${param.b}', b: x}", "  s: {use: shell, script: '${param.a} ${param.b}'}\n"), NULL, NULL, &m, &err));
 	assert_string_equal(attr(m, 0, "script"), "${param.b} x");
 	ai_manifest_free(m);
@@ -94,6 +97,7 @@ parameters_refused(void **state)
 {
 	(void)state;
 	bad("Aicertfile:4:27: there is no parameter 'epoch' (did you mean 'epochs'?)", FILE_OF("{epochs: 3}", "  s: {use: shell, script: '${param.epoch}'}\n"));
+	bad("'${param.epochs and n…': expected '}' behind the name", FILE_OF("{epochs: 3}", "  s: {use: shell, script: '${param.epochs and no more'}\n"));
 	bad("there is no parameter 'x'", "aicert: 1\nsteps: {s: {use: shell, script: '${param.x}'}}\n");
 	bad("there is no parameter 'aicert.steps'", FILE_OF("{a: 1}", "  s: {use: shell, script: '${param.aicert.steps}'}\n"));
 	bad("there is no parameter 'x'", "aicert: 1\ninputs: {d: {path: '${param.x}'}}\nsteps: {s: {use: shell}}\n");
