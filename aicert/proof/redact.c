@@ -310,6 +310,9 @@ note_leaks(const struct redaction *r, json_t *notes, struct ai_err *err)
 	if (environment && add_note(notes, ai_strdup("environments: the Aicertfile and the lock still name the images, and an image is a source of "
 		"the plan, too"), err) < 0)
 		return err->code;
+	if (json_object_size(json_object_get(r->proof, "proofs")) > 0 && add_note(notes, ai_strdup("the proofs of inputs are carried as they were and "
+		"show all that they showed: to withhold of one, redact its own file, and run this again with that for the input"), err) < 0)
+		return err->code;
 	if ((environment || used) && add_note(notes, ai_strdup("the signed claims still say what the builder says of the machine (cpu, kernel, gpus)"), err) < 0)
 		return err->code;
 	return 0;

@@ -181,7 +181,9 @@ add_taken(const struct ai_verify *v, const json_t *taken, json_t *list, struct a
 	const struct ai_kin *kin = ai_lineage_find(v->lineage, ai_json_str(taken, "root"));
 	json_t *made = json_copy((json_t *)taken);
 	int bad = !made || json_object_set(made, "name", json_object_get(kin->run, "name")) < 0
-		|| json_object_set_new(made, "level", json_string(ai_level_word(kin->level))) < 0;
+		|| json_object_set_new(made, "level", json_string(ai_level_word(kin->level))) < 0
+		|| json_object_set(made, "key", json_object_get(kin->report, "key")) < 0
+		|| json_object_set(made, "authority", json_object_get(kin->report, "authority")) < 0;
 	return json_array_append_new(list, made) < 0 || bad ? ai_nomem(err) : 0;
 }
 

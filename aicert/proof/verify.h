@@ -61,7 +61,8 @@ struct ai_verify_options {
  *    "started", "finished"}, and where the level is not "none":
  *   {"judged_at", "judged_by": "now"|"as-of"|"timestamp", "timestamp_authority", "anchor", "authority", "cosigned": n, "steps": {"in_images", "in_host", "all"},
  *    "clock": {"milliseconds", "resets", "restarts", "safe"}, "job": hex or "", "boot": {"replayed": bool, "matches": bool},
- *    "lineage": [{"root", "name", "level", "by": root of the run whose input it is, "input", "output"}], the proofs of inputs; "" where that is withheld}
+ *    "lineage": [{"root", "name", "level", "key", "authority", "by": root of the run whose input it is, "input", "output"}], the proofs of
+ *    inputs; the last three "" where that is withheld}
  * The level is the least that the proof and those of its lineage reach.
  * Returns 0 when verified, AI_ENO when not (the report is there and says why; err holds the first failed check),
  * AI_EINPUT when the bytes are no proof (no report).

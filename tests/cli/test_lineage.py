@@ -10,6 +10,7 @@ import tarfile
 import threading
 
 import pytest
+from conftest import ROOT
 
 BASE = """\
 aicert: 1
@@ -120,7 +121,8 @@ def test_a_model_reaches_its_base(aicert, base):
     source = next(n for n in mine["nodes"].values() if n["kind"] == "source")
     assert source == {"kind": "source", "type": "proof", "uri": "local", "revision": theirs["root"], "content": {"blob": theirs["output_model_hash"]}}
     report = verify(aicert)
-    assert report["lineage"] == [{"root": theirs["root"], "by": mine["root"], "input": "base", "output": "model", "name": "base", "level": "software"}]
+    assert report["lineage"] == [{"root": theirs["root"], "by": mine["root"], "input": "base", "output": "model", "name": "base", "level": "software",
+                                  "key": theirs["claims"]["ak"], "authority": ""}]
     assert check(report, "lineage")["status"] == check(report, "lineage accepted")["status"] == check(report, "planned again")["status"] == "passed"
     assert f"output 'model' of run 'base' {theirs['root']}" in aicert("verify", "proof.json", "--require", "software").stdout
     assert theirs["root"] in aicert("show", "proof.json").stdout
@@ -383,6 +385,33 @@ def proof_of_file(path):
     return json.loads(path.read_text())
 
 
+def test_a_policy_made_of_it(aicert, aicert_in, base, tmp_path):
+    """It names the base's key, rules and environment too, or it would not accept the very proof that it was made of."""
+    for name in ("h2", "p2"):
+        (tmp_path / name).mkdir()
+    other = aicert_in(tmp_path / "h2", tmp_path / "p2")
+    other("trust", "add", proof_of(base)["claims"]["ak"])
+    tune(other, "proof: ../base/proof.json, level: software")
+    aicert("policy", "init", tmp_path / "p2" / "proof.json", "-o", "policy.yaml")
+    text = (aicert.cwd / "policy.yaml").read_text()
+    assert proof_of(base)["claims"]["ak"] in text and "the proof of an input" in text
+    third = aicert_in(tmp_path, tmp_path / "p2")
+    report = third.json("verify", "proof.json", "--policy", aicert.cwd / "policy.yaml")
+    assert report["verified"] and report["level"] == "software"
+
+
 def test_reproduced(aicert, base):
     tune(aicert)
     assert aicert.json("reproduce", "proof.json")["same"]
+
+
+def test_the_example(aicert, tmp_path):
+    """examples/lineage, as its README says to run it."""
+    shutil.copytree(ROOT / "examples" / "lineage", tmp_path / "lineage")
+    base, mine = tmp_path / "lineage" / "base", tmp_path / "lineage" / "tune"
+    aicert(cwd=base)
+    aicert(cwd=mine)
+    report = json.loads(aicert("verify", "proof.json", "--require", "software", "--json", "--output", "model=outputs/model.json", cwd=mine).stdout)
+    assert [(t["name"], t["input"], t["output"], t["level"]) for t in report["lineage"]] == [("lineage-base", "base", "model", "software")]
+    before, after = (json.loads((d / "outputs" / "model.json").read_text()) for d in (base, mine))
+    assert (before["passes"], after["passes"]) == (1, 2) and len(after["pairs"]) > len(before["pairs"])

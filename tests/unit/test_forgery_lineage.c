@@ -163,9 +163,9 @@ TEST(the_good_report)
 	START;
 	json_t *proof = given(&top);
 	AI_JSON *report = report_on(proof, AI_LEVEL_MEASURED_PLATFORM);
-	AI_JSON *want = fake_json("[{'root':'%s','by':'%s','input':'base','output':'model','name':'tune','level':'measured-platform'},"
-		"{'root':'%s','by':'%s','input':'base','output':'model','name':'base','level':'measured-platform'}]",
-		tune.f.root, top.f.root, base.f.root, tune.f.root);
+	AI_JSON *want = fake_json("[{'root':'%s','by':'%s','input':'base','output':'model','name':'tune','level':'measured-platform','key':'%s','authority':'ops-team'},"
+		"{'root':'%s','by':'%s','input':'base','output':'model','name':'base','level':'measured-platform','key':'%s','authority':'ops-team'}]",
+		tune.f.root, top.f.root, tune.f.key, base.f.root, tune.f.root, base.f.key);
 	assert_true(json_equal(json_object_get(report, "lineage"), want));
 	json_decref(proof);
 }

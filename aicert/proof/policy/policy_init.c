@@ -32,7 +32,54 @@ put_text(struct init *in, const char *before, const char *text, const char *afte
 	ai_buf_puts(in->out, after);
 }
 
+/* The same of a proof that is carried as an input's: what this policy asks, it asks of each. */
+static struct init
+of_kin(const struct init *in, const char *root, const json_t *proof)
+{
+	struct init k = { .proof = proof, .nodes = json_object_get(proof, "nodes"), .report = in->report, .out = in->out };
+	k.run = node(&k, root);
+	k.plan = node(&k, ai_json_str(k.run, "plan"));
+	return k;
+}
+
 /* --- the attestation --------------------------------------------------------------- */
+
+static void
+put_key(struct init *in, json_t *seen, const char *key, const char *why)
+{
+	if (!key || !*key || strcmp(key, ai_json_str(in->report, "key")) == 0 || json_object_get(seen, key))
+		return;
+	ai_buf_printf(in->out, "    - %s   # attested %s\n", key, why);
+	if (json_object_set_new(seen, key, json_true()) < 0)
+		in->out->state = AI_BUF_NOMEM;
+}
+
+static void
+put_reused_keys(struct init *in, json_t *seen, const json_t *proof)
+{
+	const char *id;
+	json_t *a;
+	json_object_foreach(json_object_get(proof, "attestations"), id, a)
+		put_key(in, seen, ai_json_str(json_object_get(a, "claims"), "ak"), "reused results");
+}
+
+/* Of this proof and of those that it carries. */
+static void
+put_authorities(struct init *in)
+{
+	AI_JSON *names = json_object();
+	const char *name = ai_json_str(in->report, "authority");
+	size_t i, n = 0;
+	json_t *v;
+	if (name && name[0] && json_object_set_new(names, name, json_true()) < 0)
+		in->out->state = AI_BUF_NOMEM;
+	json_array_foreach(json_object_get(in->report, "lineage"), i, v)
+		if (ai_json_str(v, "authority")[0] && json_object_set_new(names, ai_json_str(v, "authority"), json_true()) < 0)
+			in->out->state = AI_BUF_NOMEM;
+	json_object_foreach(names, name, v)
+		put_text(in, n++ ? ", " : "# Who operates the TPM and what is below it.\nauthorities: [ ", name, "");
+	ai_buf_puts(in->out, n ? " ]\n" : "");
+}
 
 static void
 put_keys(struct init *in, const char *level)
@@ -45,19 +92,15 @@ put_keys(struct init *in, const char *level)
 	ai_buf_printf(in->out, "aicert-policy: 1\nrequire: %s\n\n", named ? "software" : level);
 	ai_buf_printf(in->out, "# Whose word it is: attestation keys by fingerprint%s.\nkeys:\n  accept:\n    - %s\n",
 		named ? ". Ask the keys' owner whether they are theirs" : "", own);
-	json_object_foreach(json_object_get(in->proof, "attestations"), id, a) {
-		const char *key = ai_json_str(json_object_get(a, "claims"), "ak");
-		if (!key || strcmp(key, own) == 0 || json_object_get(seen, key))
-			continue;
-		ai_buf_printf(in->out, "    - %s   # attested reused results\n", key);
-		if (json_object_set_new(seen, key, json_true()) < 0)
-			in->out->state = AI_BUF_NOMEM;
+	put_reused_keys(in, seen, in->proof);
+	json_object_foreach(json_object_get(in->proof, "proofs"), id, a) {
+		put_key(in, seen, ai_json_str(json_object_get(a, "claims"), "ak"), "the proof of an input");
+		put_reused_keys(in, seen, a);
 	}
-	const char *anchor = ai_json_str(in->report, "anchor"), *authority = ai_json_str(in->report, "authority");
+	const char *anchor = ai_json_str(in->report, "anchor");
 	if (named || !anchor || !anchor[0])
 		return;
-	if (authority && authority[0])
-		put_text(in, "# Who operates the TPM and what is below it.\nauthorities: [ ", authority, " ]\n");
+	put_authorities(in);
 	if (json_object_size(seen) == 0)
 		put_text(in, "roots: { builtin: [ ", anchor, " ] }\n");
 }
@@ -107,19 +150,31 @@ put_outputs(struct init *in)
 }
 
 static void
+collect_rules(struct init *in, json_t *by_name)
+{
+	size_t i;
+	json_t *rule;
+	json_array_foreach(json_object_get(in->plan, "rules"), i, rule) {
+		const char *name = ai_json_str(rule, "name");
+		if (!json_object_get(by_name, name) && json_object_set_new(by_name, name, json_array()) < 0)
+			in->out->state = AI_BUF_NOMEM;
+		json_t *list = json_object_get(by_name, name);
+		if (!ai_policy_lists(list, ai_json_str(rule, "blob")) && json_array_append(list, json_object_get(rule, "blob")) < 0)
+			in->out->state = AI_BUF_NOMEM;
+	}
+}
+
+static void
 put_rules(struct init *in)
 {
 	AI_JSON *by_name = json_object();
 	size_t i;
-	json_t *rule, *list;
+	json_t *rule, *list, *proof;
 	const char *name;
-	json_array_foreach(json_object_get(in->plan, "rules"), i, rule) {
-		name = ai_json_str(rule, "name");
-		if (!json_object_get(by_name, name) && json_object_set_new(by_name, name, json_array()) < 0)
-			in->out->state = AI_BUF_NOMEM;
-		list = json_object_get(by_name, name);
-		if (!ai_policy_lists(list, ai_json_str(rule, "blob")) && json_array_append(list, json_object_get(rule, "blob")) < 0)
-			in->out->state = AI_BUF_NOMEM;
+	collect_rules(in, by_name);
+	json_object_foreach(json_object_get(in->proof, "proofs"), name, proof) {
+		struct init kin = of_kin(in, name, proof);
+		collect_rules(&kin, by_name);
 	}
 	bool first = true;
 	json_object_foreach(by_name, name, list) {
@@ -131,7 +186,24 @@ put_rules(struct init *in)
 	}
 }
 
-/* Steps, and the environments that they ran in. */
+/* The environments that the steps ran in. Is one withheld? */
+static bool
+collect_environments(struct init *in, json_t *manifests, json_t *kinds)
+{
+	bool hidden = false;
+	size_t i;
+	json_t *item;
+	json_array_foreach(json_object_get(in->run, "results"), i, item) {
+		const json_t *step = node(in, ai_json_str(node(in, ai_json_str(item, "id")), "step")), *environment = node(in, ai_json_str(step, "environment"));
+		const char *manifest = ai_json_str(json_object_get(environment, "image"), "manifest");
+		hidden |= !environment || is_withheld(environment);
+		if (json_object_set_new(kinds, manifest ? "image" : "host", json_true()) < 0 || (manifest && json_object_set_new(manifests, manifest, json_true()) < 0))
+			in->out->state = AI_BUF_NOMEM;
+	}
+	return hidden;
+}
+
+/* Steps, and what they and those of carried proofs ran in. */
 static void
 put_steps(struct init *in)
 {
@@ -139,17 +211,15 @@ put_steps(struct init *in)
 	size_t i, n = 0;
 	json_t *item, *t;
 	const char *word;
-	bool hidden = false;
-	json_array_foreach(json_object_get(in->run, "results"), i, item) {
-		const json_t *step = node(in, ai_json_str(node(in, ai_json_str(item, "id")), "step")), *environment = node(in, ai_json_str(step, "environment"));
-		const char *manifest = ai_json_str(json_object_get(environment, "image"), "manifest");
+	json_array_foreach(json_object_get(in->run, "results"), i, item)
 		put_text(in, i ? ", " : "\nsteps: { require: [ ", ai_json_str(item, "name"), "");
-		hidden |= !environment || is_withheld(environment);
-		if (json_object_set_new(kinds, manifest ? "image" : "host", json_true()) < 0 || (manifest && json_object_set_new(manifests, manifest, json_true()) < 0))
-			in->out->state = AI_BUF_NOMEM;
-	}
 	if (i)
 		ai_buf_puts(in->out, " ] }\n");
+	bool hidden = collect_environments(in, manifests, kinds);
+	json_object_foreach(json_object_get(in->proof, "proofs"), word, item) {
+		struct init kin = of_kin(in, word, item);
+		hidden |= collect_environments(&kin, manifests, kinds);
+	}
 	if (i == 0 || hidden) {
 		ai_buf_puts(in->out, hidden ? "# Environments are withheld: nothing can be asked of them.\n" : "");
 		return;
@@ -221,23 +291,40 @@ put_job(struct init *in)
 
 /* --- the whole ------------------------------------------------------------------------ */
 
+/* A proof's own attestation, and those of what it reused. */
 static int
-open_boots(struct init *in, struct ai_err *err)
+open_boots_of(struct init *in, const json_t *proof, struct ai_err *err)
 {
-	const json_t *attestations = json_object_get(in->proof, "attestations");
 	const char *id;
 	json_t *a;
-	in->boots.evidence = ai_calloc(1 + json_object_size(attestations), sizeof *in->boots.evidence);
-	if (!in->boots.evidence)
-		return ai_nomem(err);
-	if (ai_evidence_open(in->proof, &in->boots.evidence[0], err) < 0)
+	if (ai_evidence_open(proof, &in->boots.evidence[in->boots.n], err) < 0)
 		return err->code;
-	in->boots.n = 1;
-	json_object_foreach((json_t *)attestations, id, a) {
+	in->boots.n++;
+	json_object_foreach(json_object_get(proof, "attestations"), id, a) {
 		if (ai_evidence_open(a, &in->boots.evidence[in->boots.n], err) < 0)
 			return ai_in(err, "attestation %s", id);
 		in->boots.n++;
 	}
+	return 0;
+}
+
+static int
+open_boots(struct init *in, struct ai_err *err)
+{
+	const json_t *proofs = json_object_get(in->proof, "proofs");
+	size_t n = 1 + json_object_size(json_object_get(in->proof, "attestations"));
+	const char *root;
+	json_t *kin;
+	json_object_foreach((json_t *)proofs, root, kin)
+		n += 1 + json_object_size(json_object_get(kin, "attestations"));
+	in->boots.evidence = ai_calloc(n, sizeof *in->boots.evidence);
+	if (!in->boots.evidence)
+		return ai_nomem(err);
+	if (open_boots_of(in, in->proof, err) < 0)
+		return err->code;
+	json_object_foreach((json_t *)proofs, root, kin)
+		if (open_boots_of(in, kin, err) < 0)
+			return ai_in(err, "proof %s", root);
 	return 0;
 }
 

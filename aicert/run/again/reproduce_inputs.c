@@ -147,6 +147,18 @@ use_kept(struct reproduction *p, struct ai_input *in, const struct ai_ref *conte
 	return ai_hint(err, outside ? "give it with --input %s=PATH" : "give it with --input %s=PATH, or its project with --project DIR", in->name);
 }
 
+/* An output of another run is what the proof says that it is, from wherever it comes: its run's proof is asked only for where that is. */
+static int
+use_kept_output(struct reproduction *p, struct ai_input *in, const struct ai_ref *content, const char **from, struct ai_err *err)
+{
+	char *path = NULL;
+	int r = kept_path(p, content, &path, err);
+	if (r <= 0)
+		return r;
+	*from = "the cache";
+	return take_path(in, path, err);
+}
+
 static int
 place_input(struct reproduction *p, struct ai_input *in, struct ai_err *err)
 {
@@ -157,7 +169,8 @@ place_input(struct reproduction *p, struct ai_input *in, struct ai_err *err)
 		return ai_fail(err, AI_ENO, "input '%s': the proof does not show its source", in->name);
 	if (ai_ref_get(ai_json_obj(node, "content"), &content, err) < 0)
 		return err->code;
-	int r = given ? use_given(p, in, given, err) : in->type == AI_INPUT_PATH ? use_kept(p, in, &content, &from, err) : 0;
+	int r = given ? use_given(p, in, given, err) : in->type == AI_INPUT_PATH ? use_kept(p, in, &content, &from, err)
+		: in->type == AI_INPUT_PROOF ? use_kept_output(p, in, &content, &from, err) : 0;
 	if (r < 0)
 		return r;
 	return json_array_append_new(p->inputs, json_pack("{s:s, s:s}", "name", in->name, "from", from)) < 0 ? ai_nomem(err) : 0;

@@ -77,6 +77,15 @@ is_content(const json_t *node, const struct ai_digest *got, const char *what, st
 	return ai_fail(err, AI_EINPUT, "the %s gives other content: got %s, expected %s", what, is, expected);
 }
 
+/* Does the lock say by SHA-256 what the content is? Of a source rule it does, unless the rule named a commit. */
+static bool
+pinned_by_hash(const struct ai_derive *d, const char *name, const char *type)
+{
+	const struct ai_input *in = ai_manifest_input(d->manifest, name);
+	const json_t *pin = in && in->type == AI_INPUT_RULE ? ai_lock_pin(d->lock, in) : NULL;
+	return strcmp(type, "url") == 0 || strcmp(type, "wheels") == 0 || (pin && !json_object_get(pin, "git"));
+}
+
 int
 ai_derive_source(const struct ai_derive *d, const char *name, const json_t *node, const char **how, struct ai_err *err)
 {
@@ -85,7 +94,7 @@ ai_derive_source(const struct ai_derive *d, const char *name, const json_t *node
 	struct ai_digest got;
 	if (!git && !image) {
 		/* What else the lock pins is a SHA-256 of content; planning anew holds the one against the other. */
-		*how = strcmp(type, "url") == 0 || strcmp(type, "wheels") == 0 ? "sha256" : "none";
+		*how = pinned_by_hash(d, name, type) ? "sha256" : "none";
 		return 0;
 	}
 	int r = git ? derive_git(d, name, revision, &got, err) : derive_image(d, name, revision, &got, err);

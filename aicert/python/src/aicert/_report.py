@@ -69,7 +69,7 @@ class Report:
     boot: Dict[str, bool]
     """{"replayed", "matches"}: the boot log gives every PCR that was quoted; and all are as the policy says, whoever operates the machine. {} without evidence."""
     lineage: List[Dict[str, Any]]
-    """[{"root", "name", "level", "by", "input", "output"}]: the inputs that are outputs of other runs, and what the proofs of those reach."""
+    """[{"root", "name", "level", "key", "authority", "by", "input", "output"}]: the inputs that are outputs of other runs, and what the proofs of those reach."""
     raw: Mapping[str, Any] = field(repr=False, compare=False)
     """The report as the library gave it: what `aicert verify --json` prints."""
 
