@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/buf.h"
 #include "base/fs.h"
@@ -31,6 +32,9 @@ int
 ai_rules_read(const char *path, struct ai_rule_file *out, struct ai_err *err)
 {
 	AI_BUF_AUTO text = AI_BUF(AI_MAX_RULE);
+	struct stat st;
+	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
+		return ai_fail(err, AI_EUSAGE, "%s: is not a file", path); /* a FIFO would be waited for */
 	int r = ai_read_file_if(AT_FDCWD, path, &text, err);
 	if (r <= 0)
 		return r;

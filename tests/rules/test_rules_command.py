@@ -1,4 +1,6 @@
 """`aicert rules`: the list, a rule's help, and the tests that a rule's author writes."""
+import os
+
 import pytest
 
 COUNT = """
@@ -63,6 +65,20 @@ def test_list(aicert, project):
     (project / "bad.lua").write_text("return rule {")
     r = aicert("rules", code=2)
     assert "rules/bad.lua:1:" in r.stderr and "count" in r.stdout
+
+
+def test_what_is_no_rule(aicert, project):
+    os.mkfifo(project / "pipe.lua")
+    (project / "folder.lua").mkdir()
+    (project / "gone.lua").symlink_to("nowhere")
+    (project / "large.lua").write_bytes(b" " * (1 << 20) + b"x")
+    (project / "bytes.lua").write_bytes(b"\x1bLua\x54")
+    r = aicert("rules", code=2, timeout=30)
+    for words in ("pipe.lua: is not a file", "folder.lua: is not a file", "gone.lua: there is no such file", "large.lua", "bytes.lua: attempt to load a binary chunk"):
+        assert words in r.stderr, words
+    assert "count  " in r.stdout and "python  " in r.stdout
+    (aicert.cwd / "none").mkdir()
+    assert "this project" not in aicert("rules", "-p", "none").stdout
 
 
 def test_show(aicert, project):
