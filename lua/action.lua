@@ -78,8 +78,17 @@ end
 -- Of these an image knows nothing: the step's user, and where it may write, are the sandbox's.
 local not_the_images = { HOME = true, USER = true, LOGNAME = true, TMPDIR = true }
 
--- What the image of the step's environment sets, for the action list that is being finished.
-local image_env = {}
+-- What the image of the step's environment sets, and whether there is one, for the action list that is being finished.
+local image_env, in_image = {}, false
+
+-- Where a command starts: in the workspace, or in a folder of the step's image.
+local function start(text)
+	if in_image and text == "/" then return text end
+	if not in_image or not text:starts("/") or text:starts("/workspace") then return inside(text, "cwd") end
+	local wrong = path_fault(text:sub(2))
+	if wrong then fault("cwd: " .. wrong) end
+	return text
+end
 
 local base_names, base_entries = keys(base_env), {}
 for _, name in ipairs(base_names) do base_entries[name] = constant(name, base_env[name]) end
@@ -108,7 +117,7 @@ local kinds = {
 		local argv = flatten(a.argv, used, "argv", {}, 0)
 		if #argv == 0 then fault("argv: is empty") end
 		if a.inputs then note(a.inputs, used, 0) end
-		return { ["do"] = "run", argv = argv, env = env_list(a.env, used), cwd = inside(render(a.cwd or "/workspace", used, "cwd"), "cwd") }
+		return { ["do"] = "run", argv = argv, env = env_list(a.env, used), cwd = start(render(a.cwd or "/workspace", used, "cwd")) }
 	end },
 	write = { { path = true, text = true }, function(a, used)
 		return { ["do"] = "write", path = inside(render(a.path, used, "path"), "path"), text = render(a.text, used, "text") }
@@ -134,10 +143,10 @@ for _, kind in ipairs(keys(kinds)) do
 end
 
 -- The recipe's form of what plan() returned: one action or a list of them.
--- variables: what the image of the step's environment sets.
-local function finish(file, planned, used, variables)
+-- ctx: variables, what the image of the step's environment sets; image, nil in the host.
+local function finish(file, planned, used, ctx)
 	local list, out = planned, {}
-	image_env = variables
+	image_env, in_image = ctx.variables, ctx.image ~= nil
 	here = file .. ": plan: "
 	if made[planned] then list = { planned } end
 	if type(list) ~= "table" then fault(("got a %s, expected an action or a list of them"):format(type(list))) end

@@ -148,7 +148,9 @@ local function map(ctx, decl, node)
 	local out, attr = {}, ctx.attr
 	for _, pair in ipairs(node.map) do
 		ctx.attr = attr
-		if not is_name(pair.key) then
+		local fault = decl.keys == "path" and path_fault(pair.key)
+		if fault then bad(ctx, pair, ("%s: %s"):format(attr, fault)) end
+		if decl.keys ~= "path" and not is_name(pair.key) then
 			bad(ctx, pair, ("%s: name '%s': expected letters, digits, '_' and '-' only"):format(attr, pair.key))
 		end
 		out[pair.key] = decl.elem.check(ctx, decl.elem, pair.value)
@@ -173,7 +175,13 @@ local function env(ctx, decl, node)
 	return out
 end
 
-local output_keys = { "path", "type", "exclude" }
+local output_keys = { "path", "type", "exclude", "carried" }
+
+local function flag(ctx, node)
+	local word = scalar(ctx, node, "true or false"):lower()
+	expect(ctx, node, word == "true" or word == "false", "true or false")
+	return word == "true"
+end
 
 local function excludes(ctx, node)
 	local out = {}
@@ -181,9 +189,9 @@ local function excludes(ctx, node)
 	return #out > 0 and out or nil
 end
 
--- One output of a map: `name: path`, or `name: { path, type, exclude }`.
+-- One output of a map: `name: path`, or `name: { path, type, exclude, carried }`.
 local function output(ctx, name, node)
-	local path, kind, exclude = name, nil, nil
+	local path, kind, exclude, carried = name, nil, nil, nil
 	ctx.attr = "output '" .. name .. "'"
 	if node.text then
 		path = node.text
@@ -195,10 +203,11 @@ local function output(ctx, name, node)
 			if pair.key == "path" then path = scalar(ctx, pair.value, "a path")
 			elseif pair.key == "type" then kind = scalar(ctx, pair.value, "file or dir")
 			elseif pair.key == "exclude" then exclude = excludes(ctx, pair.value)
+			elseif pair.key == "carried" then carried = flag(ctx, pair.value)
 			else bad(ctx, pair, ("%s has no key '%s'%s"):format(ctx.attr, pair.key, meant(pair.key, output_keys))) end
 		end
 	else
-		bad(ctx, node, ("%s: got a list, expected a path or {path, type, exclude}"):format(ctx.attr))
+		bad(ctx, node, ("%s: got a list, expected a path or {path, type, exclude, carried}"):format(ctx.attr))
 	end
 	if path == "" then bad(ctx, node, ctx.attr .. ": the path is empty") end
 	if kind and kind ~= "file" and kind ~= "dir" then bad(ctx, node, ("%s: type: expected file or dir, got '%s'"):format(ctx.attr, kind)) end
@@ -206,8 +215,9 @@ local function output(ctx, name, node)
 	if kind == "file" and folder then bad(ctx, node, ("%s: '%s' is a folder, expected a file"):format(ctx.attr, path)) end
 	kind = kind or (folder and "dir" or "file")
 	if exclude and kind == "file" then bad(ctx, node, ctx.attr .. ": 'exclude' is for folders") end
+	if carried and kind == "dir" then bad(ctx, node, ctx.attr .. ": 'carried' is for files: a proof carries no folder") end
 	return { kind = "output", name = name, path = workspace_path(ctx, node, path, "outputs"), type = kind, exclude = exclude,
-		is_dir = kind == "dir", line = node.line, column = node.column }
+		carried = carried or nil, is_dir = kind == "dir", line = node.line, column = node.column }
 end
 
 -- A scalar is the folder to collect, a map names files and folders in /workspace/outputs.
@@ -253,11 +263,7 @@ local types = {
 		expect(ctx, node, not decl.max or n <= decl.max, "a smaller number")
 		return text
 	end, "string" },
-	flag = { {}, function(ctx, decl, node)
-		local word = scalar(ctx, node, "true or false"):lower()
-		expect(ctx, node, word == "true" or word == "false", "true or false")
-		return word == "true"
-	end, "boolean" },
+	flag = { {}, function(ctx, decl, node) return flag(ctx, node) end, "boolean" },
 	choice = { { "of" }, function(ctx, decl, node)
 		local word = scalar(ctx, node, "one word")
 		for _, one in ipairs(decl.of) do
@@ -301,7 +307,7 @@ local types = {
 	outputs = { {}, outputs },
 }
 
--- A list of one type, a map of one type: made of an element's declaration.
-local containers = { list = list, map = map }
+-- A list of one type, a map of one type: made of an element's declaration. Each: the options it takes, and the check.
+local containers = { list = { {}, list }, map = { { "keys" }, map } }
 
 return { types = types, containers = containers, outputs = outputs, bad = bad, meant = meant, is_name = is_name }

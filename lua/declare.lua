@@ -5,7 +5,8 @@
 -- SPDX-License-Identifier: Apache-2.0
 
 local common = { doc = "string", optional = "boolean", alias = "string" }
-local option_types = { min = "number", max = "number", of = "table", len = "table", parts = "number", at = "string", under = "string", only = "string" }
+local option_types = { min = "number", max = "number", of = "table", len = "table", parts = "number", at = "string", under = "string", only = "string",
+	keys = "string" }
 local of_elements = { at = true, under = true, only = true }
 
 -- Each declaration by what the word returned: a file cannot look into it, nor change it.
@@ -15,6 +16,7 @@ local function check_option(what, key, value, level)
 	local want = common[key] or option_types[key]
 	if want and type(value) ~= want then error(("%s: %s: got a %s, expected a %s"):format(what, key, type(value), want), level + 1) end
 	if key == "only" and value ~= "file" and value ~= "dir" then error(("%s: only: expected \"file\" or \"dir\""):format(what), level + 1) end
+	if key == "keys" and value ~= "path" and value ~= "name" then error(("%s: keys: expected \"name\" or \"path\""):format(what), level + 1) end
 	if key == "alias" and value == "" then error(what .. ": alias: is empty", level + 1) end
 	for i, one in ipairs(want == "table" and value or {}) do
 		local good = key == "of" and type(one) == "string" or key == "len" and type(one) == "number" and integer(one)
@@ -83,7 +85,7 @@ for _, kind in ipairs(keys(attr.containers)) do
 			local own = {}
 			for _, key in ipairs(keys(inner)) do own[key] = inner[key] end
 			for _, key in ipairs(type(given) == "table" and keys(of_elements) or {}) do own[key] = given[key] or own[key] end
-			return declare(kind, {}, attr.containers[kind], "table", given, own)
+			return declare(kind, attr.containers[kind][1], attr.containers[kind][2], "table", given, own)
 		end
 	end
 end
@@ -157,7 +159,14 @@ local function check(ctx, shape, node, outs)
 	if shape.outputs then
 		local pair = given[shape.outputs]
 		ctx.attr = pair and pair.key or shape.outputs
-		outs = attr.outputs(ctx, attrs[shape.outputs], pair and pair.value or { text = "outputs", line = ctx.line, column = ctx.column })
+		if pair or not attrs[shape.outputs].optional then
+			local written = attr.outputs(ctx, attrs[shape.outputs], pair and pair.value or { text = "outputs", line = ctx.line, column = ctx.column })
+			for _, name in ipairs(keys(outs)) do
+				if written[name] then attr.bad(ctx, written[name], ("output '%s': the rule has one of that name"):format(name)) end
+				written[name] = outs[name]
+			end
+			outs = written
+		end
 	end
 	ctx.out = {}
 	for _, name in ipairs(keys(outs)) do ctx.out[name] = wrap(outs[name]) end
@@ -205,7 +214,7 @@ local function about(self)
 		list[i] = { name = name, type = type_name(decl, 0), doc = decl.doc, alias = decl.alias, optional = decl.optional and true or nil }
 		if decl.default ~= nil then list[i].default = shown(decl.default) end
 	end
-	for i, name in ipairs(keys(self.outputs or {})) do outs[i] = { name = name, type = self.outputs[name] } end
+	for i, name in ipairs(keys(self.outputs or {})) do outs[i] = { name = name, type = self.outputs[name].type } end
 	return { name = self.name, kind = self.kind, doc = self.doc, example = self.example, attrs = list, outputs = outs }
 end
 

@@ -4,12 +4,13 @@
 --   name                        what it shows
 --   attrs                       the attributes: YAML as in an Aicertfile, or a table
 --   artifacts                   what the names in them stand for: { data = "file", code = "dir", ["step.output"] = { type = "file", base = "x.csv", to = … } }
+--   image                       what the step runs in, if not in the host: { entrypoint = { "serve" }, cmd = { … }, workdir = "/srv" }
 --   actions, inputs, outputs    of a step: { action.run { … } }, { ["resources/x.csv"] = "data" }, { model = "outputs/model" }; what is left out is not looked at
 --   net, pin                    of an input: { ["https://…"] = "body", ["https://…"] = { status, body or json, headers, url } }, pin.files { … }
 --   error                       instead of those: words that the error must hold
 -- SPDX-License-Identifier: Apache-2.0
 
-local fields = { "name", "attrs", "artifacts", "actions", "inputs", "outputs", "net", "pin", "error" }
+local fields = { "name", "attrs", "artifacts", "image", "actions", "inputs", "outputs", "net", "pin", "error" }
 local made = {}
 
 -- A new table of texts, whole numbers, flags and tables of them: what C can take.
@@ -38,11 +39,11 @@ local function test(given, i, at)
 		if not known then error(("%s: there is no '%s'%s"):format(what, key, attr.meant(key, fields)), 0) end
 	end
 	local out = { name = given.name }
-	for _, key in ipairs { "attrs", "artifacts", "inputs", "outputs", "net", "error" } do
+	for _, key in ipairs { "attrs", "artifacts", "image", "inputs", "outputs", "net", "error" } do
 		if given[key] ~= nil then out[key] = plain(given[key], ("%s: %s"):format(what, key), 0) end
 	end
 	if type(out.error or "") ~= "string" then error(what .. ": error: expected words", 0) end
-	if given.actions ~= nil then out.actions = action.finish(what, given.actions, {}, {}) end
+	if given.actions ~= nil then out.actions = action.finish(what, given.actions, {}, { variables = {}, image = given.image }) end
 	if given.pin ~= nil then
 		out.pin = source.made_pins[given.pin]
 		if not out.pin then error(what .. ": pin: expected pin.files, pin.git or pin.url", 0) end

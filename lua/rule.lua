@@ -7,15 +7,31 @@
 local fields = { "name", "doc", "attrs", "outputs", "example", "plan" }
 local made = {}
 
+-- An output that a rule always has: "file", "dir", or { type = …, path = inside outputs/, carried = true }.
+local function fixed_output(name, given)
+	if given == "file" or given == "dir" then given = { type = given } end
+	local what = ("rule: output '%s'"):format(name)
+	if type(given) ~= "table" or (given.type ~= "file" and given.type ~= "dir") then error(what .. ": expected \"file\" or \"dir\"", 3) end
+	local out = { type = given.type, path = given.path or name, carried = given.carried }
+	if #keys(given) ~= 1 + (given.path and 1 or 0) + (given.carried and 1 or 0) then error(what .. ": expected type, path and carried", 3) end
+	if type(out.path) ~= "string" or path_fault(out.path) then error(what .. ": path: expected one inside outputs/", 3) end
+	if out.carried and (out.carried ~= true or out.type == "dir") then error(what .. ": carried: expected true, of a file", 3) end
+	return out
+end
+
 -- rule { name, doc, attrs, outputs, example, plan }: one step type.
 local function rule(given)
 	local checked = declare.file("rule", given, fields, "plan", 3)
+	local outs = {}
 	for _, name in ipairs(keys(checked.outputs)) do
-		local kind = checked.outputs[name]
-		if kind ~= "file" and kind ~= "dir" then error(("rule: output '%s': expected \"file\" or \"dir\""):format(name), 2) end
 		if not attr.is_name(name) then error(("rule: output '%s': expected letters, digits, '_' and '-' only"):format(name), 2) end
+		outs[name] = fixed_output(name, checked.outputs[name])
 	end
-	if checked.shape.outputs and #keys(checked.outputs) > 0 then error("rule: outputs: the attribute of type outputs says them", 2) end
+	checked.outputs = outs
+	local more = checked.shape.attrs[checked.shape.outputs]
+	if more and not more.optional and #keys(outs) > 0 then
+		error("rule: outputs: the attribute of type outputs says them, unless it is optional", 2)
+	end
 	local self = {}
 	made[self] = checked
 	return self
@@ -87,6 +103,7 @@ local seldom = {
 	source = function() return source.word end,
 	pin = function() return sealed(source.pins, "pin") end,
 	expect = function() return sealed({ tests = expect.tests }, "expect") end,
+	python = function() return python.command end,
 }
 
 local function vocabulary()
@@ -101,8 +118,8 @@ end
 local function fixed_outputs(given, ctx)
 	local out = {}
 	for _, name in ipairs(keys(given)) do
-		local kind = given[name]
-		out[name] = { kind = "output", name = name, path = "/workspace/outputs/" .. name, type = kind, is_dir = kind == "dir",
+		local one = given[name]
+		out[name] = { kind = "output", name = name, path = "/workspace/outputs/" .. one.path, type = one.type, is_dir = one.type == "dir", carried = one.carried,
 			line = ctx.line, column = ctx.column }
 	end
 	return out
@@ -140,7 +157,7 @@ local function output_list(paths, taken)
 	local list = {}
 	for i, path in ipairs(paths) do
 		local record = taken[path]
-		list[i] = { name = record.name, path = path, type = record.type, exclude = record.exclude }
+		list[i] = { name = record.name, path = path, type = record.type, exclude = record.exclude, carried = record.carried }
 	end
 	return list
 end
@@ -171,7 +188,7 @@ local function input_list(ctx, used, paths, taken)
 	return list
 end
 
--- The whole way. ctx: where (the rule's file), file, what ("step"), name, rule, line, column, short, needs_only, takes, variables, find(name); node: the attributes.
+-- The whole way. ctx: where (the rule's file), file, what ("step"), name, rule, line, column, short, needs_only, takes, variables, find(name), image; node: the attributes.
 local function evaluate(loaded, ctx, node)
 	local given = made[loaded]
 	if not given then error(ctx.where .. (source.made[loaded] and ": is a type of inputs, expected one of steps" or ": expected 'return rule { … }'"), 0) end
@@ -182,7 +199,7 @@ local function evaluate(loaded, ctx, node)
 	local values, outs = declare.check(ctx, given.shape, node, fixed_outputs(given.outputs, ctx))
 	if ctx.needs_only then return ctx.needs end
 	local used, out = {}, ctx.out
-	local actions = action.finish(ctx.where, given.plan(values, out), used, ctx.variables)
+	local actions = action.finish(ctx.where, given.plan(values, out, ctx.image), used, ctx)
 	local paths, taken = by_place(ctx, outs)
 	local outputs = output_list(paths, taken)
 	return { actions = actions, inputs = input_list(ctx, used, paths, taken), outputs = outputs }

@@ -25,6 +25,7 @@
 #define AI_MAX_RULE (1u << 20)
 #define AI_MAX_PROOF (1u << 30)
 #define AI_MAX_NODE (256u << 20)
+#define AI_MAX_CARRIED (64u << 10) /* an output that the proof carries */
 #define AI_MAX_QUOTE (4u << 10)
 #define AI_MAX_CERT (64u << 10)
 #define AI_MAX_BOOT_LOG (16u << 20)

@@ -264,6 +264,56 @@ show_environment(const json_t *proof, const json_t *plan, const json_t *env)
 	}
 }
 
+enum { CARRIED_LINES = 40 };
+
+/* What the proof carries of an output, if it is its bytes; the first lines of it. */
+static void
+show_bytes(const json_t *proof, const char *name, const char *id)
+{
+	const char *coded = id ? ai_json_str(ai_json_obj(proof, "blobs"), id) : NULL;
+	AI_BUF_AUTO bytes = AI_BUF(AI_MAX_PROOF);
+	struct ai_err ignored = { 0 };
+	struct ai_digest named, hash;
+	size_t lines = 0;
+	if (!coded || !ai_unhex(id, &named) || ai_b64_get(coded, strlen(coded), &bytes, &ignored) < 0)
+		return;
+	ai_sha256(bytes.data ? bytes.data : "", bytes.len, &hash);
+	printf("  %-9s ", "carries");
+	ai_put_safe(name);
+	if (!ai_digest_eq(&named, &hash)) {
+		puts(", but other bytes than its hash says");
+		return;
+	}
+	putchar('\n');
+	for (size_t at = 0; at < bytes.len; lines++) {
+		const char *end = memchr(bytes.data + at, '\n', bytes.len - at);
+		size_t n = end ? (size_t)(end - bytes.data) - at : bytes.len - at;
+		AI_FREE char *line = lines < CARRIED_LINES ? ai_strndup(bytes.data + at, n) : NULL;
+		if (line) {
+			printf("    ");
+			ai_put_safe(line);
+			putchar('\n');
+		}
+		at += n + 1;
+	}
+	if (lines > CARRIED_LINES)
+		printf("    … %zu more lines: `aicert verify --json` has them\n", lines - CARRIED_LINES);
+}
+
+static void
+show_contents(const json_t *proof, const json_t *step, const json_t *result)
+{
+	size_t i, k;
+	json_t *declared, *made;
+	json_array_foreach(ai_json_arr(step, "outputs"), i, declared) {
+		if (!json_object_get(declared, "carried"))
+			continue;
+		json_array_foreach(ai_json_arr(result, "outputs"), k, made)
+			if (strcmp(text(declared, "name"), text(made, "name")) == 0)
+				show_bytes(proof, text(made, "name"), ai_json_str(made, "blob"));
+	}
+}
+
 static void
 show_step(const json_t *proof, const json_t *plan, const json_t *run, const json_t *entry)
 {
@@ -281,6 +331,7 @@ show_step(const json_t *proof, const json_t *plan, const json_t *run, const json
 			json_array_size(ai_json_arr(used, "files")), json_array_size(ai_json_arr(used, "absent")), json_array_size(ai_json_arr(used, "listed")));
 	show_places("takes", "path", ai_json_arr(step, "inputs"), proof, plan, run);
 	show_places("gives", "name", ai_json_arr(result, "outputs"), proof, NULL, NULL);
+	show_contents(proof, step, result);
 	field("key", text(result, "step"));
 }
 

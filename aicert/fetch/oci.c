@@ -260,7 +260,7 @@ check_config(const json_t *pin, const struct image *im, struct ai_err *err)
 	AI_BUF_AUTO got = AI_BUF(AI_MAX_TEXT);
 	AI_BUF_AUTO want = AI_BUF(AI_MAX_TEXT);
 	json_t *config = ai_json_obj(pin, "config");
-	if (config && json_equal(config, im->config))
+	if (config && ai_oci_config_is(config, im->config))
 		return 0;
 	if (!config || ai_canon(im->config, &got, err) < 0 || ai_canon(config, &want, err) < 0)
 		return ai_fail(err, AI_EINPUT, "aicert.lock: the pin has no config");

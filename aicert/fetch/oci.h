@@ -21,7 +21,7 @@
 /*
  * ai_oci_resolve -- what does this name mean now, on this platform ("linux/amd64")?
  * *pin: {"type":"image", "uri": ai_image_uri, "digest": "sha256:…" of what the name gives (an index, or the manifest itself),
- *  "revision": "sha256:…" of the platform's manifest, "platform", "config": {"env": [{"name","value"}] sorted by name, "workdir"?}}
+ *  "revision": "sha256:…" of the platform's manifest, "platform", "config": {"env": [{"name","value"}] sorted by name, "workdir"?, "entrypoint"?, "cmd"?: [words]}}
  * New reference. Variables whose names say that they are secret, or are no names, are left out (with a note).
  * AI_EENV cannot be reached; AI_EINPUT no such image, no right to it (hint: docker login), not for this platform (lists those it is for),
  * or malformed.

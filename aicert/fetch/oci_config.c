@@ -5,7 +5,7 @@
 #include "base/path.h"
 #include "fetch/oci_text.h"
 
-enum { MAX_VARIABLES = 4096, MAX_WORKDIR = 4096 };
+enum { MAX_VARIABLES = 4096, MAX_WORKDIR = 4096, MAX_WORDS = 4096 };
 
 static bool
 is_variable(const char *s, size_t n)
@@ -101,6 +101,23 @@ workdir(const json_t *config, char **out, struct ai_err *err)
 	return *out ? 0 : ai_nomem(err);
 }
 
+/* Entrypoint or Cmd: a list of words; NULL when there is none. What canonical JSON here has not cannot be pinned. */
+static int
+words(const json_t *config, const char *key, json_t **out, struct ai_err *err)
+{
+	const json_t *list = ai_json_arr(config, key);
+	size_t i;
+	json_t *v;
+	*out = NULL;
+	if (json_array_size(list) > MAX_WORDS)
+		return ai_fail(err, AI_EINPUT, "config: %s: has %zu words, at most %d", key, json_array_size(list), MAX_WORDS);
+	json_array_foreach(list, i, v)
+		if (!json_is_string(v) || strchr(json_string_value(v), 0x7f))
+			return ai_fail(err, AI_EINPUT, "config: %s: word %zu: expected a text without U+007F", key, i + 1);
+	*out = json_array_size(list) > 0 ? json_incref((json_t *)(uintptr_t)list) : NULL;
+	return 0;
+}
+
 /* A config that names another variant than was asked for is what the index gave: os and architecture must be right. */
 static int
 check_platform(const json_t *j, const char *platform, struct ai_err *err)
@@ -143,13 +160,16 @@ ai_oci_config_parse(const char *bytes, size_t n, const char *platform, json_t **
 {
 	AI_JSON *j = NULL;
 	AI_JSON *env = NULL;
+	AI_JSON *entrypoint = NULL;
+	AI_JSON *cmd = NULL;
 	AI_FREE char *dir = NULL;
 	if (ai_oci_json(bytes, n, "config", &j, err) < 0 || check_platform(j, platform, err) < 0)
 		return err->code;
 	const json_t *run = ai_json_obj(j, "config");
-	if (environment(ai_json_arr(run, "Env"), &env, err) < 0 || workdir(run, &dir, err) < 0)
+	if (environment(ai_json_arr(run, "Env"), &env, err) < 0 || workdir(run, &dir, err) < 0 || words(run, "Entrypoint", &entrypoint, err) < 0
+		|| words(run, "Cmd", &cmd, err) < 0)
 		return err->code;
-	json_t *out = json_pack("{s:O, s:s*}", "env", env, "workdir", dir);
+	json_t *out = json_pack("{s:O, s:s*, s:O*, s:O*}", "env", env, "workdir", dir, "entrypoint", entrypoint, "cmd", cmd);
 	if (!out)
 		return ai_nomem(err);
 	if (read_diff_ids(j, diff_ids, n_diff_ids, err) < 0) {
@@ -158,6 +178,17 @@ ai_oci_config_parse(const char *bytes, size_t n, const char *platform, json_t **
 	}
 	*config = out;
 	return 0;
+}
+
+bool
+ai_oci_config_is(const json_t *pinned, const json_t *config)
+{
+	AI_JSON *of_then = json_copy((json_t *)(uintptr_t)config);
+	static const char *const since[] = { "entrypoint", "cmd" };
+	for (size_t i = 0; i < sizeof since / sizeof *since; i++)
+		if (!json_object_get(pinned, "entrypoint") && !json_object_get(pinned, "cmd"))
+			json_object_del(of_then, since[i]);
+	return pinned && json_equal(pinned, of_then);
 }
 
 json_t *

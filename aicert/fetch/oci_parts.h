@@ -39,9 +39,11 @@ struct ai_oci_manifest {
 int ai_oci_index_pick(const char *bytes, size_t n, const char *platform, struct ai_digest *out_digest, struct ai_err *err) AI_CHECKED;
 int ai_oci_manifest_parse(const char *bytes, size_t n, struct ai_oci_manifest *out, struct ai_err *err) AI_CHECKED;
 void ai_oci_manifest_done(struct ai_oci_manifest *m);
-/* *config: {"env","workdir"?} as in oci.h; the platform must be the config's; diff_ids (caller frees) are those of the layers, unpacked. */
+/* *config: {"env","workdir"?,"entrypoint"?,"cmd"?} as in oci.h; the platform must be the config's; diff_ids (caller frees) are those of the layers, unpacked. */
 int ai_oci_config_parse(const char *bytes, size_t n, const char *platform, json_t **config, struct ai_digest **diff_ids, size_t *n_diff_ids,
 	struct ai_err *err) AI_CHECKED;
+/* Is this what a pin has? Those of before "entrypoint" and "cmd" were pinned have neither. */
+bool ai_oci_config_is(const json_t *pinned, const json_t *config);
 
 /* --- a place that images come from ------------------------------------------ */
 struct ai_oci_place {

@@ -104,12 +104,20 @@ is_sha256(const char *s)
 static int
 check_config(const json_t *config, const char *what, struct ai_err *err)
 {
-	static const char *const fields[] = { "env", "workdir", NULL }, *const of_env[] = { "name", "value", NULL };
+	static const char *const fields[] = { "env", "workdir", "entrypoint", "cmd", NULL }, *const of_env[] = { "name", "value", NULL };
 	const json_t *env = ai_json_arr(config, "env");
 	size_t i;
 	json_t *e;
 	if (!env || (json_object_get(config, "workdir") && !ai_json_str(config, "workdir")))
 		return ai_fail(err, AI_EINPUT, "%s: 'config': expected {env: [{name, value}], workdir}", what);
+	for (size_t k = 2; fields[k]; k++) {
+		const json_t *list = json_object_get(config, fields[k]);
+		if (list && json_array_size(list) == 0)
+			return ai_fail(err, AI_EINPUT, "%s: '%s': expected a list of texts, not empty", what, fields[k]);
+		json_array_foreach(list, i, e)
+			if (!json_is_string(e))
+				return ai_fail(err, AI_EINPUT, "%s: '%s': expected a list of texts", what, fields[k]);
+	}
 	if (only(config, fields, what, err) < 0)
 		return err->code;
 	const char *last = "";

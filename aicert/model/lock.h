@@ -4,7 +4,7 @@
  *   {"format": 1, "inputs": {"code": {"type": "git", "uri": "https://…", "ref": "main", "revision": "<commit>"},
  *                            "data": {"type": "url", "uri": "https://…", "sha256": "<hex>", "size": 123}},
  *    "images": {"docker.io/library/python:3.11": {"type": "image", "uri": …, "digest": "sha256:…", "revision": "sha256:…",
- *               "platform": "linux/amd64", "config": {"env": [{"name", "value"}], "workdir": "/x"}}}}
+ *               "platform": "linux/amd64", "config": {"env": [{"name", "value"}], "workdir": "/x", "entrypoint": [words], "cmd": [words]}}}}
  *
  * digest is of what the image's name gave, revision of the platform's manifest, config what that manifest's config says and a
  * plan needs. "images" is there when there is one, and so is "wheels" (lock_wheels.h).

@@ -98,6 +98,10 @@ ai_check_fn ai_check_lineage, ai_check_lineage_accepted;
 int ai_verify_kin(const struct ai_verify *v, struct ai_kin *kin, struct ai_err *err) AI_CHECKED;
 /* provenance.c */
 ai_check_fn ai_check_plan, ai_check_provenance, ai_check_replan;
+/* carried.c: are the outputs there whose bytes the proof is to carry? What they are, for the report; and their ids, as keys. New references. */
+ai_check_fn ai_check_carried;
+int ai_carried_shown(const struct ai_verify *v, json_t **out, struct ai_err *err) AI_CHECKED;
+int ai_carried_outputs(const struct ai_verify *v, json_t **out, struct ai_err *err) AI_CHECKED;
 /* claims.c */
 ai_check_fn ai_check_claims, ai_check_coverage, ai_check_nonce;
 /* Do these claims, of the proof's own attestation or another, speak of this root and plan, and of nothing that failed? */

@@ -9,6 +9,7 @@
 #include "model/node.h"
 #include "model/ref.h"
 #include "model/tree.h"
+#include "proof/carried.h"
 #include "proof/dag.h"
 #include "proof/index.h"
 #include "proof/lineage.h"
@@ -77,6 +78,21 @@ gather_edge(void *ctx, ai_kind kind, const struct ai_digest *id, const char *whe
 	return gather_node(g, kind, id, err);
 }
 
+static const json_t *
+gathered(void *ctx, const struct ai_digest *id)
+{
+	struct gather *g = ctx;
+	char hex[AI_HEX];
+	ai_hex(id, hex);
+	return json_object_get(g->nodes, hex);
+}
+
+static int
+gather_output(void *ctx, const char *step, const char *output, const struct ai_digest *blob, struct ai_err *err)
+{
+	return gather_blob(ctx, blob, err) < 0 ? ai_in(err, "step '%s': output '%s'", step, output) : 0;
+}
+
 static int
 gather_all(struct gather *g, const struct ai_digest *root, struct ai_err *err)
 {
@@ -90,7 +106,9 @@ gather_all(struct gather *g, const struct ai_digest *root, struct ai_err *err)
 		if (ai_node_edges(node, gather_edge, g, err) < 0)
 			return err->code;
 	}
-	return 0;
+	char hex[AI_HEX];
+	ai_hex(root, hex);
+	return ai_carried_each(json_object_get(g->nodes, hex), gathered, g, gather_output, g, err);
 }
 
 /* The attestations of reused results, by id. */

@@ -2,7 +2,7 @@
  * provenance.c -- nothing comes from nowhere: plan against results, and the origin of every input.
  *
  * Steps are taken in the order of the plan. What a step may use are the origins
- * known before it: contents of the plan's sources, carried blobs, outputs of the results
+ * known before it: contents of the plan's sources, carried blobs that are no outputs, outputs of the results
  * before it, and whatever lies inside one of those by trees that the proof carries.
  * An output becomes an origin only after its step, so no two results can vouch for each other.
  * SPDX-License-Identifier: Apache-2.0
@@ -341,9 +341,12 @@ add_sources(struct origins *o, struct ai_err *err)
 		if (source && add_deep(o, json_object_get(source, "content"), err) < 0)
 			return err->code;
 	}
+	AI_JSON *outputs = NULL;
+	if (ai_carried_outputs(o->v, &outputs, err) < 0)
+		return err->code;
 	json_object_foreach(json_object_get(o->v->proof, "blobs"), key, item) {
 		struct ai_ref ref = { .type = AI_REF_BLOB };
-		if (ai_unhex(key, &ref.id) && add_origin(o, &ref, err) < 0)
+		if (!json_object_get(outputs, key) && ai_unhex(key, &ref.id) && add_origin(o, &ref, err) < 0)
 			return err->code;
 	}
 	return 0;

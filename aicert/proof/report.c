@@ -141,10 +141,12 @@ add_content(const struct ai_verify *v, bool holds, json_t *report, struct ai_err
 	const json_t *claims = holds ? v->main.claims : NULL, *summary = holds ? v->summary : NULL;
 	const char *model = ai_json_str(summary, "output_model_hash"), *platform = ai_json_str(summary, "platform_hash");
 	const char *started = ai_json_str(claims, "started"), *finished = ai_json_str(claims, "finished");
-	if (holds && add_outputs(v, outputs, err) < 0)
+	AI_JSON *carried = NULL;
+	if (holds && (add_outputs(v, outputs, err) < 0 || ai_carried_shown(v, &carried, err) < 0))
 		return err->code;
 	int bad = json_object_set_new(report, "inputs", inputs_of(v, summary))
 		| json_object_set(report, "outputs", outputs)
+		| json_object_set_new(report, "carried", carried ? json_incref(carried) : json_array())
 		| json_object_set_new(report, "output_model_hash", json_string(model ? model : ""))
 		| json_object_set_new(report, "platform_hash", json_string(platform ? platform : ""))
 		| json_object_set_new(report, "key", json_string(holds ? v->main.key : ""))

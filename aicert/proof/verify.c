@@ -50,6 +50,7 @@ static const struct { const char *name; ai_check_fn *run; unsigned flags; } chec
 	{ "plan", ai_check_plan, 0 },
 	{ "provenance", ai_check_provenance, 0 },
 	{ "planned again", ai_check_replan, 0 },
+	{ "carried", ai_check_carried, 0 },
 	{ "coverage", ai_check_coverage, 0 },
 	{ "attestation key", ai_check_key_attributes, ENDS },
 	{ "quote", ai_check_quote, 0 },

@@ -24,7 +24,7 @@ struct request {
 	const struct ai_step_spec *step;
 	ai_find_artifact *find;
 	void *find_ctx;
-	const json_t *variables;       /* of the step's image */
+	const json_t *image;           /* what the step's image says of itself */
 	bool needs_only;
 	const char *takes;             /* asked for is only whether the rule declares it */
 };
@@ -92,6 +92,30 @@ find(lua_State *L)
 }
 
 static void
+push_words(lua_State *L, const json_t *list)
+{
+	lua_createtable(L, (int)json_array_size(list), 0);
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		lua_pushstring(L, json_string_value(json_array_get(list, i)));
+		lua_rawseti(L, -2, (lua_Integer)i + 1);
+	}
+}
+
+/* image: { entrypoint, cmd, workdir }, each there in any case. */
+static void
+push_image(lua_State *L, const json_t *image)
+{
+	const char *workdir = ai_json_str(image, "workdir");
+	lua_createtable(L, 0, 3);
+	push_words(L, ai_json_arr(image, "entrypoint"));
+	lua_setfield(L, -2, "entrypoint");
+	push_words(L, ai_json_arr(image, "cmd"));
+	lua_setfield(L, -2, "cmd");
+	ai_set_text(L, "workdir", workdir ? workdir : "/");
+	lua_setfield(L, -2, "image");
+}
+
+static void
 push_context(lua_State *L, const struct request *q)
 {
 	lua_createtable(L, 0, 16);
@@ -105,12 +129,15 @@ push_context(lua_State *L, const struct request *q)
 	ai_set_flag(L, "short", q->step->short_form);
 	ai_set_flag(L, "needs_only", q->needs_only);
 	ai_set_text(L, "takes", q->takes);
-	lua_createtable(L, 0, (int)json_array_size(q->variables));
-	for (size_t i = 0; i < json_array_size(q->variables); i++) {
-		const json_t *v = json_array_get(q->variables, i);
+	const json_t *variables = ai_json_arr(q->image, "env");
+	lua_createtable(L, 0, (int)json_array_size(variables));
+	for (size_t i = 0; i < json_array_size(variables); i++) {
+		const json_t *v = json_array_get(variables, i);
 		ai_set_text(L, ai_json_str(v, "name"), ai_json_str(v, "value"));
 	}
 	lua_setfield(L, -2, "variables");
+	if (q->image)
+		push_image(L, q->image);
 	lua_pushlightuserdata(L, (void *)(uintptr_t)q);
 	lua_pushcclosure(L, find, 1);
 	lua_setfield(L, -2, "find");
@@ -140,7 +167,7 @@ ai_rule_recipe(const struct ai_rule_text *rule, const char *file, const struct a
 {
 	AI_FREE char *where = ai_format("rules/%s.lua", rule->name);
 	struct request q = { .rule = rule, .file = file, .where = where, .step = step, .find = find_artifact, .find_ctx = ctx,
-		.variables = environment->variables };
+		.image = environment->image };
 	AI_JSON *j = NULL;
 	struct ai_digest id;
 	if (ai_json_id(environment->node, &id, err) < 0 || run(&q, "the recipe", &j, err) < 0)

@@ -61,7 +61,11 @@ int ai_rule_about(const struct ai_rule_text *rule, json_t **about, struct ai_err
 /* What a step runs in. */
 struct ai_rule_environment {
 	const json_t *node;         /* the environment node */
-	const json_t *variables;    /* [{"name","value"}] of its image: they go over the fixed ones and under the step's own; NULL: none */
+	/*
+	 * What its image says of itself, as the lock has it: {"env": [{"name","value"}], "workdir"?, "entrypoint"?, "cmd"?}; NULL: none. Its variables go
+	 * over the fixed ones and under the step's own.
+	 */
+	const json_t *image;
 };
 
 /*

@@ -213,7 +213,7 @@ run_step(const struct ai_rule_text *rule, const json_t *test, const struct ai_ya
 	struct world w = { .test = test };
 	const struct ai_step_spec step = { .name = (char *)(uintptr_t)"test", .use = rule->name, .attrs = attrs, .line = 1, .column = 1 };
 	AI_JSON *node = json_pack("{s:s,s:b,s:s}", "kind", "environment", "host", 1, "platform", "linux/amd64");
-	const struct ai_rule_environment environment = { .node = node };
+	const struct ai_rule_environment environment = { .node = node, .image = json_object_get(test, "image") };
 	int rc = node ? ai_rule_recipe(rule, shown, &step, &environment, find, &w, out, err) : ai_nomem(err);
 	free(w.step);
 	return rc;

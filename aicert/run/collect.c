@@ -41,6 +41,18 @@ check_type(int fd, const char *name, const char *path, bool dir, struct ai_err *
 	return empty ? ai_fail(err, AI_ESTEP, "output '%s': the folder '%s' is empty", name, path) : 0;
 }
 
+/* What the proof will carry is to be read there, not to swell it. */
+static int
+check_carried(int fd, const char *name, struct ai_err *err)
+{
+	struct stat st;
+	if (fstat(fd, &st) < 0)
+		return ai_fail_errno(err, AI_EENV, "output '%s'", name);
+	if (st.st_size <= AI_MAX_CARRIED)
+		return 0;
+	return ai_fail(err, AI_ESTEP, "output '%s': the proof is to carry it: got %lld bytes, expected at most %u", name, (long long)st.st_size, AI_MAX_CARRIED);
+}
+
 static int
 collect_one(const struct ai_sink *sink, const char *scratch, const json_t *spec, json_t *outputs, struct ai_err *err)
 {
@@ -49,7 +61,7 @@ collect_one(const struct ai_sink *sink, const char *scratch, const json_t *spec,
 	AI_FD fd = ai_workspace_open(scratch, path, O_RDONLY | O_NONBLOCK | (dir ? O_DIRECTORY : 0), err);
 	if (fd < 0)
 		return ai_in(err, "output '%s'", name);
-	if (check_type(fd, name, path, dir, err) < 0)
+	if (check_type(fd, name, path, dir, err) < 0 || (json_object_get(spec, "carried") && check_carried(fd, name, err) < 0))
 		return err->code;
 	const json_t *exclude = ai_json_arr(spec, "exclude");
 	AI_FREE const char **globs = ai_calloc(json_array_size(exclude), sizeof *globs);

@@ -18,3 +18,10 @@ def test_documented(path):
 def test_text_only(path):
     text = path.read_text()
     assert "_ENV" not in text and max(map(len, text.splitlines())) <= 200
+
+
+# Tables in, actions out: what `aicert rules test` runs for a rule's author too.
+@pytest.mark.parametrize("path", sorted(pathlib.Path(__file__).parent.glob("*_test.lua")), ids=lambda p: p.stem)
+def test_actions(aicert, path):
+    said = aicert("rules", "test", path).stdout
+    assert said.rstrip().endswith(" 0 failed") and said.count("ok  ") >= 5, said

@@ -19,7 +19,7 @@ int ai_workspace_open(const char *scratch, const char *path, int flags, struct a
 
 /* {"do":"write","path","text"} */
 int ai_workspace_write(const char *scratch, const json_t *action, struct ai_err *err) AI_CHECKED;
-/* {"do":"copy","from","to"}: a file, from an input or from what an earlier action left. */
+/* {"do":"copy","from","to"}: a file or a folder with all that is in it, from an input or from what an earlier action left. */
 int ai_workspace_copy(const char *scratch, const struct ai_mount *mounts, size_t n_mounts, const json_t *action,
 	struct ai_err *err) AI_CHECKED;
 

@@ -61,7 +61,7 @@ give(struct plan *p, struct planned *s, struct ai_names *known)
 	s->place.gpus = s->spec->limits.gpus;
 	if (ai_names_find(known, (const char *)&s->place, sizeof s->place, &at)) {
 		s->environment = p->steps[at].environment;
-		s->image_env = p->steps[at].image_env;
+		s->image_config = p->steps[at].image_config;
 		return 0;
 	}
 	AI_JSON *env = environment_of(p, s->spec);
@@ -69,7 +69,7 @@ give(struct plan *p, struct planned *s, struct ai_names *known)
 	if (json_array_append(p->environments, env) < 0)
 		return ai_nomem(p->err);
 	if (s->spec->image)
-		s->image_env = ai_json_arr(ai_json_obj(ai_lock_image(p->lock, s->spec->image, p->in->platform), "config"), "env");
+		s->image_config = ai_json_obj(ai_lock_image(p->lock, s->spec->image, p->in->platform), "config");
 	return ai_names_put(known, (const char *)&s->place, sizeof s->place, (size_t)(s - p->steps), p->err) < 0 ? p->err->code : 0;
 }
 

@@ -46,7 +46,7 @@ static int
 evaluate(struct plan *p, struct planned *s)
 {
 	struct ai_err first = { 0 };
-	const struct ai_rule_environment env = { s->environment, s->image_env };
+	const struct ai_rule_environment env = { s->environment, s->image_config };
 	p->at = s;
 	p->evaluations++;
 	s->n_needs = s->missing = 0;

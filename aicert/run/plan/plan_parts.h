@@ -24,7 +24,7 @@ struct planned {
 	size_t seen;                   /* the evaluation that named this step last */
 	struct { uintptr_t image, gpus; } place; /* what its environment follows from */
 	json_t *environment;           /* borrowed from plan.environments */
-	const json_t *image_env;       /* variables of its image; borrowed from the lock; NULL: none */
+	const json_t *image_config;    /* what its image says of itself; borrowed from the lock; NULL: none */
 	json_t *recipe;                /* NULL until planned */
 	struct ai_names outputs;       /* of the recipe; made when one is first looked for */
 };

@@ -1,0 +1,30 @@
+local env = {
+  HF_HUB_OFFLINE = "1", TRANSFORMERS_OFFLINE = "1", HF_DATASETS_OFFLINE = "1", HF_HUB_DISABLE_TELEMETRY = "1", DO_NOT_TRACK = "1",
+  WANDB_MODE = "offline", WANDB_DIR = "/tmp",
+  HF_HOME = "/tmp/huggingface", HF_HUB_CACHE = "/tmp/hub", HF_DATASETS_CACHE = "/tmp/huggingface/datasets",
+  TRITON_CACHE_DIR = "/tmp/triton", TORCHINDUCTOR_CACHE_DIR = "/tmp/inductor",
+}
+
+return expect.tests {
+  { name = "accelerate launch", attrs = "{source: code, entry: train.py, processes: 2, args: [--output_dir, '${out.model}'], outputs: {model: model/}}",
+    artifacts = { code = "dir" },
+    actions = { action.run { env = env,
+      argv = { "python3", "-m", "accelerate.commands.launch", "--num_processes", "2", "src/train.py", "--output_dir", "/workspace/outputs/model" } } },
+    outputs = { model = "outputs/model" } },
+  { name = "accelerate's own file, and the script's", attrs = "{source: code, entry: train.py, accelerate: zero3, config: sft}",
+    artifacts = { code = "dir", zero3 = "file", sft = { type = "file", base = "sft.yaml" } },
+    actions = { action.run { env = env,
+      argv = { "python3", "-m", "accelerate.commands.launch", "--config_file", "/workspace/resources/zero3", "src/train.py", "/workspace/resources/sft.yaml" } } } },
+  { name = "torchrun", attrs = "{source: code, entry: train.py, launcher: torchrun, processes: 4}", artifacts = { code = "dir" },
+    actions = { action.run { env = env, argv = { "python3", "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "4", "src/train.py" } } } },
+  { name = "python alone", attrs = "{source: code, entry: train.py, launcher: python}", artifacts = { code = "dir" },
+    actions = { action.run { env = env, argv = { "python3", "src/train.py" } } } },
+  { name = "a user's variable stands", attrs = "{source: code, entry: t.py, launcher: python, env: {WANDB_MODE: disabled}}", artifacts = { code = "dir" },
+    actions = { action.run { env = copy(env, { WANDB_MODE = "disabled" }), argv = { "python3", "src/t.py" } } } },
+  { name = "python starts one process", attrs = "{source: code, entry: t.py, launcher: python, processes: 2}", artifacts = { code = "dir" },
+    error = "are for a launcher" },
+  { name = "a script or a command", attrs = "{source: code}", artifacts = { code = "dir" }, error = "needs 'entry'" },
+  { name = "not both", attrs = "{source: code, entry: t.py, trl: sft}", artifacts = { code = "dir" }, error = "write one of them" },
+  { name = "a misspelt command of TRL", attrs = "{trl: stf}", error = "expected one of sft, dpo" },
+  { name = "hub caches are folders", attrs = "{trl: sft, hub: [m]}", artifacts = { m = "file" }, error = "expected a folder" },
+}
