@@ -43,9 +43,10 @@ local function check_default(what, decl, want, level)
 	if not good then error(("%s: default: is not what the attribute takes"):format(what), level + 1) end
 end
 
+-- Called by a tail call: level 2 is the line of the file.
 local function declare(kind, options, check, want, given, elem)
 	local what, decl = "attr." .. kind, { kind = kind, check = check, elem = elem }
-	if type(given) ~= "table" then error(("%s: expected a table of options: %s {}"):format(what, what), 3) end
+	if type(given) ~= "table" then error(("%s: expected a table of options: %s {}"):format(what, what), 2) end
 	for _, key in ipairs(keys(given)) do
 		local good = common[key] or key == "default" or (elem and of_elements[key])
 		for _, one in ipairs(options) do good = good or one == key end
@@ -54,13 +55,13 @@ local function declare(kind, options, check, want, given, elem)
 			for _, list in ipairs { keys(common), options, elem and keys(of_elements) or {} } do
 				for _, one in ipairs(list) do known[#known + 1] = one end
 			end
-			error(("%s has no option '%s'%s"):format(what, key, attr.meant(key, known)), 3)
+			error(("%s has no option '%s'%s"):format(what, key, attr.meant(key, known)), 2)
 		end
-		check_option(what, key, given[key], 3)
+		check_option(what, key, given[key], 2)
 		decl[key] = given[key]
 	end
-	if kind == "choice" and not (decl.of and #decl.of > 0) then error("attr.choice: of: expected a list of words", 3) end
-	check_default(what, decl, want, 3)
+	if kind == "choice" and not (decl.of and #decl.of > 0) then error("attr.choice: of: expected a list of words", 2) end
+	check_default(what, decl, want, 2)
 	local self = {}
 	made[self] = decl
 	return self
