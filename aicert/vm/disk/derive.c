@@ -83,7 +83,7 @@ pinned_by_hash(const struct ai_derive *d, const char *name, const char *type)
 {
 	const struct ai_input *in = ai_manifest_input(d->manifest, name);
 	const json_t *pin = in && in->type == AI_INPUT_RULE ? ai_lock_pin(d->lock, in) : NULL;
-	return strcmp(type, "url") == 0 || strcmp(type, "wheels") == 0 || (pin && !json_object_get(pin, "git"));
+	return strcmp(type, "url") == 0 || strcmp(type, "wheels") == 0 || strcmp(type, "proof") == 0 || (pin && !json_object_get(pin, "git"));
 }
 
 int
