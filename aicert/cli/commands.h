@@ -27,6 +27,7 @@ int ai_cmd_init(int argc, char **argv);
 int ai_cmd_lock(int argc, char **argv);
 int ai_cmd_plan(int argc, char **argv);
 int ai_cmd_graph(int argc, char **argv);
+int ai_cmd_doctor(int argc, char **argv);
 int ai_cmd_why(int argc, char **argv);
 int ai_cmd_log(int argc, char **argv);
 int ai_cmd_verify(int argc, char **argv);
@@ -67,6 +68,7 @@ int ai_cmd_timestamp(int argc, char **argv);
 	X("trust", trust, 1, "list, add, remove or revoke the keys and roots that this verifier believes") \
 	X("policy", policy, 1, "write or read a policy: what a verifier asks of a proof") \
 	X("env", env, 0, "make an image of this machine's own files") \
+	X("doctor", doctor, 0, "examine this machine, and say what to do about what is amiss") \
 	X("vm", vm, 0, "build the measured runner: a machine that holds nothing but aicert") \
 	X("tpm", tpm, 1, "look at TPMs, quotes and event logs") \
 	X("enroll", enroll, 0, "get a certificate for this TPM's attestation key from an attestation CA") \
