@@ -14,6 +14,7 @@ import zlib
 
 import pytest
 
+from fetch.conftest import ROOT
 from fetch.hub_help import git_blob
 
 
@@ -281,6 +282,7 @@ def mirror(aicert, web):
             return aicert
 
     m = Mirror()
+    m.aicert = aicert
     m.put()
     aicert.env["AICERT_RETRY_BASE_MS"] = "10"
     return m
@@ -387,6 +389,7 @@ def test_an_archive_of_a_rule(mirror, web):
 
 
 def test_a_repository_of_a_rule(mirror, web, web_repo):
+    mirror.aicert.env.setdefault("LSAN_OPTIONS", f"suppressions={ROOT}/tests/fetch/lsan.supp:print_suppressions=0")
     web_repo.commit({"run.sh": b"#!/bin/sh\n"})
     os.chmod(web_repo.path / "run.sh", 0o755)
     commit = web_repo.commit({})

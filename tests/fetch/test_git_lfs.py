@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from fetch.conftest import need
+from fetch.conftest import ROOT, need
 from fetch.lfs_help import Lfs, pointer
 
 BIG, OTHER = bytes(range(256)) * 3000, b"other" * 100
@@ -241,6 +241,7 @@ def test_over_ssh(fetch, sshd, git, lfs):
 
 
 def test_a_run_and_its_proof(aicert, web, repo, lfs, tmp_path):
+    aicert.env.setdefault("LSAN_OPTIONS", f"suppressions={ROOT}/tests/fetch/lsan.supp:print_suppressions=0")
     (aicert.cwd / "Aicertfile").write_text(f"""
 aicert: 1
 environment: host
