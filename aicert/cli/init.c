@@ -12,6 +12,7 @@
 #include "base/json.h"
 #include "base/path.h"
 #include "cli/commands.h"
+#include "cli/init_training.h"
 #include "cli/options.h"
 #include "cli/print.h"
 
@@ -24,6 +25,7 @@ struct found {
 	char *origin;         /* URL of the git remote; NULL: no repository, or no remote */
 	char *branch;         /* that is checked out; NULL: none */
 	bool requirements;
+	struct ai_training training; /* where there is no program */
 };
 
 static void
@@ -32,6 +34,7 @@ found_done(struct found *f)
 	free(f->entry);
 	free(f->origin);
 	free(f->branch);
+	ai_training_done(&f->training);
 }
 
 /* Plain enough to stand between double quotes in YAML. */
@@ -226,9 +229,13 @@ init(const char *dir, struct found *f, char **path, struct ai_err *err)
 	if (ai_mkdirs(dir, 0755, err) < 0 || refuse_second(dir, err) < 0 || find_entry(dir, f, err) < 0 || find_origin(dir, f, err) < 0)
 		return err->code;
 	f->requirements = ai_exists(requirements);
+	if (!f->entry && ai_training_find(dir, &f->training, err) < 0)
+		return err->code;
 	ai_buf_puts(&text, "# `aicert` runs this and writes proof.json; `aicert verify proof.json --require software` judges that.\n");
 	if (f->entry)
 		put_python(&text, f);
+	else if (f->training.use)
+		ai_training_put(&text, dir, &f->training);
 	else
 		put_shell(&text);
 	if (ai_buf_ok(&text, file, err) < 0 || write_new(file, &text, err) < 0)
@@ -237,10 +244,16 @@ init(const char *dir, struct found *f, char **path, struct ai_err *err)
 	return *path ? 0 : ai_nomem(err);
 }
 
+static const char *
+kind_of(const struct found *f)
+{
+	return f->entry ? "python" : f->training.use ? f->training.use : "shell";
+}
+
 static void
 print_made(const struct found *f, const char *path, int json)
 {
-	AI_JSON *j = json_pack("{s:s, s:s}", "file", path, "kind", f->entry ? "python" : "shell");
+	AI_JSON *j = json_pack("{s:s, s:s}", "file", path, "kind", kind_of(f));
 	if (json) {
 		char *text = json_dumps(j, JSON_COMPACT);
 		puts(text ? text : "{}");
@@ -249,8 +262,8 @@ print_made(const struct found *f, const char *path, int json)
 	}
 	printf("wrote    ");
 	ai_put_safe(path);
-	printf("\nkind     %s", f->entry ? "python: " : "shell");
-	ai_put_safe(f->entry);
+	printf("\nkind     %s%s", kind_of(f), f->entry || f->training.config ? ": " : "");
+	ai_put_safe(f->entry ? f->entry : f->training.config);
 	if (f->entry)
 		printf(", from %s", f->origin ? "git" : "this folder");
 	puts("\nnext     look at it, then run 'aicert'");
@@ -275,7 +288,7 @@ ai_cmd_init(int argc, char **argv)
 		puts("usage: aicert init [DIR] [OPTION…]\n"
 		     "\n"
 		     "Writes DIR/Aicertfile (default: here) for what is in DIR: a Python program, taken from the git repository's origin or\n"
-		     "from the folder itself; a shell command where there is none. It names an image to run in; the host is the commented\n"
+		     "from the folder itself; where there is none, the YAML of an Axolotl or TRL training, or a model; else a shell command. It names an image to run in; the host is the commented\n"
 		     "alternative. Overwrites nothing.\n");
 		ai_options_help(table, n);
 		puts("\nexample: aicert init && aicert");

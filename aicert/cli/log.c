@@ -32,7 +32,8 @@ ai_cmd_log(int argc, char **argv)
 	struct ai_engine_cli e = { 0 };
 	const char *step;
 	int r = 0;
-	if (!ai_engine_step_command(&e, argc, argv, "log", "Prints what a step (default: the last one) printed when it last ran. --json prints where the log lies.\n", &step, &r))
+	if (!ai_engine_step_command(&e, argc, argv, "log", "Prints what a step (default: the last one) printed when it last ran, here or, for a result that was reused, in whichever run\n"
+		"executed it. --json prints where the log lies.\n", &step, &r))
 		return r;
 	aicert_error error;
 	char *path = NULL;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/fs.h"
+#include "base/path.h"
 #include "run/job.h"
 
 static const char *
@@ -85,20 +86,48 @@ step_log(const struct ai_job *job, const json_t *step, char **found, struct ai_e
 	return *found ? 0 : ai_nomem(err);
 }
 
+/* Why there is no log to show. */
+static int
+no_log(const struct ai_job *job, const char *step, struct ai_err *err)
+{
+	const json_t *steps = ai_json_arr(job->previous, "steps");
+	size_t n = 0, i;
+	json_t *s;
+	AI_FREE const char **names = ai_calloc(json_array_size(steps), sizeof *names);
+	const char *state = NULL;
+	if (!names)
+		return ai_nomem(err);
+	json_array_foreach(steps, i, s) {
+		names[n++] = ai_json_str(s, "name");
+		if (step && strcmp(step, ai_json_str(s, "name")) == 0)
+			state = ai_json_str(s, "state");
+	}
+	if (n == 0)
+		return ai_fail(err, AI_EUSAGE, "log: nothing ran here yet");
+	if (!step)
+		return ai_fail(err, AI_EUSAGE, "log: no log is kept of the last run");
+	if (state)
+		return ai_fail(err, AI_EUSAGE, "log: no log is kept for step '%s', which the last run has as %s", step, state);
+	const char *near = ai_near(step, names, n);
+	return ai_fail(err, AI_EUSAGE, "log: the last run had no step '%s'%s%s%s", step, near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
+}
+
 int
 ai_last_log(const struct ai_run_options *options, const char *step, char **path, struct ai_err *err)
 {
+	struct ai_run_options look = *options;
+	look.look = true;
 	struct ai_job job;
-	int r = ai_job_open(options, &job, err);
+	int r = ai_job_open(&look, &job, err);
 	char *found = NULL;
 	size_t i;
 	json_t *s;
 	json_array_foreach(ai_json_arr(job.previous, "steps"), i, s)
 		if (r == 0 && (!step || strcmp(step, ai_json_str(s, "name")) == 0))
 			r = step_log(&job, s, &found, err);
-	ai_job_done(&job);
 	if (r == 0 && !found)
-		return ai_fail(err, AI_EUSAGE, "log: no log is kept%s%s%s", step ? " for step '" : "", step ? step : "", step ? "'" : "");
+		r = no_log(&job, step, err);
+	ai_job_done(&job);
 	if (r == 0)
 		*path = found;
 	else

@@ -122,3 +122,48 @@ def test_a_folder_that_is_yet_to_be_made(aicert):
     assert json.loads(aicert("init", "other", "--json").stdout)["file"] == "other/Aicertfile"
     assert "example:" in aicert("init", "--help").stdout
     aicert("init", "a", "b", code=2)
+
+
+AXOLOTL = """\
+base_model: NousResearch/Llama-3.2-1B  # of the hub
+load_in_8bit: true
+datasets:
+  - path: mhenrichsen/alpaca_2k_test
+    type: alpaca
+  - path: data/mine.jsonl
+    type: alpaca
+output_dir: ./outputs/lora-out
+"""
+TRL = "model_name_or_path: 'Qwen/Qwen2-0.5B'\ndataset_name: trl-lib/Capybara\noutput_dir: /mnt/out\n"
+
+
+@pytest.mark.parametrize("files, kind, parts", [
+    ({"lora.yml": AXOLOTL, "data/mine.jsonl": "{}\n", "notes.yaml": "a: b\n"}, "axolotl",
+     ['config: { path: "lora.yml" }', 'model: { huggingface: "NousResearch/Llama-3.2-1B", layout: hub-cache }',
+      'data: { huggingface: "datasets/mhenrichsen/alpaca_2k_test", layout: hub-cache }', 'data2: { path: "data/mine.jsonl" }', "hub: [model, data]",
+      "resources: [data2]", 'outputs: { model: "lora-out/" }']),
+    ({"dpo.yaml": TRL}, "train-hf", ["trl: dpo", 'model: { huggingface: "Qwen/Qwen2-0.5B"', "datasets/trl-lib/Capybara", "--output_dir", 'outputs: { model: "model/" }']),
+    ({"config.json": '{ "model_type": "llama" }', "model.safetensors": "x"}, "train-hf", ["trl: sft", "model: { path: .", '"${model}"']),
+    ({"config.json": '{ "port": 1 }'}, "shell", ["kind: shell"]),
+    ({"config.yml": "base_model: x\n", "train.py": MAIN}, "python", ["kind: python"]),
+], ids=["axolotl", "trl", "model", "no-model", "program"])
+def test_trainings(aicert, init, files, kind, parts):
+    assert init(files)["kind"] == kind
+    text = (aicert.cwd / "Aicertfile").read_text()
+    assert all(p in text for p in parts), text
+    # It is whole: rules and inputs are as they must be; a plan asks no network.
+    p = aicert.json("plan")
+    assert [s["would"] for s in p["steps"]] == ["wait"]
+    assert json.dumps(p).count('"pin"') >= 1
+
+
+@pytest.mark.parametrize("line", ['base_model: "a\\"b"', "base_model: ${x}", "base_model: \x1b[31m", "base_model:", "base_model: ../../../etc/passwd", "base_model: /etc/passwd",
+                                  "base_model: " + "x" * 5000, "output_dir: outputs/../../x\nbase_model: a/b", "base_model: a/b/c", "base_model: \udcff"])
+def test_strange_configurations(aicert, line):
+    """Whatever stands there, what is written can be read again."""
+    (aicert.cwd / "c.yml").write_bytes(line.encode(errors="surrogateescape") + b"\n")
+    aicert("init")
+    text = (aicert.cwd / "Aicertfile").read_text()
+    assert "\x1b" not in text and "${x}" not in text
+    r = aicert("plan", code=None)
+    assert r.returncode in (0, 3) and "Aicertfile:" not in r.stderr, r.stderr + text
