@@ -1,4 +1,7 @@
-/* What a person sees: lines of steps that run beside each other, the live view, the layout of a graph. Foreign bytes at random everywhere. */
+/*
+ * test_cli.c -- what a person sees: lines of steps that run beside each other, the live view, the layout of a graph; foreign bytes at random.
+ * SPDX-License-Identifier: Apache-2.0
+ */
 #include "unit.h"
 
 #include <locale.h>
