@@ -373,7 +373,7 @@ def test_names_that_are_ours(mirror, name):
 def test_one_file_is_a_file(mirror, web):
     rule = RULE[:RULE.index("    local index")] + "    return pin.url { url = a.mirror .. '/a.bin' }\n  end,\n}\n"
     aicert = mirror.write(rule=rule)
-    text = (aicert.cwd / "Aicertfile").read_text().replace("cd $IN_M; sha256sum * > $OUT_LIST; test -x run.sh", "sha256sum < $IN_M > $OUT_LIST")
+    text = (aicert.cwd / "Aicertfile").read_text().replace("cd $IN_M; sha256sum * > $OUT_LIST; test -x run.sh", "sha256sum < resources/a.bin > $OUT_LIST")
     (aicert.cwd / "Aicertfile").write_text(text)
     aicert()
     assert (aicert.cwd / "outputs/list.txt").read_text().split()[0] == sha(mirror.data["a.bin"]) and locked(aicert)["single"] is True

@@ -72,6 +72,15 @@ ai_plan_nearest(struct plan *p, const char *name)
 	return p->name_buf;
 }
 
+/* What an input that is one file is called: by its URL or path; of a source rule as the pin has it. */
+static char *
+file_name(const struct plan *p, const struct ai_input *in)
+{
+	const json_t *pin = in->type == AI_INPUT_RULE ? ai_lock_pin(p->lock, in) : NULL;
+	const char *path = ai_json_str(json_array_get(ai_json_arr(pin, "files"), 0), "path");
+	return ai_url_file_name(path ? path : in->where);
+}
+
 static int
 find_input(struct plan *p, const struct ai_input *in, struct ai_artifact *out)
 {
@@ -86,7 +95,7 @@ find_input(struct plan *p, const struct ai_input *in, struct ai_artifact *out)
 		return 0;
 	out->is_dir = out->ref.type == AI_REF_TREE;
 	/* The place of a proof is not that of what it proves. */
-	if (!out->is_dir && in->type != AI_INPUT_PROOF && (p->name_buf = ai_url_file_name(in->where)))
+	if (!out->is_dir && in->type != AI_INPUT_PROOF && (p->name_buf = file_name(p, in)))
 		out->base = p->name_buf;
 	return 1;
 }
