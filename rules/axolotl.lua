@@ -12,6 +12,8 @@ local offline = {
   TRITON_CACHE_DIR = "/tmp/triton", TORCHINDUCTOR_CACHE_DIR = "/tmp/inductor",
 }
 
+local python = python -- named here, it is read once and not for each step
+
 return rule {
   name = "axolotl",
   doc = "Fine-tune as an Axolotl YAML configuration says, offline.",

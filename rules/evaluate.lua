@@ -3,6 +3,8 @@
 -- The program writes a small file of metrics into outputs/: whoever gets the proof reads it there (`aicert show`, `aicert verify --json`), without the
 -- model or the data. It is the step's output `metrics`, a file of at most 64 KiB.
 
+local python = python -- named here, it is read once and not for each step
+
 return rule {
   name = "evaluate",
   doc = "Run a Python program that measures something; its file of metrics is carried in the proof.",

@@ -4,6 +4,8 @@
 -- What src/requirements.txt asks for is chosen and pinned before anything runs (aicert.lock) and arrives as `wheels`, unless
 -- the environment has it all already; without wheels the run checks requirements.txt against the environment before it starts.
 
+local python = python -- named here, it is read once and not for each step
+
 return rule {
   name = "python",
   doc = "Run a Python program over its source and resources, without a network.",

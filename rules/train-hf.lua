@@ -26,6 +26,8 @@ local launchers = {
   torchrun = function(a) return { "-m", "torch.distributed.run", "--standalone", count("--nproc_per_node", a.processes), a.launcher_args } end,
 }
 
+local python = python -- named here, it is read once and not for each step
+
 return rule {
   name = "train-hf",
   doc = "Train with Transformers, Accelerate or TRL, offline: a script of one's own, or a command of TRL with its YAML.",

@@ -28,8 +28,8 @@ def tar_of(files):
     return out.getvalue()
 
 
-def layout(folder, layers, env=(), architecture="amd64", tag="latest"):
-    """Writes an OCI layout of uncompressed layer tars; the digest of its manifest."""
+def layout(folder, layers, env=(), architecture="amd64", tag="latest", run=None):
+    """Writes an OCI layout of uncompressed layer tars; the digest of its manifest. run: more of its config, such as Entrypoint."""
     folder = pathlib.Path(folder)
     (folder / "blobs/sha256").mkdir(parents=True, exist_ok=True)
 
@@ -38,7 +38,7 @@ def layout(folder, layers, env=(), architecture="amd64", tag="latest"):
         (folder / "blobs/sha256" / digest).write_bytes(data)
         return {"mediaType": media, "digest": "sha256:" + digest, "size": len(data)}
 
-    config = {"architecture": architecture, "os": "linux", "config": {"Env": list(env)},
+    config = {"architecture": architecture, "os": "linux", "config": {"Env": list(env), **(run or {})},
               "rootfs": {"type": "layers", "diff_ids": ["sha256:" + hashlib.sha256(t).hexdigest() for t in layers]}}
     manifest = {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
                 "config": blob(json.dumps(config).encode(), "application/vnd.oci.image.config.v1+json"),

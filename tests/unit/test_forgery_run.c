@@ -15,6 +15,35 @@ set_input(json_t *step, size_t i, const char *fmt, const char *id)
 static void lie_an_input_from_nowhere(struct fake *x, json_t *recipe) { (void)x; set_input(recipe, 0, "{'path':'/workspace/resources/alpaca.csv','blob':'%s'}", nowhere); }
 LIES(an_input_from_nowhere, on_recipe, "provenance", "comes from nowhere")
 
+/* What the proof carries of an output is nobody's origin: here a step would vouch for its own input. */
+static void
+lie_an_output_that_was_carried_in(struct fake *x, json_t *recipe)
+{
+	char weights[AI_HEX];
+	fake_blob(x, "weights\n", weights);
+	json_object_set_new(json_array_get(json_object_get(recipe, "outputs"), 0), "carried", json_true());
+	set_input(recipe, 0, "{'path':'/workspace/resources/alpaca.csv','blob':'%s'}", weights);
+}
+LIES(an_output_that_was_carried_in, on_recipe, "provenance", "comes from nowhere")
+
+static void
+carries_its_model(struct fake *x, json_t *recipe)
+{
+	(void)x;
+	json_object_set_new(json_array_get(json_object_get(recipe, "outputs"), 0), "carried", json_true());
+}
+
+TEST(a_carried_output_left_out)
+{
+	START;
+	s.f.on_recipe = carries_its_model;
+	json_t *proof = made();
+	char weights[AI_HEX];
+	fake_blob(&s.f, "weights\n", weights);
+	assert_int_equal(json_object_del(json_object_get(proof, "blobs"), weights), 0);
+	caught(proof, "carried", "has not its bytes");
+}
+
 /* The malicious tree stands beside the source that names the official commit. */
 static void lie_a_tree_from_nowhere(struct fake *x, json_t *recipe) { (void)x; set_input(recipe, 2, "{'path':'/workspace/src','tree':'%s'}", nowhere); }
 LIES(a_tree_from_nowhere, on_recipe, "provenance", "comes from nowhere")
@@ -505,7 +534,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		H(the_good_one),
-		H(an_input_from_nowhere), H(a_tree_from_nowhere), H(the_bytes_of_a_file_read_as_a_folder), H(an_input_that_was_not_planned),
+		H(an_output_that_was_carried_in), H(a_carried_output_left_out), H(an_input_from_nowhere), H(a_tree_from_nowhere), H(the_bytes_of_a_file_read_as_a_folder), H(an_input_that_was_not_planned),
 		H(a_command_that_was_not_planned), H(a_step_left_out_of_the_plan), H(an_output_of_mine), H(the_results_change_places),
 		H(an_output_that_was_not_declared), H(what_the_host_gave_goes_unsaid),  H(a_lineage_of_mine),
 		H(a_proof_of_mine_in_proofs), H(a_failed_run_certifies), H(a_failed_step_goes_unseen), H(claims_of_another_run), H(claims_of_another_plan),
