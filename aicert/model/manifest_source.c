@@ -15,6 +15,8 @@ static const char *const built_in[] = { "git", "gitRepo", "url", "path", "proof"
 /* What stands beside a place: no rule is called so. */
 static const char *const beside[] = { "ref", "branch", "tag", "commit", "sha256", "size", "exclude", "follow", "submodules", "lfs", "unpack", "strip", "output",
 	"level", "content", "image" };
+/* What sources of ours are called in a plan: that of a rule must not be taken for one. */
+static const char *const reserved[] = { "git", "url", "path", "proof", "image", "wheels" };
 static const char *const frame[] = { "to", "name", "use", "type" };
 
 static bool
@@ -87,6 +89,8 @@ ai_read_rule_input(struct reader *r, const struct ai_yaml *map, struct ai_input 
 	}
 	if (ai_take_name(r, by, "source rule", &in->use) < 0)
 		return r->err->code;
+	if (is_one_of(in->use, reserved, COUNT(reserved)))
+		return ai_at(r, by, "input '%s': no source rule can be called '%s': that is a type of its own", in->name, in->use);
 	if (type && strcmp(type->text ? type->text : "", in->use) != 0)
 		return ai_at(r, type, "input '%s': 'type' and 'use' name two rules: write one of them", in->name);
 	in->type = AI_INPUT_RULE;

@@ -329,9 +329,10 @@ def test_a_lock_that_names_other_content(aicert, base):
     ("proof: ../base/words.txt, level: software", "words.txt", 3),
     ("proof: proof.json, level: software", "own proof goes", 2),
     ("proof: ../base/proof.json, ref: main", "takes no 'ref'", 2),
+    ("use: proof, x: y", "no source rule can be called 'proof'", 2),
     ("path: words.txt, level: software", "takes no 'level'", 2),
     ("proof: 'https://user:secret@127.0.0.1:1/proof.json'", "", None),
-], ids=["output", "sha256", "absent", "no proof", "own", "ref", "level", "secret"])
+], ids=["output", "sha256", "absent", "no proof", "own", "ref", "rule", "level", "secret"])
 def test_refused(aicert, base, text, words, code):
     (aicert.cwd / "words.txt").write_text("x")
     (aicert.cwd / "proof.json").write_text((base / "proof.json").read_text())
