@@ -43,8 +43,10 @@ VERIFY_SRC := $(wildcard aicert/base/*.c aicert/proof/*.c aicert/proof/*/*.c) $(
 PLAN_SRC := $(filter-out $(VERIFY_SRC),$(wildcard aicert/model/*.c)) $(wildcard aicert/rule/*.c) $(wildcard aicert/run/plan/*.c)
 # /init of the measured runner: this, and of the engine only what it needs.
 AGENT_SRC := $(addprefix aicert/vm/agent/,main.c without.c)
+# The processes that run steps: of the engine the sandbox, the observer and the store.
+WORKER_SRC := aicert/run/worker_main.c
 # The engine: everything that fetches, stores, runs and attests.
-ENGINE_SRC := $(filter-out $(VERIFY_SRC) $(PLAN_SRC),$(TPM_SRC) $(wildcard aicert/fetch/*.c aicert/run/*.c aicert/run/*/*.c cache/*.c)) \
+ENGINE_SRC := $(filter-out $(VERIFY_SRC) $(PLAN_SRC) $(WORKER_SRC),$(TPM_SRC) $(wildcard aicert/fetch/*.c aicert/run/*.c aicert/run/*/*.c cache/*.c)) \
 	$(filter-out $(AGENT_SRC),$(wildcard aicert/vm/*/*.c))
 API_SRC := aicert/api.c aicert/api_replan.c aicert/api_hooks_full.c
 
@@ -57,7 +59,7 @@ ENGINE_LIBS := $(PLAN_LIBS) -lgit2 -lcurl -larchive -lsqlite3 -ltss2-esys -ltss2
 ALL_CFLAGS += -I/usr/include/lua5.4
 
 .PHONY: all test test-long bench lint fuzz install demo demo-vm deps clean unit replay
-all: $(B)/aicert $(B)/aicert-engine $(B)/aicert-agent $(B)/libaicert-verify.so $(B)/libaicert-verify.a $(B)/libaicert.so $(B)/libaicert.a
+all: $(B)/aicert $(B)/aicert-engine $(B)/aicert-worker $(B)/aicert-agent $(B)/libaicert-verify.so $(B)/libaicert-verify.a $(B)/libaicert.so $(B)/libaicert.a
 
 $(B)/obj/%.o: %.c
 	@mkdir -p $(@D)
@@ -104,6 +106,11 @@ $(B)/aicert: $(call obj,$(LIGHT_CLI) $(VERIFY_SRC) $(PLAN_SRC) aicert/api_replan
 $(B)/aicert-engine: $(call obj,$(FULL_CLI)) $(B)/libaicert.a
 	$(call say,LD)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(VERIFY_LIBS) $(ENGINE_LIBS)
+
+# Each sandbox is a fork of it: the fewer libraries, the cheaper.
+$(B)/aicert-worker: $(call obj,$(WORKER_SRC)) $(B)/libaicert.a
+	$(call say,LD)
+	$(Q)$(CC) $(ALL_LDFLAGS) -Wl,--gc-sections -o $@ $^ -lcrypto -ljansson -lsqlite3 -lpthread
 
 # Its libraries are all that a verifier must trust beside kernel and agent: none of the network, and of libarchive (which leads to libxml2 and ICU)
 # the tar reader alone. The device TCTI is opened by name: named here, it is among what the cpio must hold.
@@ -200,7 +207,7 @@ TO = $(DESTDIR)$(PREFIX)
 install: all
 	$(INSTALL) -d $(TO)/bin $(TO)/include $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(LIBDIR)/pkgconfig
 	$(INSTALL) -m 755 $(B)/aicert $(TO)/bin/
-	$(INSTALL) -m 755 $(B)/aicert-engine $(DESTDIR)$(LIBEXECDIR)/
+	$(INSTALL) -m 755 $(B)/aicert-engine $(B)/aicert-worker $(DESTDIR)$(LIBEXECDIR)/
 	$(INSTALL) -m 644 aicert/aicert.h $(TO)/include/
 	@set -e; for l in aicert-verify aicert; do \
 	  echo "$(DESTDIR)$(LIBDIR)/lib$$l.{so.0,so,a} pkgconfig/$$l.pc"; \

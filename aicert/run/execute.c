@@ -249,6 +249,12 @@ end_step(struct runner *r, struct ai_answer *a, struct ai_err *err)
 	return 0;
 }
 
+int
+ai_exec_step(struct ai_job *job, struct ai_job_step *s, struct ai_err *err)
+{
+	return ai_check_requirements(job, s, err) < 0 ? err->code : ai_run_actions(job, s, err);
+}
+
 /* In this process; with one job, or one step, nothing is gained by another. */
 static int
 run_here(struct runner *r, size_t i, struct ai_err *err)
@@ -304,7 +310,11 @@ run_step(struct runner *r, size_t i, struct ai_err *err)
 	take_place(r, i);
 	if (r->jobs == 1)
 		return run_here(r, i, err);
-	return need_workers(r, err) < 0 || settle_inputs(r, s, err) < 0 ? err->code : ai_workers_give(r->workers, i, err);
+	if (need_workers(r, err) < 0 || settle_inputs(r, s, err) < 0)
+		return err->code;
+	struct ai_answer no = { .step = i };
+	no.code = ai_check_requirements(job, s, &no.err);
+	return no.code < 0 ? end_step(r, &no, err) : ai_workers_give(r->workers, i, err);
 }
 
 /* Has another step of this run the same key? 1: it has begun, and s gets what it gives. */

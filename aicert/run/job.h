@@ -128,8 +128,10 @@ int ai_job_outputs_there(struct ai_job *job, const json_t *result, struct ai_err
 
 /* Runs or reuses every step. AI_ESTEP when one failed (its failure is in the step). */
 int ai_job_execute(struct ai_job *job, struct ai_err *err) AI_CHECKED;
-/* Runs one step in the sandbox and collects its outputs into s->result. AI_ESTEP: s->failure says how. */
+/* Runs one step in the sandbox and collects its outputs into s->result. AI_ESTEP: s->failure says how. First: can it run (below)? */
 int ai_exec_step(struct ai_job *job, struct ai_job_step *s, struct ai_err *err) AI_CHECKED;
+/* The same, once that is known. */
+int ai_run_actions(struct ai_job *job, struct ai_job_step *s, struct ai_err *err) AI_CHECKED;
 /*
  * Can the host run this step? Its command must be there, and what its source's requirements.txt asks for must be installed.
  * AI_EENV with a hint when not; 0 when nothing is asked for.

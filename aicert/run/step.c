@@ -325,12 +325,10 @@ make_result(struct ai_job *job, struct ai_job_step *s, struct execution *x, stru
 }
 
 int
-ai_exec_step(struct ai_job *job, struct ai_job_step *s, struct ai_err *err)
+ai_run_actions(struct ai_job *job, struct ai_job_step *s, struct ai_err *err)
 {
 	struct execution x;
 	int r = begin(job, s, &x, err);
-	if (r == 0)
-		r = ai_check_requirements(job, s, err);
 	const json_t *actions = ai_json_arr(s->step, "actions");
 	for (size_t i = 0; r == 0 && i < json_array_size(actions); i++)
 		r = do_action(s, &x, json_array_get(actions, i), err);

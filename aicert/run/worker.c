@@ -1,5 +1,5 @@
 /* worker.c -- see worker.h.  SPDX-License-Identifier: Apache-2.0 */
-#include "run/worker.h"
+#include "run/worker_parts.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -15,26 +15,8 @@
 
 /* So much of a worker's words is read at once: one that floods does not keep the others waiting. */
 #define GULP (256u << 10)
-#define MAX_FRAME (512u << 20)
 /* How often the user's Ctrl-C is looked at when nothing else happens. */
 #define TICK_MS 100
-
-typedef enum frame_kind { FRAME_HELLO, FRAME_STEP, FRAME_LOG, FRAME_SAY, FRAME_WAITS, FRAME_ANSWER } frame_kind;
-
-struct frame { frame_kind kind; unsigned n; };
-/* Its bytes are the folders' names: cache, data, project. */
-struct hello_frame { unsigned n_cache, n_data, n_project; bool fresh; };
-/* Its bytes are name and checkpoint (or none), and as JSON environment, recipe (of its inputs the source alone) and node. */
-struct step_frame {
-	size_t step;
-	struct ai_digest id;
-	struct ai_limits limits;
-	unsigned n_name, n_checkpoint, n_environment, n_recipe, n_node;
-};
-/* Its bytes are the text. */
-struct say_frame { ai_talk_kind kind; uint64_t done, total; };
-/* Its bytes are failure, log and the result's node, in this order; each may be of no bytes. */
-struct answer_frame { int code; struct ai_err err; double seconds; unsigned n_failure, n_log, n_result; };
 
 struct ai_nursery {
 	pid_t pid;
@@ -57,256 +39,6 @@ struct ai_workers {
 
 #define NO_STEP SIZE_MAX
 
-static double
-now_s(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-/* A frame of up to three parts; false when the other end is gone. */
-static bool
-send_frame(int sock, frame_kind kind, const void *a, size_t n, const void *b, size_t m)
-{
-	const struct frame head = { kind, (unsigned)(n + m) };
-	struct iovec io[3] = { { (void *)&head, sizeof head }, { (void *)a, n }, { (void *)b, m } };
-	struct msghdr msg = { .msg_iov = io, .msg_iovlen = 3 };
-	for (size_t left = sizeof head + n + m; left > 0;) {
-		ssize_t sent = sendmsg(sock, &msg, MSG_NOSIGNAL);
-		if (sent < 0 && errno == EINTR)
-			continue;
-		if (sent < 0)
-			return false;
-		left -= (size_t)sent;
-		for (size_t i = 0; i < 3; i++) {
-			size_t part = (size_t)sent < io[i].iov_len ? (size_t)sent : io[i].iov_len;
-			io[i] = (struct iovec){ (char *)io[i].iov_base + part, io[i].iov_len - part };
-			sent -= (ssize_t)part;
-		}
-	}
-	return true;
-}
-
-/* --- the worker's side ------------------------------------------------------------ */
-
-static void
-heard_signal(int sig)
-{
-	(void)sig;
-	ai_interrupted = 1;
-}
-
-static void
-say_on(void *ctx, ai_talk_kind kind, const char *text, uint64_t done, uint64_t total)
-{
-	const struct say_frame say = { kind, done, total };
-	if (!send_frame(*(int *)ctx, FRAME_SAY, &say, sizeof say, text, kind == AI_TALK_LOG ? (size_t)done : strlen(text)))
-		_exit(1);
-}
-
-static void
-step_on(void *ctx, const struct ai_step_event *e)
-{
-	if (e->kind == AI_STEP_LOGS && !send_frame(*(int *)ctx, FRAME_LOG, e->bytes, e->n, NULL, 0))
-		_exit(1);
-}
-
-/* n bytes; false at the end: then there is nobody to work for. */
-static bool
-receive(int sock, void *to, size_t n)
-{
-	for (size_t have = 0; have < n;) {
-		ssize_t got = recv(sock, (char *)to + have, n - have, 0);
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0)
-			return false;
-		have += (size_t)got;
-	}
-	return true;
-}
-
-/* What a worker knows: one step of a job. */
-struct place {
-	struct ai_job job;
-	struct ai_run_options options;
-	struct ai_talk talk;
-	struct ai_job_step step;
-	struct ai_step_spec spec;
-	json_t *environment, *recipe;
-};
-
-/* The next n of the bytes, as text or as JSON; NULL for none. */
-static char *
-take_text(const char **p, unsigned n)
-{
-	char *text = n ? ai_strndup(*p, n) : NULL;
-	*p += n;
-	return text;
-}
-
-static int
-take_json(const char **p, unsigned n, json_t **out, struct ai_err *err)
-{
-	const char *text = *p;
-	*p += n;
-	return ai_json_parse(text, n, "worker", out, err);
-}
-
-static void
-forget_step(struct place *w)
-{
-	struct ai_job_step *s = &w->step;
-	free((char *)s->name);
-	free(w->spec.checkpoint);
-	json_decref(s->result);
-	json_decref(s->step);
-	json_decref(w->environment);
-	json_decref(w->recipe);
-	free(s->failure);
-	free(s->log);
-	*s = (struct ai_job_step){ 0 };
-	w->spec = (struct ai_step_spec){ 0 };
-	w->environment = w->recipe = NULL;
-}
-
-static int
-run_given(struct place *w, const struct step_frame *given, const char *p, struct ai_answer *a)
-{
-	struct ai_job *job = &w->job;
-	struct ai_job_step *s = &w->step;
-	struct ai_err *err = &a->err;
-	*s = (struct ai_job_step){ .name = take_text(&p, given->n_name), .spec = &w->spec, .id = given->id };
-	w->spec = (struct ai_step_spec){ .checkpoint = take_text(&p, given->n_checkpoint), .limits = given->limits };
-	if (!s->name || (given->n_checkpoint && !w->spec.checkpoint))
-		return ai_nomem(err);
-	if (take_json(&p, given->n_environment, &w->environment, err) < 0 || take_json(&p, given->n_recipe, &w->recipe, err) < 0 ||
-		take_json(&p, given->n_node, &s->step, err) < 0)
-		return err->code;
-	s->environment = w->environment;
-	s->recipe = w->recipe;
-	if (json_array_size(ai_json_arr(s->environment, "gpus")) > 0 && !job->gpus.root && ai_gpus_find(&job->gpus, err) < 0)
-		return err->code;
-	if (!job->store) {
-		if (ai_store_open(&job->home, &job->store, err) < 0)
-			return err->code;
-		ai_store_defer(job->store);
-	}
-	if (ai_exec_step(job, s, err) < 0)
-		return err->code;
-	return ai_store_hand_over(job->store, &a->waits, err);
-}
-
-static void
-answer(int sock, const struct ai_answer *a, const struct ai_job_step *s)
-{
-	AI_BUF_AUTO text = AI_BUF(MAX_FRAME);
-	struct answer_frame f = { .code = a->code, .err = a->err, .seconds = a->seconds };
-	if (a->code == 0 && ai_canon(s->result, &text, &f.err) < 0)
-		f.code = f.err.code;
-	f.n_result = f.code == 0 ? (unsigned)text.len : 0;
-	f.n_failure = s->failure ? (unsigned)strlen(s->failure) : 0;
-	f.n_log = s->log ? (unsigned)strlen(s->log) : 0;
-	AI_BUF_AUTO bytes = AI_BUF(MAX_FRAME);
-	ai_buf_put(&bytes, &f, sizeof f);
-	ai_buf_put(&bytes, s->failure ? s->failure : "", f.n_failure);
-	ai_buf_put(&bytes, s->log ? s->log : "", f.n_log);
-	ai_buf_put(&bytes, text.data ? text.data : "", f.n_result);
-	if (bytes.state != AI_BUF_GOOD || (a->waits.len > 0 && !send_frame(sock, FRAME_WAITS, a->waits.data, a->waits.len, NULL, 0)) ||
-		!send_frame(sock, FRAME_ANSWER, bytes.data, bytes.len, NULL, 0))
-		_exit(1);
-}
-
-/* A frame whose fixed part is n bytes; its others are fresh. NULL when there is none to come, or it is none of that kind. */
-static char *
-receive_frame(int sock, frame_kind kind, void *fixed, size_t n)
-{
-	struct frame head;
-	if (!receive(sock, &head, sizeof head) || head.kind != kind || head.n < n || !receive(sock, fixed, n))
-		return NULL;
-	AI_FREE char *rest = malloc(head.n - n + 1);
-	if (!rest || !receive(sock, rest, head.n - n))
-		return NULL;
-	char *out = rest;
-	rest = NULL;
-	return out;
-}
-
-/* One step from beginning to end; false when there is none to come. */
-static bool
-work_once(struct place *w, int sock)
-{
-	struct step_frame given;
-	AI_FREE char *bytes = receive_frame(sock, FRAME_STEP, &given, sizeof given);
-	if (!bytes)
-		return false;
-	struct ai_answer a = { .waits = AI_BUF(MAX_FRAME) };
-	double began = now_s();
-	a.code = run_given(w, &given, bytes, &a);
-	a.seconds = now_s() - began;
-	answer(sock, &a, &w->step);
-	ai_answer_done(&a);
-	forget_step(w);
-	return true;
-}
-
-static bool
-greet(struct place *w, int sock)
-{
-	struct hello_frame hello;
-	AI_FREE char *bytes = receive_frame(sock, FRAME_HELLO, &hello, sizeof hello);
-	const char *p = bytes;
-	if (!bytes)
-		return false;
-	w->job.home.cache = take_text(&p, hello.n_cache);
-	w->job.home.data = take_text(&p, hello.n_data);
-	w->job.project = take_text(&p, hello.n_project);
-	w->options.fresh = hello.fresh;
-	return w->job.home.cache && w->job.home.data && w->job.project;
-}
-
-/* As long as there is somebody to work for. */
-static _Noreturn void
-work(int sock)
-{
-	static struct place w;
-	struct sigaction act = { .sa_handler = heard_signal };
-	sigset_t none;
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	signal(SIGCHLD, SIG_DFL);
-	sigaction(SIGINT, &act, NULL);
-	sigaction(SIGTERM, &act, NULL);
-	sigaction(SIGHUP, &act, NULL);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	w.talk = (struct ai_talk){ .say = say_on, .ctx = &sock, .step = step_on };
-	w.options.talk = &w.talk;
-	w.job = (struct ai_job){ .opt = &w.options, .steps = &w.step, .n_steps = 1 };
-	if (greet(&w, sock))
-		while (work_once(&w, sock))
-			;
-	ai_store_close(w.job.store);
-	_exit(0);
-}
-
-/* --- the nursery ------------------------------------------------------------------------ */
-
-/* A worker's process number, with its socket. */
-static bool
-send_worker(int to, pid_t pid, int sock)
-{
-	union { char bytes[CMSG_SPACE(sizeof(int))]; struct cmsghdr align; } control = { 0 };
-	struct iovec io = { .iov_base = &pid, .iov_len = sizeof pid };
-	struct msghdr head = { .msg_iov = &io, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes };
-	struct cmsghdr *c = CMSG_FIRSTHDR(&head);
-	c->cmsg_level = SOL_SOCKET;
-	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(sizeof sock);
-	memcpy(CMSG_DATA(c), &sock, sizeof sock);
-	return sendmsg(to, &head, MSG_NOSIGNAL) == (ssize_t)sizeof pid;
-}
-
 /* 0 and the worker, or negative. */
 static int
 receive_worker(int from, pid_t *pid, int *sock, struct ai_err *err)
@@ -324,31 +56,36 @@ receive_worker(int from, pid_t *pid, int *sock, struct ai_err *err)
 	return 0;
 }
 
-/* What is meant for the group of the terminal is for the others to hear: the nursery ends when nobody can ask it any more. */
+/*
+ * Once the first worker is asked for: a program beside ours that has less memory and fewer libraries, where there is one. What is
+ * meant for the group of the terminal is for the others to hear: a nursery ends when nobody can ask it any more.
+ */
 static _Noreturn void
-nurse(int sock)
+become_nursery(int sock)
 {
+	struct pollfd p = { .fd = sock, .events = POLLIN };
+	char path[4096], tag[128];
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	signal(SIGINT, SIG_IGN);
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGCHLD, SIG_IGN);
-	for (char ask; receive(sock, &ask, 1);) {
-		int pair[2];
-		if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
-			_exit(1);
-		pid_t pid = fork();
-		if (pid == 0) {
-			close(sock);
-			close(pair[0]);
-			work(pair[1]);
-		}
-		if (pid < 0 || !send_worker(sock, pid, pair[0]))
-			_exit(1);
-		close(pair[0]);
-		close(pair[1]);
+	while (poll(&p, 1, -1) < 0 && errno == EINTR)
+		;
+	if (!(p.revents & POLLIN))
+		_exit(0);
+	ssize_t n = readlink("/proc/self/exe", path, sizeof path - sizeof "aicert-worker");
+	while (n > 0 && path[n - 1] != '/')
+		n--;
+	if (n > 0) {
+		memcpy(path + n, "aicert-worker", sizeof "aicert-worker");
+		ai_nursery_tag(tag);
+		/* dup2 of a descriptor to itself would keep it closing on exec. */
+		int other = sock == AI_NURSERY_FD ? dup(sock) : sock;
+		if (access(path, X_OK) == 0 && dup2(other, AI_NURSERY_FD) >= 0)
+			execl(path, "aicert-worker", tag, (char *)NULL);
 	}
-	_exit(0);
+	ai_nurse(sock);
 }
 
 int
@@ -367,7 +104,7 @@ ai_nursery_open(struct ai_nursery **out, struct ai_err *err)
 		return ai_fail_errno(err, AI_EENV, "worker: cannot start a process");
 	if (pid == 0) {
 		close(ours);
-		nurse(theirs);
+		become_nursery(theirs);
 	}
 	*n = (struct ai_nursery){ pid, ours };
 	ours = -1;
@@ -403,7 +140,7 @@ static int
 start_one(const struct ai_workers *w, struct worker *one, struct ai_err *err)
 {
 	const struct ai_job *job = w->job;
-	const struct hello_frame hello = { (unsigned)strlen(job->home.cache), (unsigned)strlen(job->home.data), (unsigned)strlen(job->project), job->opt->fresh };
+	const struct ai_hello_frame hello = { (unsigned)strlen(job->home.cache), (unsigned)strlen(job->home.data), (unsigned)strlen(job->project), job->opt->fresh };
 	AI_BUF_AUTO bytes = AI_BUF(AI_MAX_TEXT);
 	AI_FD sock = -1;
 	pid_t pid;
@@ -421,9 +158,9 @@ start_one(const struct ai_workers *w, struct worker *one, struct ai_err *err)
 	int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	if (pidfd < 0)
 		return ai_fail_errno(err, AI_EENV, "worker: cannot watch its process");
-	*one = (struct worker){ .sock = sock, .pidfd = pidfd, .step = NO_STEP, .in = AI_BUF(MAX_FRAME), .waits = AI_BUF(MAX_FRAME) };
+	*one = (struct worker){ .sock = sock, .pidfd = pidfd, .step = NO_STEP, .in = AI_BUF(AI_MAX_FRAME), .waits = AI_BUF(AI_MAX_FRAME) };
 	sock = -1;
-	(void)send_frame(one->sock, FRAME_HELLO, bytes.data, bytes.len, NULL, 0);
+	(void)ai_frame_send(one->sock, AI_FRAME_HELLO, bytes.data, bytes.len, NULL, 0);
 	return 0;
 }
 
@@ -526,7 +263,7 @@ put_json(struct ai_buf *b, const json_t *j, struct ai_err *err)
 }
 
 static int
-step_bytes(const struct ai_job_step *s, struct step_frame *f, struct ai_buf *b, struct ai_err *err)
+step_bytes(const struct ai_job_step *s, struct ai_step_frame *f, struct ai_buf *b, struct ai_err *err)
 {
 	AI_JSON *recipe = short_recipe(s->recipe);
 	f->n_name = (unsigned)strlen(s->name);
@@ -545,7 +282,7 @@ int
 ai_workers_give(struct ai_workers *w, size_t step, struct ai_err *err)
 {
 	const struct ai_job_step *s = &w->job->steps[step];
-	struct step_frame given = { .step = step, .id = s->id, .limits = s->spec->limits };
+	struct ai_step_frame given = { .step = step, .id = s->id, .limits = s->spec->limits };
 	AI_BUF_AUTO bytes = AI_BUF(AI_MAX_NODE);
 	if (step_bytes(s, &given, &bytes, err) < 0)
 		return err->code;
@@ -555,7 +292,7 @@ ai_workers_give(struct ai_workers *w, size_t step, struct ai_err *err)
 			continue;
 		/* One that is dead meanwhile is found so by ai_workers_wait. */
 		one->step = step;
-		(void)send_frame(one->sock, FRAME_STEP, &given, sizeof given, bytes.data, bytes.len);
+		(void)ai_frame_send(one->sock, AI_FRAME_STEP, &given, sizeof given, bytes.data, bytes.len);
 		return 0;
 	}
 	return ai_fail(err, AI_EENV, "internal: no worker is idle");
@@ -564,7 +301,7 @@ ai_workers_give(struct ai_workers *w, size_t step, struct ai_err *err)
 static int
 take_answer(const struct worker *one, const char *p, size_t n, struct ai_answer *out, struct ai_err *err)
 {
-	struct answer_frame f;
+	struct ai_answer_frame f;
 	if (n < sizeof f)
 		return ai_fail(err, AI_EENV, "internal: worker: its answer is cut short");
 	memcpy(&f, p, sizeof f);
@@ -584,14 +321,14 @@ take_answer(const struct worker *one, const char *p, size_t n, struct ai_answer 
 }
 
 static void
-hand_on(const struct ai_workers *w, const struct worker *one, const struct frame *head, const char *p)
+hand_on(const struct ai_workers *w, const struct worker *one, const struct ai_frame *head, const char *p)
 {
 	const struct ai_talk *talk = w->job->opt->talk;
-	struct say_frame say;
-	if (head->kind == FRAME_LOG)
+	struct ai_say_frame say;
+	if (head->kind == AI_FRAME_LOG)
 		ai_say_step(talk, &(struct ai_step_event){ .kind = AI_STEP_LOGS, .step = w->job->steps[one->step].name, .index = one->step,
 			.total = w->job->n_steps, .bytes = p, .n = head->n });
-	if (head->kind != FRAME_SAY || head->n < sizeof say || !talk || !talk->say)
+	if (head->kind != AI_FRAME_SAY || head->n < sizeof say || !talk || !talk->say)
 		return;
 	memcpy(&say, p, sizeof say);
 	AI_FREE char *text = ai_strndup(p + sizeof say, head->n - sizeof say);
@@ -605,20 +342,20 @@ read_frames(struct ai_workers *w, struct worker *one, struct ai_answer *out, str
 {
 	size_t at = 0;
 	int r = 0;
-	struct frame head;
+	struct ai_frame head;
 	while (r == 0 && one->step != NO_STEP && one->in.len - at >= sizeof head) {
 		memcpy(&head, one->in.data + at, sizeof head);
 		if (one->in.len - at - sizeof head < head.n)
 			break;
 		const char *p = one->in.data + at + sizeof head;
 		at += sizeof head + head.n;
-		if (head.kind == FRAME_WAITS) {
+		if (head.kind == AI_FRAME_WAITS) {
 			ai_buf_put(&one->waits, p, head.n);
 			r = ai_buf_ok(&one->waits, "worker", err);
-		} else if (head.kind == FRAME_ANSWER) {
+		} else if (head.kind == AI_FRAME_ANSWER) {
 			r = take_answer(one, p, head.n, out, err) < 0 ? err->code : 1;
 			if (r == 1)
-				one->waits = AI_BUF(MAX_FRAME);
+				one->waits = AI_BUF(AI_MAX_FRAME);
 			one->step = NO_STEP;
 		} else {
 			hand_on(w, one, &head, p);
