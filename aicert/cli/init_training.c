@@ -200,6 +200,11 @@ static void
 put_input(struct ai_buf *b, const char *dir, const char *name, const char *what, bool data, struct ai_buf *hub, struct ai_buf *resources)
 {
 	bool of_hub = is_of_hub(dir, what);
+	if (!of_hub && ai_path_tells(what)) {
+		/* A stranger's configuration does not choose what of this machine is taken in. */
+		ai_buf_printf(b, "  # %s: { path: \"%s\" }   # the configuration names it, and it lies elsewhere on this machine: put it where you mean\n", name, what);
+		return;
+	}
 	struct ai_buf *list = of_hub ? hub : resources;
 	if (of_hub)
 		ai_buf_printf(b, "  %s: { huggingface: \"%s%s\", layout: hub-cache }\n", name, data ? "datasets/" : "", what);
