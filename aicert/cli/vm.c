@@ -3,6 +3,9 @@
 
 #include <stdio.h>
 
+#include "base/fs.h"
+#include "base/home.h"
+#include "base/path.h"
 #include "cli/family.h"
 
 static const struct ai_command commands[] = {
@@ -25,6 +28,22 @@ help(void)
 	puts("\n"
 	     "`aicert vm COMMAND --help` explains one.\n"
 	     "example: aicert vm build --source ~/src/aicert");
+}
+
+int
+ai_vm_default_uki(char **path, struct ai_err *err)
+{
+	struct ai_home home;
+	if (ai_home_find(NULL, &home, err) < 0)
+		return err->code;
+	*path = ai_join(home.cache, "vm/aicert.efi");
+	ai_home_done(&home);
+	if (!*path)
+		return ai_nomem(err);
+	if (ai_exists(*path))
+		return 0;
+	ai_fail(err, AI_EINPUT, "%s: there is no runner yet", *path);
+	return ai_hint(err, "build it: aicert vm build");
 }
 
 int

@@ -8,9 +8,7 @@
 
 #include "base/buf.h"
 #include "base/fs.h"
-#include "base/home.h"
 #include "base/json.h"
-#include "base/path.h"
 #include "cli/exchange.h"
 #include "cli/options.h"
 #include "cli/print.h"
@@ -20,22 +18,6 @@
 enum { MAX_UKI = 1 << 30 };
 
 struct wishes { const char *uki, *format, *out; int force, json; };
-
-static int
-default_uki(char **path, struct ai_err *err)
-{
-	struct ai_home home;
-	if (ai_home_find(NULL, &home, err) < 0)
-		return err->code;
-	*path = ai_join(home.cache, "vm/aicert.efi");
-	ai_home_done(&home);
-	if (!*path)
-		return ai_nomem(err);
-	if (ai_exists(*path))
-		return 0;
-	ai_fail(err, AI_EINPUT, "%s: there is no runner yet", *path);
-	return ai_hint(err, "build it: aicert vm build");
-}
 
 /* Beside its place and then to it, so that what is there is whole or untouched. */
 static int
@@ -90,7 +72,7 @@ work(const struct wishes *w, struct ai_err *err)
 		return ai_fail(err, AI_EUSAGE, "usage: aicert vm image: '--out' is missing: expected the image's file");
 	if (ai_vm_format_parse(w->format, &format, err) < 0 || ai_exchange_room(w->out, w->force, err) < 0)
 		return err->code;
-	if (!w->uki && default_uki(&found, err) < 0)
+	if (!w->uki && ai_vm_default_uki(&found, err) < 0)
 		return err->code;
 	const char *path = w->uki ? w->uki : found;
 	if (ai_read_file(AT_FDCWD, path, &uki, err) < 0)
