@@ -148,22 +148,29 @@ read_form(struct reader *r, struct ai_yaml *map)
 }
 
 int
-ai_manifest_parse(const char *text, size_t len, const char *file, struct ai_manifest **out, struct ai_err *err)
+ai_manifest_of(struct ai_yaml *yaml, const char *file, struct ai_manifest **out, struct ai_err *err)
 {
 	struct ai_manifest *m = ai_calloc(1, sizeof *m);
 	if (!m || !(m->file = ai_strdup(file))) {
 		free(m);
+		ai_yaml_free(yaml);
 		return ai_nomem(err);
 	}
+	m->yaml = yaml;
 	struct reader r = { .file = m->file, .m = m, .err = err };
-	int rc = ai_yaml_parse(text, len, file, &m->yaml, err);
-	if (rc == 0)
-		rc = read_form(&r, m->yaml);
+	int rc = read_form(&r, m->yaml);
 	if (rc < 0)
 		ai_manifest_free(m);
 	else
 		*out = m;
 	return rc;
+}
+
+int
+ai_manifest_parse(const char *text, size_t len, const char *file, struct ai_manifest **out, struct ai_err *err)
+{
+	struct ai_yaml *yaml = NULL;
+	return ai_yaml_parse(text, len, file, &yaml, err) < 0 ? err->code : ai_manifest_of(yaml, file, out, err);
 }
 
 void

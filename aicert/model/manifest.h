@@ -78,6 +78,8 @@ struct ai_manifest {
 
 /* AI_EUSAGE with `file:line:column:` on unknown keys (with the nearest known one), wrong types, bad references, cycles. */
 int ai_manifest_parse(const char *text, size_t len, const char *file, struct ai_manifest **out, struct ai_err *err) AI_CHECKED;
+/* The same of what was parsed already; yaml is taken over, also on failure. */
+int ai_manifest_of(struct ai_yaml *yaml, const char *file, struct ai_manifest **out, struct ai_err *err) AI_CHECKED;
 void ai_manifest_free(struct ai_manifest *m);
 const struct ai_input *ai_manifest_input(const struct ai_manifest *m, const char *name);
 

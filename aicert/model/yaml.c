@@ -160,13 +160,20 @@ has_control(const char *s, size_t n, bool cr, size_t *where)
 	return false;
 }
 
+bool
+ai_yaml_is_text(const char *s, size_t n)
+{
+	size_t where;
+	return !has_control(s, n, false, &where) && ai_utf8_valid(s, n);
+}
+
 static int
 scalar(struct reader *r, const yaml_event_t *e, struct ai_yaml *y)
 {
 	const char *text = (const char *)e->data.scalar.value;
-	size_t n = e->data.scalar.length, where;
+	size_t n = e->data.scalar.length;
 	/* Escapes ("\0", "\e") can write what the bytes of the file may not hold. */
-	if (has_control(text, n, false, &where) || !ai_utf8_valid(text, n))
+	if (!ai_yaml_is_text(text, n))
 		return refuse(r, e->start_mark, "a control character in a text");
 	y->plain = e->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
 	y->text = ai_strndup(text, n);

@@ -7,6 +7,7 @@
 #include "base/path.h"
 #include "model/lock.h"
 #include "model/node.h"
+#include "run/plan/apart.h"
 #include "run/plan/plan_wheels.h"
 
 /* The blob that where[key] names, appended. */
@@ -55,7 +56,7 @@ static int
 get_texts(struct ai_job *job, const json_t *plan, struct ai_err *err)
 {
 	if (get_text(job, plan, "aicertfile", &job->text, err) < 0 || get_text(job, plan, "lock", &job->lock_text, err) < 0 ||
-		ai_manifest_parse(job->text.data, job->text.len, job->shown, &job->manifest, err) < 0 ||
+		ai_manifest_apart(job->text.data, job->text.len, job->shown, &job->manifest, err) < 0 ||
 		ai_lock_parse(job->lock_text.data, job->lock_text.len, &job->lock, err) < 0)
 		return err->code;
 	return ai_manifest_add_wheels(job->manifest, job->lock, err);
@@ -114,7 +115,7 @@ int
 ai_job_open_given(const struct ai_run_options *options, const json_t *plan, const struct ai_given_source *sources, size_t n,
 	struct ai_job *job, struct ai_err *err)
 {
-	*job = (struct ai_job){ .opt = options, .text = AI_BUF(AI_MAX_AICERTFILE), .lock_text = AI_BUF(AI_MAX_LOCK), .lock_there = true };
+	*job = (struct ai_job){ .opt = options, .text = AI_BUF(AI_MAX_AICERTFILE), .lock_text = AI_BUF(AI_MAX_LOCK), .lock_there = true, .apart = true };
 	ai_now(job->started);
 	/* There is no folder; a step's command is looked up in its image. */
 	job->file = ai_strdup("Aicertfile");
