@@ -95,15 +95,22 @@ struct machine_texts { const char *memory, *cpus, *time; };
 static int
 take_machine(const struct machine_texts *t, aicert_run_options *o, struct ai_err *err)
 {
+	enum { LEAST_MEMORY = 64 << 20 };
 	double seconds = 0;
-	if (t->memory && !ai_memory_parse(t->memory, &o->vm_memory))
+	const char *given = t->memory ? "--vm-memory" : t->cpus ? "--vm-cpus" : t->time ? "--vm-time" : o->vm_image ? "--vm-image" :
+		o->vm_provider ? "--provider" : NULL;
+	if (o->in && strcmp(o->in, "vm") != 0)
+		return ai_fail(err, AI_EUSAGE, "usage: --in: got '%s', expected 'vm'", o->in);
+	if (given && !o->in)
+		return ai_fail(err, AI_EUSAGE, "usage: '%s' is for the measured machine: expected '--in vm' too", given);
+	if (t->memory && (!ai_memory_parse(t->memory, &o->vm_memory) || o->vm_memory < LEAST_MEMORY))
 		return ai_fail(err, AI_EUSAGE, "usage: --vm-memory: got '%s', expected a size like 512M or 32G", t->memory);
 	if (t->time && (!ai_duration_parse(t->time, &seconds) || seconds > 365.0 * 86400))
 		return ai_fail(err, AI_EUSAGE, "usage: --vm-time: got '%s', expected a time like 45s, 30m or 12h", t->time);
 	o->vm_time = (unsigned)seconds;
 	size_t digits = t->cpus ? strspn(t->cpus, "0123456789") : 0;
 	if (t->cpus && (digits == 0 || digits > 3 || t->cpus[digits] || *t->cpus == '0'))
-		return ai_fail(err, AI_EUSAGE, "usage: --vm-cpus: got '%s', expected a number of processors", t->cpus);
+		return ai_fail(err, AI_EUSAGE, "usage: --vm-cpus: got '%s', expected 1 to 999 processors", t->cpus);
 	o->vm_cpus = t->cpus ? (unsigned)strtoull(t->cpus, NULL, 10) : 0;
 	return 0;
 }

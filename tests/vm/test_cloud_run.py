@@ -13,6 +13,7 @@ import tempfile
 import time
 
 import pytest
+from conftest import ROOT
 
 sys.path.insert(0, os.path.dirname(__file__))
 from runner import Started, descendants, project, runner  # noqa: E402,F401
@@ -33,7 +34,7 @@ def cloud(tmp_path):
 @pytest.fixture
 def uki(tmp_path):
     path = tmp_path / "runner.efi"
-    path.write_bytes(b"MZ" + bytes(1022))
+    shutil.copy(ROOT / "tests/fuzz/corpus/vm_pe/uki", path)
     return path
 
 
@@ -44,7 +45,7 @@ def is_tidy(aicert):
 
 @pytest.mark.parametrize("argv, said", [
     (["--in", "vm", "--set", "location=x"], "expected '--provider' too"),
-    (["--provider", "azure"], "only where it runs"),
+    (["--provider", "azure"], "'--provider' is for the measured machine"),
     (["--in", "vm", "--provider", "azure"], "needs the setting 'location'"),
     (["--in", "vm", "--provider", "azur"], "did you mean 'azure'"),
     (["--in", "vm", "--provider", "azure", "--set", "location"], "expected NAME=VALUE"),

@@ -6,9 +6,11 @@ SPDX-License-Identifier: Apache-2.0
 import hashlib
 import json
 import os
+import shutil
 import sys
 
 import pytest
+from conftest import ROOT
 
 sys.path.insert(0, os.path.dirname(__file__))
 from vm_ground import Disk, agent_run, canonical, hostile, need_machine, project  # noqa: E402,F401
@@ -27,7 +29,7 @@ class Ground:
         self.aicert, self.tmp, self.program = aicert, tmp, program
         self.repo, self.commit = project(aicert.cwd, git_repo)
         self.uki = tmp / "aicert.efi"
-        self.uki.write_bytes(b"no machine looks at it")
+        shutil.copy(ROOT / "tests/fuzz/corpus/vm_pe/uki", self.uki)  # a runner, and no machine boots it
         self.kept = tmp / "kept"
         self.n = 0
 

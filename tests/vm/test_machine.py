@@ -1,13 +1,18 @@
 """The machine as the host sees it, without booting one: QEMU is a script that does what a broken or hostile one could."""
 import os
+import shutil
 import signal
 import stat
 import sys
 
 import pytest
+from conftest import ROOT
 
 sys.path.insert(0, os.path.dirname(__file__))
 from runner import Started, leftovers, need_machine, project  # noqa: E402
+
+
+RUNNER = ROOT / "tests/fuzz/corpus/vm_pe/uki"  # as small as one can be; no machine boots it
 
 
 class Ground:
@@ -18,7 +23,7 @@ class Ground:
         self.bin.mkdir()
         self.runtime.mkdir(mode=0o700)
         self.uki = tmp / "aicert.efi"
-        self.uki.write_bytes(b"no machine looks at it")
+        shutil.copy(RUNNER, self.uki)
         project(aicert)
 
     def qemu(self, script):
@@ -132,7 +137,7 @@ def test_a_cache_whose_path_would_be_an_option(ground, tmp_path):
 @pytest.mark.parametrize("args, words", [
     (("--tpm", "embedded"), "--tpm does not go with --in vm"), (("--ak", "rsa"), "--ak does not go with --in vm"),
     (("--check", "sort"), "--check does not go with --in vm"), (("--vm-memory", "much"), "--vm-memory: got 'much'"),
-    (("--vm-cpus", "0"), "--vm-cpus: got '0'"), (("--vm-cpus", "-1"), "--vm-cpus: got '-1'"), (("--vm-time", "soon"), "--vm-time: got 'soon'"),
+    (("--vm-memory", "8"), "--vm-memory: got '8'"), (("--vm-cpus", "0"), "--vm-cpus: got '0'"), (("--vm-cpus", "-1"), "--vm-cpus: got '-1'"), (("--vm-time", "soon"), "--vm-time: got 'soon'"),
 ])
 def test_options_that_make_no_sense(ground, args, words):
     ground.qemu("exit 0")
@@ -142,8 +147,9 @@ def test_options_that_make_no_sense(ground, args, words):
 
 def test_places(aicert):
     project(aicert)
-    assert "where to run: got 'cloud', expected 'vm'" in aicert("run", "--in", "cloud", code=2).stderr
-    assert "expected 'vm' as the place" in aicert("run", "--vm-memory", "1G", code=2).stderr
+    assert "usage: --in: got 'cloud', expected 'vm'" in aicert("run", "--in", "cloud", code=2).stderr
+    for option, value in (("--vm-memory", "1G"), ("--vm-cpus", "2"), ("--vm-time", "2h"), ("--vm-image", "x.efi")):
+        assert f"'{option}' is for the measured machine: expected '--in vm' too" in aicert("run", option, value, code=2).stderr
 
 
 @pytest.mark.parametrize("of, to, code, words", [
@@ -165,6 +171,20 @@ def test_what_is_not_there_is_named(ground):
     # Without --vm-image: where `aicert vm build` puts it.
     r = ground.aicert("run", "--in", "vm", env=ground.env(), code=5)
     assert "cache/vm/aicert.efi" in r.stderr
-    ground.uki.write_bytes(b"x")
+    shutil.copy(RUNNER, ground.uki)
     r = ground.aicert(*ground.args(), env={"PATH": str(ground.bin)}, code=5)
     assert "there is no swtpm on this host" in r.stderr and "apt-get install swtpm" in r.stderr
+
+
+@pytest.mark.parametrize("data, words", [
+    (b"#!/bin/sh\necho no image\n", "PE: got"), (b"", "PE: got 0 bytes"), (RUNNER.read_bytes()[:600], "PE: "), (RUNNER.read_bytes().replace(b"systemd-stub 252", b"systemd-stub 999"), "systemd-stub 252"),
+    (None, "Is a directory"),
+], ids=["text", "empty", "cut", "stub", "folder"])
+def test_what_is_no_runner(ground, data, words):
+    """Said before anything is fetched or made, for no policy could take what it would prove."""
+    ground.qemu("exit 0")
+    ground.uki.unlink()
+    ground.uki.write_bytes(data) if data is not None else ground.uki.mkdir()
+    r = ground.refused(words, code=3)
+    assert f"machine: {ground.uki}: " in r.stderr and "hint: a runner is what `aicert vm build` writes" in r.stderr and "fetch" not in r.stderr
+    assert not (ground.aicert.home / "aicert/data/vm").exists()

@@ -219,7 +219,7 @@ boot(struct measured *m, struct ai_err *err)
 		return err->code;
 	ai_say(job->opt->talk, AI_TALK_STAGE, "boot    %s (%s, %llu MiB)", m->uki, ai_machine_accelerator(), (unsigned long long)(machine.memory >> 20));
 	int r = ai_machine_run(&machine, err);
-	return r == AI_EENV ? with_console(m, err) : r;
+	return r == AI_EENV && m->console.n ? with_console(m, err) : r;
 }
 
 /* --- what it gave back ----------------------------------------------------------------- */
@@ -297,7 +297,7 @@ run(struct measured *m, struct ai_err *err)
 	AI_JSON *attestation = NULL;
 	if (ai_vm_check_steps(job->manifest, job->shown, err) < 0 || ai_vm_cloud_open(m->vm, &m->cloud, err) < 0 || find_uki(m, err) < 0)
 		return err->code;
-	if (ai_job_fetch(job, err) < 0 || ai_job_plan(job, err) < 0 || ai_job_emit_check(job, err) < 0)
+	if (ai_vm_check_uki(m->uki, err) < 0 || ai_job_fetch(job, err) < 0 || ai_job_plan(job, err) < 0 || ai_job_emit_check(job, err) < 0)
 		return err->code;
 	if (prepare(m, err) < 0 || boot(m, err) < 0 || take(m, &attestation, err) < 0 || stamp(job, attestation, err) < 0)
 		return err->code;

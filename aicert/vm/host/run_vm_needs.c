@@ -1,14 +1,16 @@
 /* run_vm_needs.c -- see run_vm_parts.h.  SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fs.h"
 #include "vm/host/run_vm_parts.h"
 #include "vm/uki/reference.h"
 
 /* What a kernel, the runner itself and a step without a limit of its own get by with. */
 #define BASE_MEMORY (512ull << 20)
 #define LEAST_MEMORY (1ull << 30)
-enum { DAY = 24 * 60 * 60, SPARE = 30 * 60, MAX_TIME = 365 * DAY, MAX_CPUS = 64 };
+enum { DAY = 24 * 60 * 60, SPARE = 30 * 60, MAX_TIME = 365 * DAY, MAX_CPUS = 64, MAX_UKI = 1 << 30 };
 
 static int
 check_step(const struct ai_step_spec *s, const char *file, struct ai_err *err)
@@ -31,6 +33,21 @@ ai_vm_check_steps(const struct ai_manifest *m, const char *file, struct ai_err *
 		if (check_step(&m->steps[i], file, err) < 0)
 			return err->code;
 	return 0;
+}
+
+int
+ai_vm_check_uki(const char *path, struct ai_err *err)
+{
+	AI_BUF_AUTO uki = AI_BUF(MAX_UKI);
+	struct ai_reference r;
+	int code = ai_read_file(AT_FDCWD, path, &uki, err);
+	code = code < 0 ? code : ai_reference_compute(uki.data, uki.len, &r, err);
+	if (code == 0) {
+		ai_reference_done(&r);
+		return 0;
+	}
+	(void)ai_in(err, "machine: %s", path);
+	return ai_hint(err, "a runner is what `aicert vm build` writes");
 }
 
 uint64_t

@@ -19,6 +19,8 @@
 
 /* Every step must run in an image and without GPUs: AI_EUSAGE, AI_EENV name the first that does not. */
 int ai_vm_check_steps(const struct ai_manifest *m, const char *file, struct ai_err *err) AI_CHECKED;
+/* Is it a runner of which it is known what it measures? AI_EINPUT: nobody boots anything else here, for no policy could take its proof. */
+int ai_vm_check_uki(const char *path, struct ai_err *err) AI_CHECKED;
 /* The memory that a job takes whose content has so many bytes, unpacked. */
 uint64_t ai_vm_memory(const struct ai_manifest *m, uint64_t content);
 /*
