@@ -138,8 +138,8 @@ ai_cmd_run(int argc, char **argv)
 		{ "vm-memory", 0, AI_OPTION_TEXT, (void *)&machine.memory, "SIZE", "the machine's memory, like 8G (default: by what the job needs)" },
 		{ "vm-cpus", 0, AI_OPTION_TEXT, (void *)&machine.cpus, "N", "its processors (default: by the steps' limits)" },
 		{ "vm-time", 0, AI_OPTION_TEXT, (void *)&machine.time, "TIME", "end it after so long, like 2h (default: by the steps' limits)" },
-		{ "provider", 0, AI_OPTION_TEXT, (void *)&e.run.vm_provider, "NAME", "the cloud that the machine runs in (default: QEMU here)" },
-		{ "set", 0, AI_OPTION_LIST, &set, "NAME=VALUE", "a setting of the cloud (may be repeated): aicert vm provider NAME" },
+		{ "provider", 0, AI_OPTION_TEXT, (void *)&e.run.vm_provider, "NAME", "where the machine runs: a cloud, or qemu, this host (default)" },
+		{ "set", 0, AI_OPTION_LIST, &set, "NAME=VALUE", "a setting of the provider (may be repeated): aicert vm provider NAME" },
 		{ "check", 0, AI_OPTION_LIST, &check, "STEP|all", "run a step twice and compare its outputs (may be repeated)" },
 	};
 	ai_engine_options(&e, table);

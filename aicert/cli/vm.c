@@ -12,7 +12,7 @@ static const struct ai_command commands[] = {
 	{ "build", ai_vm_build_main, "build the measured runner: one file that firmware boots" },
 	{ "enroll", ai_vm_enroll_main, "certify the key that this host's machines attest with" },
 	{ "image", ai_vm_image_main, "write it as a disk that firmware boots: raw, VHD, qcow2, or for Google Cloud" },
-	{ "provider", ai_vm_provider_main, "show the clouds that it can run in, and what is typed there" },
+	{ "provider", ai_vm_provider_main, "show where it can run, clouds and this host, and what is typed there" },
 	{ "reference", ai_vm_reference_main, "say what a machine that boots a runner must measure, or write it as a policy" },
 	{ 0 },
 };

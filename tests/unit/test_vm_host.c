@@ -6,12 +6,15 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/fs.h"
 #include "unit.h"
 #include "vm/host/machine.h"
 #include "vm/host/run_vm_parts.h"
+#include "vm/host/scratch.h"
 #include "vm/host/swtpm.h"
 
 static const char two_steps[] =
@@ -227,9 +230,12 @@ what_is_absent_is_named(void **state)
 {
 	(void)state;
 	struct ai_err err = { 0 };
-	assert_int_equal(ai_machine_check("/nowhere/aicert.efi", &err), AI_EENV);
+	struct ai_provider *shape = NULL;
+	assert_int_equal(ai_provider_open("qemu", NULL, 0, NULL, &shape, &err), 0);
+	assert_int_equal(ai_machine_check(shape, "/nowhere/aicert.efi", &err), AI_EENV);
 	assert_non_null(strstr(err.text, "/nowhere/aicert.efi"));
 	assert_non_null(strstr(err.hint, "aicert vm build"));
+	ai_provider_close(shape);
 }
 
 static void
@@ -242,16 +248,104 @@ a_socket_has_a_short_path(void **state)
 	AI_FREE char *deep = ai_format("%s/%0100d", dir, 0);
 	AI_FREE char *tpm = ai_format("%s/tpm", dir);
 	ok(ai_mkdirs(deep, 0700, &err));
-	refused(AI_EENV, "too long for a socket", ai_swtpm_start(tpm, deep, false, NULL, &s, &err));
+	refused(AI_EENV, "too long for a socket", ai_swtpm_start(tpm, deep, NULL, &s, &err));
 	ai_swtpm_stop(&s);
-	AI_FREE char *scratch = NULL;
+	struct ai_vm_scratch scratch = AI_VM_SCRATCH_NONE;
 	struct stat st;
-	ok(ai_swtpm_scratch(&scratch, &err));
-	assert_true(strlen(scratch) < 90);
-	assert_int_equal(stat(scratch, &st), 0);
+	ok(ai_vm_scratch_make(&scratch, &err));
+	assert_true(strlen(scratch.path) < 90);
+	assert_int_equal(stat(scratch.path, &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0700);
-	ai_discard_tree(scratch);
+	ai_vm_scratch_done(&scratch);
 	ai_discard_tree(dir);
+}
+
+/* The folder of a process that makes one and is killed. */
+static char *
+left_by_the_dead(void)
+{
+	int p[2];
+	char path[256] = "";
+	assert_int_equal(pipe(p), 0);
+	pid_t child = fork();
+	if (child == 0) {
+		struct ai_vm_scratch s = AI_VM_SCRATCH_NONE;
+		struct ai_err err = { 0 };
+		if (ai_vm_scratch_make(&s, &err) == 0 && write(p[1], s.path, strlen(s.path)) > 0)
+			kill(getpid(), SIGKILL);
+		_exit(1);
+	}
+	close(p[1]);
+	assert_true(read(p[0], path, sizeof path - 1) > 0);
+	close(p[0]);
+	int status = 0;
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFSIGNALED(status));
+	return ai_strdup(path);
+}
+
+/* Nobody comes to remove it but the next one: which leaves alone what lives, what is another's, and what only looks like one. */
+static void
+what_the_dead_left_is_removed(void **state)
+{
+	(void)state;
+	struct ai_vm_scratch lives = AI_VM_SCRATCH_NONE, next = AI_VM_SCRATCH_NONE;
+	AI_FREE char *dir = NULL;
+	const char *was = getenv("XDG_RUNTIME_DIR");
+	AI_FREE char *old = was ? ai_strdup(was) : NULL;
+	ok(ai_mkdtemp("/tmp/aicert-sweep", &dir, &err));
+	setenv("XDG_RUNTIME_DIR", dir, 1);
+	AI_FREE char *dead = left_by_the_dead();
+	AI_FREE char *inside = ai_format("%s/vars.fd", dead);
+	assert_int_equal(strncmp(dead, dir, strlen(dir)), 0);
+	ok(ai_write_file(AT_FDCWD, inside, "x", 1, 0600, &err));
+	AI_FREE char *link = ai_format("%s/aicert-machine.linked", dir);
+	AI_FREE char *other = ai_format("%s/aicert-machine.others", dir);
+	AI_FREE char *kept = ai_format("%s/kept", dir);
+	AI_FREE char *longer = ai_format("%s/aicert-machine.abcdef.d", dir);
+	ok(ai_mkdirs(kept, 0700, &err));
+	ok(ai_mkdirs(longer, 0700, &err));
+	ok(ai_mkdirs(other, 0700, &err));
+	assert_int_equal(symlink(kept, link), 0);
+	bool can_give = chown(other, 12345, (gid_t)-1) == 0;
+	ok(ai_vm_scratch_make(&lives, &err));
+	assert_false(ai_exists(dead));
+	ok(ai_vm_scratch_make(&next, &err));
+	assert_true(ai_exists(lives.path));
+	assert_true(ai_exists(kept) && ai_exists(link) && ai_exists(longer));
+	assert_true(!can_give || ai_exists(other));
+	ai_vm_scratch_done(&next);
+	ai_vm_scratch_done(&lives);
+	if (old)
+		setenv("XDG_RUNTIME_DIR", old, 1);
+	else
+		unsetenv("XDG_RUNTIME_DIR");
+	ai_discard_tree(dir);
+}
+
+/* Four processes that make and remove: nobody's folder is taken away by another's sweep. */
+static void
+sweeps_take_nothing_that_lives(void **state)
+{
+	(void)state;
+	pid_t child[4];
+	for (size_t i = 0; i < 4; i++) {
+		child[i] = fork();
+		for (int n = 0; child[i] == 0 && n < 200; n++) {
+			struct ai_vm_scratch s = AI_VM_SCRATCH_NONE;
+			struct ai_err err = { 0 };
+			if (ai_vm_scratch_make(&s, &err) < 0 || !ai_exists(s.path))
+				_exit(1);
+			ai_vm_scratch_done(&s);
+		}
+		if (child[i] == 0)
+			_exit(0);
+	}
+	for (size_t i = 0; i < 4; i++) {
+		int status = 1;
+		assert_int_equal(waitpid(child[i], &status, 0), child[i]);
+		assert_int_equal(status, 0);
+	}
 }
 
 int
@@ -261,6 +355,7 @@ main(void)
 		cmocka_unit_test(only_what_the_machine_has), cmocka_unit_test(as_large_as_the_job), cmocka_unit_test(of_a_known_shape),
 		cmocka_unit_test(its_lines_are_told), cmocka_unit_test(a_program_says_why_it_failed), cmocka_unit_test(a_program_is_surely_ended),
 		cmocka_unit_test(what_is_absent_is_named), cmocka_unit_test(a_socket_has_a_short_path),
+		cmocka_unit_test(what_the_dead_left_is_removed), cmocka_unit_test(sweeps_take_nothing_that_lives),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,7 +2,7 @@
  * run_vm_parts.h -- what the files of a measured run tell each other, and their tests. Nobody else includes it.
  *
  * run_vm.c is the run in its stages; run_vm_needs.c says how large a machine it takes; run_vm_console.c turns the machine's console into talk;
- * run_vm_cloud.c has a cloud do what QEMU does here.
+ * run_vm_cloud.c has a cloud do what QEMU does here, and knows which it is to be.
  *
  * Depends on: run, machine.  Threads: one.
  * SPDX-License-Identifier: Apache-2.0
@@ -34,8 +34,8 @@ unsigned ai_vm_time(const struct ai_manifest *m);
 
 /* --- run_vm_cloud.c ------------------------------------------------------------- */
 
-/* *out: NULL when no cloud was asked for. AI_EUSAGE for settings, and for what a cloud's machine is not told this way. */
-int ai_vm_cloud_open(const struct ai_vm_options *vm, struct ai_provider **out, struct ai_err *err) AI_CHECKED;
+/* The one that was asked for, else QEMU on this host. AI_EUSAGE for settings, and for what is said twice or not this way. */
+int ai_vm_provider_open(const struct ai_vm_options *vm, struct ai_provider **out, struct ai_err *err) AI_CHECKED;
 /*
  * The machine's whole life there; the result disk comes to the path result. A result that came although something may be left behind is
  * taken: then 0, and why is in *left, to be said when the proof is written.

@@ -25,12 +25,12 @@ int
 ai_vtpm_open(const char *state, const struct ai_talk *talk, struct ai_vtpm *v, struct ai_err *err)
 {
 	*v = AI_VTPM_NONE;
-	if (ai_swtpm_scratch(&v->scratch, err) < 0)
+	if (ai_vm_scratch_make(&v->scratch, err) < 0)
 		return err->code;
-	AI_FREE char *data = ai_join(v->scratch, "data");
+	AI_FREE char *data = ai_join(v->scratch.path, "data");
 	if (!data)
 		return ai_nomem(err);
-	if (ai_swtpm_start(state, v->scratch, true, talk, &v->server, err) < 0)
+	if (ai_swtpm_start(state, v->scratch.path, talk, &v->server, err) < 0)
 		return err->code;
 	struct ai_tpm_options o = { .tcti = v->server.tcti, .state = data };
 	return ai_tpm_open(&o, &v->tpm, err) < 0 ? ai_in(err, "vTPM") : 0;
@@ -41,9 +41,7 @@ ai_vtpm_close(struct ai_vtpm *v)
 {
 	ai_tpm_close(v->tpm);
 	ai_swtpm_stop(&v->server);
-	if (v->scratch)
-		ai_discard_tree(v->scratch);
-	free(v->scratch);
+	ai_vm_scratch_done(&v->scratch);
 	*v = AI_VTPM_NONE;
 }
 
