@@ -35,7 +35,7 @@ int ai_aside_git_tree(const struct ai_aside *a, const char *revision, bool submo
 
 /*
  * The merged layers of a manifest into the sink (NULL: all of it is only looked for, and *tree_out is not set). A digest in the image's name must
- * lead to the manifest, and the manifest's config must be config, as the lock has it.
+ * lead to the manifest, and the manifest's config must be config, as the lock has it. Layers are read in a confined child (layers_apart.h).
  */
 int ai_aside_image_tree(const struct ai_aside *a, const struct ai_image_ref *ref, const char *revision, const char *platform, const json_t *config,
 	const struct ai_sink *sink, const struct ai_talk *talk, struct ai_digest *tree_out, struct ai_err *err) AI_CHECKED;
