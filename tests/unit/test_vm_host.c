@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -225,6 +226,31 @@ a_program_is_surely_ended(void **state)
 	command_done(&s);
 }
 
+/* Nor of what it started, which swtpm_setup would leave behind; and its temporary files lie where ours do. */
+static void
+what_a_program_started_ends_with_it(void **state)
+{
+	(void)state;
+	struct started s;
+	command(&s, "sleep 600 & echo $! $TMPDIR; wait");
+	AI_FD out = -1;
+	pid_t pid = 0;
+	const struct ai_child_io io = { .errors = s.errors, .out = &out };
+	char said[200] = "", *end;
+	ok(ai_child_start(&s.argv, "dash", &io, &pid, &err));
+	assert_true(read(out, said, sizeof said - 1) > 0);
+	pid_t grandchild = (pid_t)strtoull(said, &end, 10);
+	assert_true(grandchild > 1);
+	assert_int_equal(strncmp(end + 1, s.dir, strlen(s.dir)), 0);
+	assert_string_equal(end + 1 + strlen(s.dir), "\n");
+	ai_child_end(&pid);
+	/* Its pipe has an end when nobody holds it any more. */
+	struct pollfd p = { .fd = out, .events = POLLIN };
+	assert_int_equal(poll(&p, 1, 10000), 1);
+	assert_int_equal(read(out, said, 1), 0);
+	command_done(&s);
+}
+
 static void
 what_is_absent_is_named(void **state)
 {
@@ -353,7 +379,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(only_what_the_machine_has), cmocka_unit_test(as_large_as_the_job), cmocka_unit_test(of_a_known_shape),
-		cmocka_unit_test(its_lines_are_told), cmocka_unit_test(a_program_says_why_it_failed), cmocka_unit_test(a_program_is_surely_ended),
+		cmocka_unit_test(its_lines_are_told), cmocka_unit_test(a_program_says_why_it_failed), cmocka_unit_test(a_program_is_surely_ended), cmocka_unit_test(what_a_program_started_ends_with_it),
 		cmocka_unit_test(what_is_absent_is_named), cmocka_unit_test(a_socket_has_a_short_path),
 		cmocka_unit_test(what_the_dead_left_is_removed), cmocka_unit_test(sweeps_take_nothing_that_lives),
 	};

@@ -293,7 +293,7 @@ def test_a_mirror_that_lies(first, workshop, lie, said):
     (place / "lied.json").write_text(json.dumps(pins))
     r = workshop.build(place, "--agent", workshop.agent, "--pins", "lied.json", "--out", "lied.efi", code=3)
     assert said in r.stderr and "libyaml-0-2" in r.stderr
-    if lie == 404:
+    if lie == 404:  # somebody answered, and has it no more
         assert "hint:" in r.stderr and "snapshot" in r.stderr
     assert not (place / "lied.efi").exists()
 
@@ -323,6 +323,18 @@ def test_usage(workshop):
     r = workshop.build(place, "--agent", workshop.agent, "--out", "x.efi", code=5, env={"PATH": "/nowhere", "http_proxy": "http://127.0.0.1:1"})
     assert "apt-get" in r.stderr
     assert not (place / "x.efi").exists() and not list((place / "home").glob("**/tmp/apt*"))
+
+
+def test_a_full_disk_is_no_lack_of_packages(workshop):
+    """Nothing is asked of the network, and the word is space."""
+    place = workshop.place("full")
+    bin_ = place / "bin"
+    bin_.mkdir()
+    (bin_ / "apt-get").write_text('#!/bin/sh\necho "$@" >> calls\necho "E: Write error - write (28: No space left on device)" >&2\nexit 100\n')
+    (bin_ / "apt-get").chmod(0o755)
+    r = workshop.build(place, "--agent", workshop.agent, "--out", "x.efi", code=5, env={"PATH": f"{bin_}:/usr/bin:/bin"})
+    assert "aicert: apt-get: Write error - write (28: No space left on device)\nhint: free some space" in r.stderr
+    assert len((place / "calls").read_text().splitlines()) == 1
 
 
 # --- with the compiler: minutes --------------------------------------------------------

@@ -4,12 +4,13 @@ import shutil
 import signal
 import stat
 import sys
+import time
 
 import pytest
 from conftest import ROOT
 
 sys.path.insert(0, os.path.dirname(__file__))
-from runner import Started, leftovers, need_machine, project  # noqa: E402
+from runner import Started, leftovers, need_machine, project, running  # noqa: E402
 
 
 RUNNER = ROOT / "tests/fuzz/corpus/vm_pe/uki"  # as small as one can be; no machine boots it
@@ -188,3 +189,30 @@ def test_what_is_no_runner(ground, data, words):
     r = ground.refused(words, code=3)
     assert f"machine: {ground.uki}: " in r.stderr and "hint: a runner is what `aicert vm build` writes" in r.stderr and "fetch" not in r.stderr
     assert not (ground.aicert.home / "aicert/data/vm").exists()
+
+
+@pytest.mark.parametrize("argv", [("vm", "enroll", "--ca", "ca"), ("run", "--in", "vm")], ids=["enroll", "run"])
+def test_interrupted_while_the_vtpm_is_made(ground, argv):
+    """swtpm_setup starts an swtpm of its own, makes temporary files, and is killed with both still there."""
+    need_machine()
+    setup = ground.bin / "swtpm_setup"
+    setup.write_text('#!/bin/sh\nmktemp > made\nsleep 600 & echo $! > grandchild.new; mv grandchild.new grandchild; wait\n')
+    setup.chmod(0o755)
+    ground.qemu("exit 0")
+    ground.aicert("ca", "init", "ca", "--name", "Operator")
+    vm = ground.aicert.home / "aicert/data/vm"
+    left = vm / "tpm.killed"
+    left.mkdir(parents=True)
+    (left / "key.pem").write_text("of somebody who was killed")
+    more = ("--vm-image", ground.uki) if argv[0] == "run" else ()
+    with Started(ground.aicert, *argv, *more, env=ground.env()) as run:
+        run.until("a vTPM is made")
+        end = time.monotonic() + 30
+        while not (ground.aicert.cwd / "grandchild").exists():
+            assert time.monotonic() < end
+            time.sleep(0.02)
+        assert run.end(signal.SIGINT)[0] == 130
+    grandchild, made = (int((ground.aicert.cwd / "grandchild").read_text()), (ground.aicert.cwd / "made").read_text().strip())
+    assert not running(grandchild) and not os.path.exists(made) and str(vm) in made
+    assert sorted(p.name for p in vm.iterdir()) in (["tpm.lock"], ["objects", "tpm.lock"])
+    assert leftovers(ground.aicert, ground.runtime) == []

@@ -1,6 +1,7 @@
 /* vtpm.c -- see vtpm.h.  SPDX-License-Identifier: Apache-2.0 */
 #include "vm/host/vtpm.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -154,6 +155,21 @@ make(const char *state, const struct ai_talk *talk, struct ai_err *err)
 	return r;
 }
 
+/* What somebody left who was killed over it, keys and all: whoever makes one holds the lock. */
+static void
+sweep(const char *folder)
+{
+	static const char fresh[] = "tpm.XXXXXX";
+	DIR *d = opendir(folder);
+	for (struct dirent *e; d && (e = readdir(d));) {
+		AI_FREE char *path = strlen(e->d_name) == sizeof fresh - 1 && strncmp(e->d_name, fresh, 4) == 0 ? ai_join(folder, e->d_name) : NULL;
+		if (path)
+			ai_discard_tree(path);
+	}
+	if (d)
+		closedir(d);
+}
+
 /* What a state that is new says of itself: its AK. */
 static int
 learn(const struct ai_home *home, const char *state, const struct ai_talk *talk, struct ai_err *err)
@@ -179,6 +195,7 @@ make_if_absent(const struct ai_home *home, const char *state, const struct ai_ta
 		return ai_nomem(err);
 	if (ai_mkdirs(folder, 0700, err) < 0 || ai_swtpm_lock(state, talk, &lock, err) < 0)
 		return err->code;
+	sweep(folder);
 	if (ai_exists(state))
 		return 0;
 	/* What was known is of another vTPM. */
