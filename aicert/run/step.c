@@ -134,7 +134,7 @@ static int
 begin(struct ai_job *job, struct ai_job_step *s, struct execution *x, struct ai_err *err)
 {
 	*x = (struct execution){ .log_fd = -1, .scratch_lock = -1 };
-	if (ai_scratch_make(job->home.cache, "step", &x->scratch, &x->scratch_lock, err) < 0 ||
+	if (ai_scratch_make(job->opt->scratch ? job->opt->scratch : job->home.cache, "step", &x->scratch, &x->scratch_lock, err) < 0 ||
 		make_mounts(job, s, x, err) < 0 || output_folders(s, x, err) < 0 || open_log(job, s, x, err) < 0)
 		return err->code;
 	return enter_environment(job, s, x, err);

@@ -6,7 +6,8 @@ AICERT_TEST_DEVIATION is a JSON object:
   firmware  another file of firmware code;  variables: another file of its variables
   uki       another runner
   extra     further arguments
-  when      a text: once the console shows it, the bytes of `poke` ({"at", "hex"}, at < 0: from the file's end) go into the job disk
+  when      a text: once the console shows it, the bytes of `poke` ({"at", "hex"}, at < 0: from the file's end) go into the job disk,
+            and if there is "every" and "times", at so many places more, so far apart
   agent     the agent without a machine: {"program", "home", "state": of the vTPM; absent: a TPM of the agent's own}
   given     a file whose bytes become the job disk's before anything starts
   instead   a file whose bytes become the result disk's: no machine is booted. console: a file of what it prints
@@ -50,10 +51,11 @@ def deviate(argv, how):
     return argv + how.get("extra", [])
 
 
-def poke(path, at, data):
+def poke(path, at, data, every=0, times=1):
     with open(path, "r+b") as f:
-        f.seek(at, os.SEEK_END if at < 0 else os.SEEK_SET)
-        f.write(data)
+        for i in range(times):
+            f.seek(at + i * every, os.SEEK_END if at < 0 else os.SEEK_SET)
+            f.write(data)
         f.flush()
         os.fsync(f.fileno())
 
@@ -64,7 +66,8 @@ def watched(argv, how):
     with subprocess.Popen([REAL, *argv], stdout=subprocess.PIPE, preexec_fn=lambda: ctypes.CDLL(None).prctl(1, signal.SIGKILL)) as p:
         for line in p.stdout:
             if waits and waits in line:
-                poke(job, how["poke"]["at"], bytes.fromhex(how["poke"]["hex"]))
+                where = how["poke"]
+                poke(job, where["at"], bytes.fromhex(where["hex"]), where.get("every", 0), where.get("times", 1))
                 waits = b""
             sys.stdout.buffer.write(line)
             sys.stdout.buffer.flush()

@@ -1,10 +1,10 @@
 /*
  * agent_parts.h -- what the files of the agent share; of no interest elsewhere.
  *
- * init.c makes the machine a place to work in and ends it; modules.c loads drivers; disks.c finds what was given; job.c does the work; console.c
- * tells people.
+ * init.c makes the machine a place to work in and ends it; modules.c loads drivers; disks.c finds what was given; shelf.c makes what stays on the
+ * job disk part of the store; job.c does the work; console.c tells people.
  *
- * Depends on: base.  Threads: one.
+ * Depends on: disk, cache, base.  Threads: one.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef AI_VM_AGENT_PARTS_H
@@ -14,7 +14,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "cache/store.h"
 #include "vm/agent/agent.h"
+#include "vm/disk/shelf.h"
 
 /* --- console.c: lines for people ------------------------------------------- */
 
@@ -48,5 +50,17 @@ struct ai_agent_disks { int job, result; uint64_t job_size, result_size; };
  */
 int ai_agent_find_disks(const char *sys, const char *dev, struct ai_agent_disks *out, struct ai_err *err) AI_CHECKED;
 void ai_agent_disks_done(struct ai_agent_disks *d);
+
+/* --- shelf.c ---------------------------------------------------------------- */
+
+/*
+ * The shelf of an open job disk, a block device, under the cache folder, which no store is open in yet: its objects stand in objects/, each
+ * block of them checked whenever it is read, and what is written there goes into memory. folder: for the mounts' own. AI_EINPUT: the file system on
+ * the disk is not the one that the index gives; a block that is not what its hash says ends the machine.
+ */
+int ai_agent_shelf(const struct ai_disk *d, const struct ai_shelf *s, int job, const char *folder, const char *cache, struct ai_err *err) AI_CHECKED;
+/* Each object read once whole, and the store's if it is what it is named. */
+int ai_agent_shelf_adopt(const struct ai_disk *d, const struct ai_shelf *s, struct ai_store *store, const struct ai_talk *talk,
+	struct ai_err *err) AI_CHECKED;
 
 #endif

@@ -123,14 +123,22 @@ make_job_disk(struct measured *m, const char *objects, struct ai_err *err)
 {
 	const struct ai_job *job = m->job;
 	const char *const aside[] = { objects };
+	uint64_t shelved = 0;
+	AI_BUF_AUTO meminfo = AI_BUF(MAX_MEMINFO);
+	if (ai_read_file(AT_FDCWD, "/proc/meminfo", &meminfo, err) < 0)
+		return err->code = AI_EENV;
+	const uint64_t memory = m->vm->memory || m->cloud ? m->vm->memory : ai_machine_memory(m->provider);
 	const struct ai_job_pack in = { .store = job->store, .plan = job->plan, .nonce = job->opt->nonce,
 		.certificates = json_array_size(m->certificates) ? m->certificates : NULL, .environments = job->environments, .aside = aside, .n_aside = 1,
-		.talk = job->opt->talk };
+		.room = ai_vm_room_on(job->manifest, meminfo.data ? meminfo.data : "", m->cloud, memory), .shelved = &shelved, .talk = job->opt->talk };
 	AI_FD fd = open(m->job_disk, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return ai_fail_errno(err, AI_EENV, "%s", m->job_disk);
 	if (ai_job_pack(&in, fd, UINT64_MAX >> 1, &m->given, &m->content, err) < 0)
 		return ai_in(err, "job disk");
+	if (shelved)
+		ai_say(job->opt->talk, AI_TALK_STAGE, "shelf   %llu MiB stay on the job disk, each block checked as it is read; %llu MiB go into memory",
+			(unsigned long long)(shelved >> 20), (unsigned long long)(m->content >> 20));
 	/* A disk is made of whole sectors. */
 	off_t end = lseek(fd, 0, SEEK_END);
 	return end < 0 || ftruncate(fd, (end + AI_DISK_BLOCK - 1) / AI_DISK_BLOCK * AI_DISK_BLOCK) < 0 ? ai_fail_errno(err, AI_EENV, "%s", m->job_disk) : 0;

@@ -23,6 +23,10 @@ int ai_vm_check_steps(const struct ai_manifest *m, const char *file, struct ai_e
 int ai_vm_check_uki(const char *path, struct ai_err *err) AI_CHECKED;
 /* The memory that a job takes whose content has so many bytes, unpacked. */
 uint64_t ai_vm_memory(const struct ai_manifest *m, uint64_t content);
+/* The other way round: for how much content so much memory has room; never 0. */
+uint64_t ai_vm_room(const struct ai_manifest *m, uint64_t memory);
+/* The same of a machine of so much memory, or (0) of what this host has to give, or of a cloud's; 0: nothing is known. What is beyond stays on the disk. */
+uint64_t ai_vm_room_on(const struct ai_manifest *m, const char *meminfo, bool cloud, uint64_t memory);
 /*
  * The shape of the machine, by what it must have: rounded up to one whose firmware's measurements are known (vm/uki/reference.h), where this host
  * has so much memory at all; *known says whether it is such a shape. meminfo: text of /proc/meminfo. AI_EENV when the host has not got what it must have.
