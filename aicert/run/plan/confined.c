@@ -115,7 +115,7 @@ static const struct sock_filter filter[] = { BEGIN, WORK, RETURN(KILL_PROCESS) }
 static const struct sock_filter filter_stream[] = {
 	BEGIN, WORK,
 	ON(pread64, ALLOW), ON(fstat, ALLOW), ON(newfstatat, ALLOW),
-	ON(rt_sigprocmask, ALLOW), ON(set_robust_list, ALLOW), ON(rseq, ALLOW), ERRNO(clone3, ENOSYS), ERRNO(openat, ENOENT),
+	ON(rt_sigprocmask, ALLOW), ON(rt_sigaction, ALLOW), ON(set_robust_list, ALLOW), ON(rseq, ALLOW), ERRNO(clone3, ENOSYS), ERRNO(openat, ENOENT),
 	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_clone, 0, 3), LOAD(args[0]),
 	BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, CLONE_THREAD, 0, 1), RETURN(ALLOW),
 	RETURN(KILL_PROCESS),

@@ -2,7 +2,7 @@
  * aside.h -- raw git objects and image blobs in folders, and the trees that they give: commit -> tree, manifest -> layers -> tree.
  *
  * A folder has git/<sha1> (a raw object with its header "commit 123\0") and oci/<hex> (manifest, config, layers). Nothing is believed for its name: a git
- * object's SHA-1 and a manifest's or config's SHA-256 are recomputed whenever it is read; a layer's when it was brought here, and its unpacked bytes when they are merged.
+ * object's SHA-1 (fetch/git_sha1.h) and a manifest's or config's SHA-256 are recomputed whenever it is read; a layer's when it was brought here, and its unpacked bytes when they are merged.
  * The same walk runs outside (what belongs to the source?) and in the measured machine (is that its content?). No libgit2, no network.
  *
  * Depends on: base, model, fetch (walks and merges).  Threads: one.
