@@ -279,6 +279,19 @@ init_is_for_machines(void **state)
 	close(fd);
 }
 
+/* As Linux 6.1 says it; a step's name stands in front of the second, and no step can write to the log. */
+static void
+reads_that_fail(void **state)
+{
+	(void)state;
+	assert_true(ai_agent_read_failed("3,412,9876543,-;I/O error, dev vda, sector 2056 op 0x0:(READ) flags 0x80700 phys_seg 1 prio class 2\n", "vda"));
+	assert_true(ai_agent_read_failed("6,7,8,-;sh: attempt to access beyond end of device\\x0avda: rw=0, sector=9, nr_sectors = 8 limit=8\n", "vda"));
+	assert_false(ai_agent_read_failed("3,412,9876543,-;I/O error, dev vdb, sector 2056 op 0x1:(WRITE) flags 0x800\n", "vda"));
+	assert_false(ai_agent_read_failed("3,412,9876543,-;I/O error, dev vdaa, sector 2056\n", "vda"));
+	assert_false(ai_agent_read_failed("6,1,2,-;sh[9]: segfault at 4 ip 0000000000680266\n", "vda"));
+	assert_false(ai_agent_read_failed("", "vda"));
+}
+
 static int
 setup(void **state)
 {
@@ -305,6 +318,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lines_for_people), cmocka_unit_test(a_step_cannot_speak_for_us), cmocka_unit_test(long_lines_and_long_logs),
 		cmocka_unit_test(module_lists), cmocka_unit_test(by_serial), cmocka_unit_test(by_what_is_on_them), cmocka_unit_test(init_is_for_machines),
+		cmocka_unit_test(reads_that_fail),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

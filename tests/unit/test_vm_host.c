@@ -60,6 +60,10 @@ as_large_as_the_job(void **state)
 	struct ai_manifest *m = manifest(IMAGE);
 	assert_int_equal(ai_vm_memory(m, 100 * mib), 200 * mib + 512 * mib + 2 * gib);
 	assert_true(ai_vm_memory(m, UINT64_MAX) > UINT64_MAX / 4);
+	assert_int_equal(ai_vm_room(m, ai_vm_memory(m, 100 * mib)), 100 * mib);
+	/* Not even the step fits: everything that can stays on the disk. */
+	assert_int_equal(ai_vm_room(m, 2 * gib), 1);
+	assert_int_equal(ai_vm_room(m, 0), 1);
 	assert_int_equal(ai_vm_cpus(m), 3);
 	assert_int_equal(ai_vm_time(m), 24 * 3600 + 3600 + 1800);
 	m->steps[1].limits = m->steps[0].limits = (struct ai_limits){ .time_s = 60 };
@@ -68,6 +72,26 @@ as_large_as_the_job(void **state)
 	assert_int_equal(ai_vm_time(m), 120 + 1800);
 	m->steps[0].limits.time_s = 1e15;
 	assert_int_equal(ai_vm_time(m), 365u * 24 * 3600);
+	ai_manifest_free(m);
+}
+
+/* By what was asked for, else by what this host has, which must then be enough; of a cloud's machine nobody knows. */
+static void
+room_for_content(void **state)
+{
+	(void)state;
+	static const char host[] = "MemTotal:       16000000 kB\nMemFree: 1 kB\nMemAvailable:   10000000 kB\n";
+	const uint64_t gib = 1 << 30, mib = 1 << 20;
+	struct ai_manifest *m = manifest(IMAGE);
+	uint64_t room = ai_vm_room_on(m, host, false, 0), memory = ai_vm_memory(m, room);
+	unsigned cpus = 1;
+	bool known;
+	assert_true(room > 3 * gib);
+	ok(ai_vm_shape(host, &memory, &cpus, &known, &err));
+	assert_int_equal(ai_vm_room_on(m, host, false, 4 * gib), gib - 256 * mib);
+	assert_int_equal(ai_vm_room_on(m, host, true, 4 * gib), gib - 256 * mib);
+	assert_int_equal(ai_vm_room_on(m, host, true, 0), gib);
+	assert_int_equal(ai_vm_room_on(m, "", false, 0), 0);
 	ai_manifest_free(m);
 }
 
@@ -378,7 +402,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(only_what_the_machine_has), cmocka_unit_test(as_large_as_the_job), cmocka_unit_test(of_a_known_shape),
+		cmocka_unit_test(only_what_the_machine_has), cmocka_unit_test(as_large_as_the_job), cmocka_unit_test(room_for_content), cmocka_unit_test(of_a_known_shape),
 		cmocka_unit_test(its_lines_are_told), cmocka_unit_test(a_program_says_why_it_failed), cmocka_unit_test(a_program_is_surely_ended), cmocka_unit_test(what_a_program_started_ends_with_it),
 		cmocka_unit_test(what_is_absent_is_named), cmocka_unit_test(a_socket_has_a_short_path),
 		cmocka_unit_test(what_the_dead_left_is_removed), cmocka_unit_test(sweeps_take_nothing_that_lives),

@@ -6,6 +6,7 @@ AICERT_TEST_DEVIATION is a JSON object:
   firmware  another file of firmware code;  variables: another file of its variables
   uki       another runner
   extra     further arguments
+  fails     a sector of the job disk that cannot be read
   when      a text: once the console shows it, the bytes of `poke` ({"at", "hex"}, at < 0: from the file's end) go into the job disk,
             and if there is "every" and "times", at so many places more, so far apart
   agent     the agent without a machine: {"program", "home", "state": of the vTPM; absent: a TPM of the agent's own}
@@ -48,6 +49,10 @@ def deviate(argv, how):
         shutil.copyfile(how["variables"], file_of(argv, "if=pflash,unit=1"))
     if "uki" in how:
         argv[argv.index("-kernel") + 1] = how["uki"]
+    if "fails" in how:
+        argv[option(argv, "if=none,id=job")] = ("if=none,id=job,driver=raw,readonly=on,file.driver=blkdebug,file.image.driver=file,file.image.filename="
+                                                + file_of(argv, "if=none,id=job") + ",file.inject-error.0.event=read_aio,file.inject-error.0.errno=5,"
+                                                + f"file.inject-error.0.sector={how['fails']},file.inject-error.0.once=off")
     return argv + how.get("extra", [])
 
 
@@ -62,7 +67,8 @@ def poke(path, at, data, every=0, times=1):
 
 def watched(argv, how):
     """The machine, with an eye on its console."""
-    job, waits = file_of(argv, "if=none,id=job"), how.get("when", "").encode()
+    waits = how.get("when", "").encode()
+    job = waits and file_of(argv, "if=none,id=job")
     with subprocess.Popen([REAL, *argv], stdout=subprocess.PIPE, preexec_fn=lambda: ctypes.CDLL(None).prctl(1, signal.SIGKILL)) as p:
         for line in p.stdout:
             if waits and waits in line:

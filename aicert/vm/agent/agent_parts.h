@@ -2,7 +2,7 @@
  * agent_parts.h -- what the files of the agent share; of no interest elsewhere.
  *
  * init.c makes the machine a place to work in and ends it; modules.c loads drivers; disks.c finds what was given; shelf.c makes what stays on the
- * job disk part of the store; job.c does the work; console.c tells people.
+ * job disk part of the store, watch.c sees whether it can be read; job.c does the work; console.c tells people.
  *
  * Depends on: disk, cache, base.  Threads: one.
  * SPDX-License-Identifier: Apache-2.0
@@ -58,9 +58,20 @@ void ai_agent_disks_done(struct ai_agent_disks *d);
  * block of them checked whenever it is read, and what is written there goes into memory. folder: for the mounts' own. AI_EINPUT: the file system on
  * the disk is not the one that the index gives; a block that is not what its hash says ends the machine.
  */
-int ai_agent_shelf(const struct ai_disk *d, const struct ai_shelf *s, int job, const char *folder, const char *cache, struct ai_err *err) AI_CHECKED;
+int ai_agent_shelf(const struct ai_disk *d, const struct ai_shelf *s, int job, const char *folder, const char *cache, const struct ai_talk *talk,
+	struct ai_err *err) AI_CHECKED;
 /* Each object read once whole, and the store's if it is what it is named. */
 int ai_agent_shelf_adopt(const struct ai_disk *d, const struct ai_shelf *s, struct ai_store *store, const struct ai_talk *talk,
 	struct ai_err *err) AI_CHECKED;
+
+/* --- watch.c ---------------------------------------------------------------- */
+
+/* Does this record of the kernel's log say that the disk ("vda") could not be read? */
+bool ai_agent_read_failed(const char *record, const char *disk);
+/*
+ * From now on, in a process of its own: such a record ends the machine. A block that is not what its hash says does so by itself; but a read that the
+ * disk's other end refuses is an error to whoever reads, and one who takes it for the end of a file would be attested.
+ */
+int ai_agent_watch(const char *disk, const struct ai_talk *talk, struct ai_err *err) AI_CHECKED;
 
 #endif

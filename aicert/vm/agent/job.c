@@ -62,7 +62,7 @@ open_store(struct work *w, struct ai_disk *disk, struct ai_shelf *shelf, bool *s
 	int there = ai_job_shelf(disk, shelf, err);
 	if (there == 1) {
 		ai_say(w->a->talk, AI_TALK_STAGE, "shelf   %zu objects stay on the disk", shelf->n);
-		if (ai_mkdirs(scratch, 0755, err) < 0 || ai_agent_shelf(disk, shelf, w->a->job, folder, w->home.cache, err) < 0)
+		if (ai_mkdirs(scratch, 0755, err) < 0 || ai_agent_shelf(disk, shelf, w->a->job, folder, w->home.cache, w->a->talk, err) < 0)
 			return err->code;
 		w->scratch = scratch;
 		scratch = NULL;

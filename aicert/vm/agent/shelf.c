@@ -1,6 +1,7 @@
 /* shelf.c -- the job disk's shelf (vm/disk/shelf.h) as part of the store in memory (agent_parts.h).  SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -65,13 +66,30 @@ check_ends(const struct ai_disk *d, const struct ai_shelf *s, int fd, struct ai_
 
 /* --- as one ---------------------------------------------------------------------------------------- */
 
+/* The name that the kernel's log has for a disk. */
 static int
-map(const struct ai_disk *d, const struct ai_shelf *s, int job, char **device, struct ai_err *err)
+name_of(dev_t disk, char out[64], struct ai_err *err)
+{
+	char link[64], target[1024];
+	snprintf(link, sizeof link, "/sys/dev/block/%u:%u", major(disk), minor(disk));
+	ssize_t n = readlink(link, target, sizeof target - 1);
+	if (n < 0)
+		return ai_fail_errno(err, AI_EENV, "%s", link);
+	target[n] = '\0';
+	snprintf(out, 64, "%.63s", ai_basename(target));
+	return 0;
+}
+
+static int
+map(const struct ai_disk *d, const struct ai_shelf *s, int job, const struct ai_talk *talk, char **device, struct ai_err *err)
 {
 	struct stat st;
+	char name[64];
 	dev_t stretch, checked;
 	if (fstat(job, &st) < 0 || !S_ISBLK(st.st_mode))
 		return ai_fail(err, AI_EENV, "shelf: the job disk is no block device");
+	if (name_of(st.st_rdev, name, err) < 0 || ai_agent_watch(name, talk, err) < 0)
+		return err->code;
 	if (ai_mapper_linear("aicert-stretch", st.st_rdev, s->at, s->tree - s->at, &stretch, err) < 0 ||
 		ai_mapper_verity("aicert-shelf", stretch, (s->tree - s->at) / AI_DISK_BLOCK, st.st_rdev, s->tree, &s->root, &checked, err) < 0)
 		return err->code;
@@ -108,10 +126,11 @@ lay_over(const char *device, const char *folder, const char *cache, struct ai_er
 }
 
 int
-ai_agent_shelf(const struct ai_disk *d, const struct ai_shelf *s, int job, const char *folder, const char *cache, struct ai_err *err)
+ai_agent_shelf(const struct ai_disk *d, const struct ai_shelf *s, int job, const char *folder, const char *cache, const struct ai_talk *talk,
+	struct ai_err *err)
 {
 	AI_FREE char *device = NULL;
-	return map(d, s, job, &device, err) < 0 ? err->code : lay_over(device, folder, cache, err);
+	return map(d, s, job, talk, &device, err) < 0 ? err->code : lay_over(device, folder, cache, err);
 }
 
 int

@@ -27,9 +27,9 @@
 
 struct ai_disk;
 
-/* A million files: a shelf is for the few that are large. 1 << 44: an erofs of 4096-byte blocks counts them in 32 bits. */
+/* A million files: a shelf is for the few that are large. An erofs counts its blocks of 4096 in 32 bits, and those of the metadata too. */
 enum { AI_SHELF_MAX_FILES = 1 << 20, AI_SHELF_MAX_IMAGE = 256 << 20 };
-#define AI_SHELF_MAX_BYTES (1ull << 44)
+#define AI_SHELF_MAX_BYTES ((1ull << 44) - (1ull << 30))
 
 struct ai_shelf_file { struct ai_digest id; uint64_t size; };
 
