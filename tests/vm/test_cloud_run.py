@@ -98,6 +98,11 @@ def test_killed(aicert, uki, cloud, tmp_path):
     name = re.search(r"machine (aicert-\w+): may have been left behind: type\n", shown)[1]
     line = shown.splitlines()[-1].split()
     assert line == ["aicert", "vm", "provider", "azure", "--destroy", name, "--set", "location=westeurope"]
+    # Who starts another one is told.
+    (tmp_path / "answers.json").write_text(json.dumps([{"match": ["az group create"], "code": 1}, {"match": ["az group exists"], "say": "false"}]))
+    r = aicert("run", "--in", "vm", "--provider", "azure", "--set", "location=westeurope", "--vm-image", uki, env=cloud[1], code=5)
+    assert r.stderr.count(f"machine {name} of an earlier run may have been left behind") == 1
+    is_tidy(aicert)
     aicert(*line[1:], env=cloud[1])
     assert [json.loads(c)["argv"] for c in (tmp_path / "calls").read_text().splitlines()][-2] == ["az", "group", "delete", "--name", name, "--yes"]
     assert "machine aicert-" not in aicert("vm", "provider").stdout

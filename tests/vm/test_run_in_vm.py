@@ -10,7 +10,7 @@ import threading
 import pytest
 
 sys.path.insert(0, os.path.dirname(__file__))
-from runner import SORT, Started, leftovers, project, runner  # noqa: E402,F401
+from runner import SORT, Started, leftovers, project, runner, runtime  # noqa: E402,F401
 from images import busybox  # noqa: E402
 
 AICERTFILE = """\
@@ -60,14 +60,6 @@ def server(tmp_path):
     s.shutdown()
     t.join()
     s.server_close()
-
-
-@pytest.fixture
-def runtime(tmp_path):
-    """Where sockets go."""
-    d = tmp_path / "run"
-    d.mkdir(mode=0o700)
-    return d
 
 
 def boot(aicert, uki, runtime, *args, code=0):  # noqa: F811
@@ -150,6 +142,7 @@ def test_interrupted(aicert, runner, runtime, sig, code):  # noqa: F811
     project(aicert)
     boot_after = aicert("run", "--in", "vm", "--vm-image", runner, timeout=900, env={"XDG_RUNTIME_DIR": str(runtime)})
     assert "1 executed" in boot_after.stdout
+    assert leftovers(aicert, runtime) == []
 
 
 @pytest.mark.long

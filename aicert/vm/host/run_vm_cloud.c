@@ -31,12 +31,29 @@ ai_vm_provider_open(const struct ai_vm_options *vm, struct ai_provider **out, st
 	return 0;
 }
 
+/* Machines of earlier runs cost money until somebody looks; whoever starts another one does. */
+static void
+say_left(const struct ai_provider_run *run)
+{
+	struct ai_err ignored = { 0 };
+	AI_JSON *left = NULL;
+	size_t i;
+	json_t *one;
+	if (!run->records || ai_provider_left(run->records, &left, &ignored) < 0)
+		return;
+	json_array_foreach(left, i, one)
+		if (!json_is_true(json_object_get(one, "running")))
+			ai_say(run->talk, AI_TALK_NOTE, "machine %s of an earlier run may have been left behind in a cloud: 'aicert vm provider' shows how to destroy it",
+				ai_json_str(one, "machine"));
+}
+
 int
 ai_vm_cloud_run(struct ai_provider *p, const struct ai_provider_run *run, struct ai_err *left, struct ai_err *err)
 {
 	bool collected = false;
 	struct ai_provider_run with = *run;
 	with.collected = &collected;
+	say_left(run);
 	int r = ai_provider_run(p, &with, err);
 	if (r == 0 || !collected)
 		return r;
