@@ -7,6 +7,7 @@
 #include "base/path.h"
 #include "run/given.h"
 #include "vm/agent/agent_parts.h"
+#include "vm/agent/certificates.h"
 #include "vm/disk/job_disk.h"
 #include "vm/disk/result_disk.h"
 
@@ -101,7 +102,7 @@ static void
 keep_certificates(struct work *w)
 {
 	struct ai_err why = { 0 };
-	if (json_array_size(w->given.certificates) > 0 && ai_tpm_keep_certificates(w->tpm, w->given.certificates, &why) < 0)
+	if (json_array_size(w->given.certificates) > 0 && ai_agent_certificates(w->tpm, w->given.certificates, &why) < 0)
 		ai_say(w->a->talk, AI_TALK_NOTE, "tpm: the certificates that came with the job are not used: %s", why.text);
 }
 
