@@ -51,8 +51,9 @@ return provider {
 					"-drive", "if=pflash,unit=1,format=raw,file=" .. path(run.variables),
 					"-chardev", "socket,id=tpm,path=" .. path(run.control),
 					"-drive", "if=none,id=job,format=raw,readonly=on,file=" .. path(run.job),
-					-- What it holds is taken into the store when the machine is gone, so nothing need be on the platters before.
-					"-drive", "if=none,id=result,format=raw,cache=unsafe,discard=unmap,file=" .. path(run.result),
+					-- What it holds is taken into the store when the machine is gone, so nothing need be on the platters before. A full disk of the host's
+					-- is the guest's to know: by default QEMU would wait for room, without a word.
+					"-drive", "if=none,id=result,format=raw,cache=unsafe,discard=unmap,werror=report,file=" .. path(run.result),
 					"-kernel", run.uki } },
 			}
 		end,

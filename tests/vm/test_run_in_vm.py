@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import subprocess
 import sys
 import threading
 
@@ -162,6 +163,26 @@ def test_a_step_that_takes_all_memory(aicert, runner, runtime):  # noqa: F811
     r = boot(aicert, runner, runtime, "--vm-memory", "1G", "--vm-time", "90s", code=None)
     assert r.returncode in (4, 5), r.stderr
     assert not (aicert.cwd / "proof.json").exists()
+
+
+@pytest.mark.long
+def test_the_hosts_disk_is_full(aicert, runner, runtime):  # noqa: F811
+    """The machine is told so and ends, well before its time; QEMU by itself would wait for room."""
+    if os.geteuid() != 0:
+        pytest.skip("mounts a small file system, as root")
+    home = aicert.home / "aicert"
+    home.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=40m,mode=700", "none", home], check=True)
+    try:
+        project(aicert, 'head -c 67108864 /dev/zero > "$OUT_SORTED"')
+        r = boot(aicert, runner, runtime, "--vm-time", "10m", code=5)
+        assert "aicert: in the machine: result disk: " in r.stderr and "hint: this host's disk is full" in r.stderr
+        assert not (aicert.cwd / "proof.json").exists()
+        # With room again it is whole.
+        project(aicert)
+        boot(aicert, runner, runtime)
+    finally:
+        subprocess.run(["umount", home], check=True)
 
 
 @pytest.mark.long

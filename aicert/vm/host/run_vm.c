@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/fs.h"
@@ -21,7 +22,7 @@
 #include "vm/host/vtpm.h"
 
 #define RESULT_SIZE (16ull << 30)
-enum { MAX_MEMINFO = 1 << 20 };
+enum { MAX_MEMINFO = 1 << 20, NO_SPACE = 1 << 20 };
 
 /* One measured run: what is there while it goes on. */
 struct measured {
@@ -266,6 +267,16 @@ check_given(const struct measured *m, const json_t *attestation, struct ai_err *
 	return ai_fail(err, AI_EINPUT, "result disk: the attestation is of another job disk than this host gave the machine");
 }
 
+/* What the machine cannot know: why its disk took no more. */
+static int
+perhaps_full(const struct measured *m, struct ai_err *err)
+{
+	struct statvfs v;
+	if (statvfs(m->folder, &v) == 0 && (uint64_t)v.f_bavail * v.f_frsize < NO_SPACE)
+		return ai_hint(err, "this host's disk is full: free some space, or set AICERT_HOME to a folder on a larger disk");
+	return err->code;
+}
+
 /* A failure that the machine attested is kept as one outside is: for `log`, and for whoever asks what was tried. */
 static int
 take(struct measured *m, json_t **attestation, struct ai_err *err)
@@ -282,6 +293,7 @@ take(struct measured *m, json_t **attestation, struct ai_err *err)
 	int r = ai_result_take(fd, (uint64_t)st.st_size, job, attestation, err);
 	if (r == 0)
 		return check_key(m, *attestation, err) < 0 ? err->code : check_given(m, *attestation, err);
+	(void)perhaps_full(m, err);
 	if (blank)
 		return with_console(m, err);
 	if (*attestation && ai_job_record(job, NULL, &second) < 0)
