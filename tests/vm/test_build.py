@@ -194,7 +194,7 @@ def test_only_the_agent_its_libraries_and_modules(first, workshop, tmp_path):
     assert sorted(order) == sorted(p.removeprefix("modules/") for p in files if p.endswith(".ko"))
     assert order.index("virtio_ring.ko") < order.index("virtio_pci.ko") and order.index("virtio.ko") < order.index("virtio_blk.ko")
     assert order.index("hv_vmbus.ko") < order.index("hv_storvsc.ko") and order.index("scsi_mod.ko") < order.index("sd_mod.ko")
-    assert {"overlay.ko", "squashfs.ko", "virtio_scsi.ko", "virtio_blk.ko"} <= set(order)
+    assert {"overlay.ko", "squashfs.ko", "virtio_scsi.ko", "virtio_blk.ko", "dm-verity.ko", "erofs.ko"} <= set(order)
     if os.geteuid() != 0:
         return
     # Its own loader finds every library, with nothing else in the root.

@@ -112,7 +112,7 @@ def large(runner, tmp_path_factory):  # noqa: F811
 
 @pytest.fixture(scope="module")
 def few(runner, tmp_path_factory):  # noqa: F811
-    """Little, of which two of three files stay on the disk: its job disk, made for a machine that is none."""
+    """Little, of which one of three files stays on the disk: its job disk, made for a machine that is none."""
     p = Project(tmp_path_factory.mktemp("few"), runner, 3, 30)
     p({"instead": os.devnull, "console": os.devnull, "keep": str(p.kept.parent)}, None)
     return p
