@@ -17,8 +17,8 @@
  * every other check of a verdict is made outside and stays sound. It can read, though not send elsewhere, the memory that its parent had.
  *
  * Built with -fsanitize=address or thread it is a tool for tests, no wall: their shadow rules out a ceiling of memory, their
- * reports need standard error and to read files. Then only new processes, programs and sockets, writing files, and executable
- * memory are refused, and a process of several threads should not confine: gcc 12's ASan may leave its malloc locked in the child.
+ * reports need standard error and to read files. Then only new processes (but of a stream), programs and sockets, writing files, and
+ * executable memory are refused, and a process of several threads should not confine: gcc 12's ASan may leave its malloc locked in the child.
  *
  * The child comes from fork(2), which leaves malloc usable in a process of many threads; what else other threads had locked stays
  * locked, and a function that waits for it is ended by the clock. A host with a SIGCHLD handler sees one more child; one that
