@@ -5,6 +5,7 @@ AICERT_TEST_DEVIATION is a JSON object:
   append    a kernel command line beside the runner's own
   firmware  another file of firmware code;  variables: another file of its variables
   uki       another runner
+  bios      no UEFI: SeaBIOS starts this kernel ({"kernel", "initrd", "append"})
   extra     further arguments
   fails     a sector of the job disk that cannot be read
   when      a text: once the console shows it, the bytes of `poke` ({"at", "hex"}, at < 0: from the file's end) go into the job disk,
@@ -49,6 +50,12 @@ def deviate(argv, how):
         shutil.copyfile(how["variables"], file_of(argv, "if=pflash,unit=1"))
     if "uki" in how:
         argv[argv.index("-kernel") + 1] = how["uki"]
+    if "bios" in how:
+        while any(a.startswith("if=pflash") for a in argv):
+            i = option(argv, "if=pflash")
+            del argv[i - 1:i + 1]
+        argv[argv.index("-kernel") + 1] = how["bios"]["kernel"]
+        argv += ["-initrd", how["bios"]["initrd"], "-append", how["bios"]["append"]]
     if "fails" in how:
         argv[option(argv, "if=none,id=job")] = ("if=none,id=job,driver=raw,readonly=on,file.driver=blkdebug,file.image.driver=file,file.image.filename="
                                                 + file_of(argv, "if=none,id=job") + ",file.inject-error.0.event=read_aio,file.inject-error.0.errno=5,"
