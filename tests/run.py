@@ -156,12 +156,12 @@ def python_tests(build, env, label, what, tally):
             tally.failed.append((label + "pytest", f"exit {code}"))
 
 
-# The measured machine's tests boot machines, which keep one processor busy: they run beside the others, behind the unit programs.
+# The measured machine's tests boot machines, which keep one processor busy: they run beside the others.
 MACHINES, OTHERS = ["tests/vm"], ["--ignore=tests/vm"]
 
 
 class Beside:
-    """What runs beside the tests of the commands: unit programs and replays, one after the other, then the machine's tests."""
+    """What runs beside the tests of the commands: the machine's tests, and unit programs and replays one after the other."""
 
     def __init__(self, work):
         self.tally, self.wrong, self.work = Tally(), None, work
@@ -197,7 +197,7 @@ def environment(build, long_run):
 
 
 def parts(args, build):
-    """What runs: (build folder, environment, label, what runs beside its tests of the commands)."""
+    """What runs: (build folder, environment, label, its unit programs and replays)."""
     env = environment(build, args.long)
     if not args.long:
         def work(tally):
@@ -232,13 +232,17 @@ def main():
     counts = args.counts or build / "test-counts.json"
     counts.unlink(missing_ok=True)
     for folder, env, label, work in parts(args, build):
-        def all_work(mine, work=work, folder=folder, env=env, label=label):
-            work(mine)
+        def machines(mine, work=work, folder=folder, env=env, label=label):
+            if label or not args.long:
+                work(mine)
             python_tests(folder, env, label, MACHINES, mine)
 
-        beside = Beside(all_work)
+        beside = Beside(machines)
         with beside:
             python_tests(folder, env, label, OTHERS, tally)
+            # Dozens of boots take longer than the other long tests: what else there is goes behind those.
+            if args.long and not label:
+                work(tally)
         tally.add(beside.tally)
     for title, what in (("Skipped", tally.skipped), ("Failed", tally.failed)):
         if what:
