@@ -84,7 +84,8 @@ $(SHA1DC): Makefile
 	@mkdir -p $(@D)/sha1dc
 	$(call say,LD)
 	$(Q)cd $(@D)/sha1dc && ar x $$($(CC) -print-file-name=libgit2.a) sha1.c.o ubc_check.c.o && ld -r -o all.o sha1.c.o ubc_check.c.o
-	$(Q)objcopy $(addprefix --keep-global-symbol=SHA1DC,Init Update Final) $(@D)/sha1dc/all.o $@
+	$(Q)objcopy --redefine-sym SHA1DCInit=ai_sha1dc_init --redefine-sym SHA1DCUpdate=ai_sha1dc_update --redefine-sym SHA1DCFinal=ai_sha1dc_final \
+		$(addprefix --keep-global-symbol=ai_sha1dc_,init update final) $(@D)/sha1dc/all.o $@
 
 $(B)/libaicert-verify.a: $(call obj,$(VERIFY_SRC) aicert/api_hooks_verify.c)
 	@rm -f $@
