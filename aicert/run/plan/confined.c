@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/audit.h>
+#include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <poll.h>
@@ -231,6 +232,15 @@ close_all_but(int to, const struct task *t, struct ai_err *err)
 	return 0;
 }
 
+/* The agent is root: calls for memory alone would let root's child declare pages broken (MADV_HWPOISON) that it shares with its parent. */
+static int
+drop_capabilities(struct ai_err *err)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	const struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = { { 0 } };
+	return syscall(__NR_capset, &head, none) < 0 ? cannot(err, "capabilities") : 0;
+}
+
 static int
 confine(const struct task *t, struct ai_err *err)
 {
@@ -240,6 +250,8 @@ confine(const struct task *t, struct ai_err *err)
 		return err->code;
 	if (prctl(PR_SET_DUMPABLE, 0) < 0)
 		return cannot(err, "core files");
+	if (drop_capabilities(err) < 0)
+		return err->code;
 	if (limit(RLIMIT_CORE, 0, err) < 0 || limit(RLIMIT_CPU, t->l->cpu_seconds, err) < 0)
 		return err->code;
 	if (!SANITIZED && limit(RLIMIT_AS, held + t->l->memory, err) < 0)
