@@ -197,6 +197,50 @@ test_another_tree(void **state)
 	parts_free(&p);
 }
 
+/* One blob more on the shelf, with the file system that this gives and as many hashes. */
+static void
+put_on_shelf(struct parts *p, const void *bytes, size_t n)
+{
+	static const char zeros[AI_DISK_BLOCK];
+	struct ai_shelf_file files[8];
+	size_t at = at_of(p, "shelf"), blocks = 0, k = 0;
+	part_add(p, "blob", NULL, bytes, n);
+	for (size_t i = p->n - 1; i > at + 1 && (strcmp(p->list[i - 1].type, "verity") == 0 || strcmp(p->list[i - 1].name, p->list[i].name) > 0); i--)
+		swap(&p->list[i - 1], &p->list[i]);
+	for (size_t i = at + 1; i < p->n - 1; i++, k++) {
+		files[k].size = p->list[i].bytes.len;
+		assert_true(ai_unhex(p->list[i].name, &files[k].id));
+		blocks += (p->list[i].bytes.len + AI_DISK_BLOCK - 1) / AI_DISK_BLOCK;
+	}
+	ai_buf_clear(&p->list[at].bytes);
+	ok(ai_shelf_image(files, k, &p->list[at].bytes, &err));
+	blocks += p->list[at].bytes.len / AI_DISK_BLOCK;
+	struct ai_buf *tree = &p->list[p->n - 1].bytes;
+	while (tree->len < ai_verity_size(blocks))
+		ai_buf_put(tree, zeros, sizeof zeros);
+	tree->len = ai_verity_size(blocks);
+}
+
+/* Whatever stands on it must be some input's, and once. */
+static void
+test_what_nobody_needs(void **state)
+{
+	(void)state;
+	struct parts p = take_apart(shelf_fd, "job");
+	struct part *blob = &p.list[at_of(&p, "shelf") + 1];
+	struct inside in;
+	part_add(&p, "blob", NULL, blob->bytes.data, blob->bytes.len);
+	int fd = put_together(&p, "job", SIZE_MAX);
+	refused(AI_EINPUT, "is listed twice", unpack(fd, &in, &err));
+	inside_done(&in);
+	close(fd);
+	parts_free(&p);
+	p = take_apart(shelf_fd, "job");
+	put_on_shelf(&p, "of nobody", 9);
+	refused(AI_EINPUT, "nothing in the plan needs it", try(&p, &err));
+	parts_free(&p);
+}
+
 /* Content under another's name is refused before anything is done with a shelf. */
 static void
 test_other_blobs(void **state)
@@ -273,6 +317,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_round_trip), cmocka_unit_test(test_room), cmocka_unit_test(test_both_must_say_so), cmocka_unit_test(test_another_file_system),
 		cmocka_unit_test(test_another_order), cmocka_unit_test(test_another_tree), cmocka_unit_test(test_other_blobs), cmocka_unit_test(test_adopt),
+		cmocka_unit_test(test_what_nobody_needs),
 	};
 	return cmocka_run_group_tests_name("vm shelf disk", tests, setup, teardown);
 }
