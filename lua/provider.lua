@@ -4,8 +4,8 @@
 --   setting.text { … }  setting.number { … }  setting.choice { … }
 --   call { argv = { "az", "group", "create", … } }      one command line, run as it is; lists in it are flattened, false is nothing
 --
--- A cloud has the stages create, upload, start, wait, collect and destroy, each a list of calls. A machine of this host has the stages tpm and machine,
--- each one call: two programs that are started together, watched, and surely ended.
+-- A cloud has the stages create, upload, start, wait, collect and destroy, each a list of calls. A machine of this host has the stages tpm and
+-- machine, each one call: two programs that are started together, watched, and surely ended.
 --
 -- Of a call of a cloud:
 --             keep = NAME      what it prints (one text, without its end of line) is run.said.NAME from then on

@@ -5,7 +5,8 @@
 --
 -- run: paths that aicert knows. uki: the runner; job, result: the two disks; firmware, variables: OVMF's code, and a copy of its variables that
 -- is this boot's own; tpm: the folder of the TPM's state; control: the socket that QEMU reaches it by; listen: what swtpm is told of that socket
--- ("fd=N": aicert listens before it starts swtpm; by hand "path=…"). All three settings are set when a stage is asked: aicert settles those left open.
+-- ("fd=N": aicert listens before it starts swtpm; by hand "path=…"). All three settings are set when a stage is asked: aicert settles those
+-- left open.
 -- SPDX-License-Identifier: Apache-2.0
 
 -- A path within an option: QEMU wants its commas twice.

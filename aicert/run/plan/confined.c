@@ -111,11 +111,12 @@ static const struct sock_filter filter[] = { BEGIN, WORK, RETURN(KILL_PROCESS) }
 
 /*
  * Besides: its files, by offset, and how large they are; a thread (a process of its own is none; clone3's flags cannot be looked at); to any name the
- * answer that there is no such file, for the character sets that iconv looks up.
+ * answer that there is no such file, for the character sets that iconv looks up; who it is and random bytes, which OpenSSL asks for before it
+ * judges a signature.
  */
 static const struct sock_filter filter_stream[] = {
 	BEGIN, WORK,
-	ON(pread64, ALLOW), ON(fstat, ALLOW), ON(newfstatat, ALLOW),
+	ON(pread64, ALLOW), ON(fstat, ALLOW), ON(newfstatat, ALLOW), ON(getpid, ALLOW), ON(getrandom, ALLOW),
 	ON(rt_sigprocmask, ALLOW), ON(rt_sigaction, ALLOW), ON(set_robust_list, ALLOW), ON(rseq, ALLOW), ERRNO(clone3, ENOSYS), ERRNO(openat, ENOENT),
 	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_clone, 0, 3), LOAD(args[0]),
 	BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, CLONE_THREAD, 0, 1), RETURN(ALLOW),
