@@ -68,13 +68,13 @@ def shelf_of(path):
 class Project:
     """Files of so many MiB each, and a machine of little memory."""
 
-    def __init__(self, folder, uki, files, size):
+    def __init__(self, folder, uki, files, size, aicertfile=AICERTFILE):
         self.folder, self.uki, self.kept = folder, uki, folder / "kept/job"
         for name in ("home", "project", "project/data"):
             (folder / name).mkdir()
         self.aicert = aicert = Aicert(folder / "home", folder / "project")
         busybox(aicert.cwd / "image", env=["PATH=/bin"])
-        (aicert.cwd / "Aicertfile").write_text(AICERTFILE)
+        (aicert.cwd / "Aicertfile").write_text(aicertfile)
         (aicert.cwd / "word.txt").write_text("word\n")
         (aicert.cwd / "data/small").write_text("small\n")
         for i in range(files):
@@ -99,6 +99,7 @@ class Project:
         with open(log, encoding="utf-8", errors="replace") as f:
             console = f.read()
         assert words in r.stderr + console, r.stderr + console
+        return console
 
 
 @pytest.fixture(scope="module")
@@ -241,3 +242,36 @@ def test_a_read_is_refused(few):
     """An error is no content either: whoever reads could take it for the end of a file."""
     _, at, _ = shelf_of(few.kept)[-2]
     few.refused({"fails": (at + 3 * MIB) // 512}, "vda cannot be read: the machine ends")
+
+
+# Past what memory remembers, until it cannot be read; and that is no failure of the step's.
+UNTIL_IT_ENDS = """\
+aicert: 1
+name: until
+environment: { image: 'oci:image' }
+inputs:
+  data: { path: data }
+steps:
+  read:
+    use: shell
+    inputs: { data: data }
+    script: |
+      for i in $(seq 300); do
+        dd if="$IN_DATA/part2" of=/dev/null bs=64k count=16 iflag=direct 2> why || break
+        echo "read $i"
+        sleep 1
+      done
+      cat why
+      echo "it ended" > "$OUT_END"
+    outputs: { end: end.txt }
+    limits: { time: 10m }
+outputs: { model: read.end }
+"""
+
+
+@pytest.mark.long
+def test_the_disk_is_pulled_out(runner, tmp_path):  # noqa: F811
+    """Where the step is content with what it got, the agent must not get as far as its TPM while the machine goes down."""
+    p = Project(tmp_path, runner, 3, 30, UNTIL_IT_ENDS)
+    console = p.refused({"pulls": str(tmp_path / "qmp"), "when": "read 2"}, "cannot be read: the machine ends")
+    assert "tcti" not in console, console

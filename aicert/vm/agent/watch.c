@@ -1,6 +1,7 @@
 /* watch.c -- a disk whose reads fail ends the machine (agent_parts.h).  SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/reboot.h>
@@ -21,7 +22,7 @@ ai_agent_read_failed(const char *record, const char *disk)
 }
 
 static _Noreturn void
-watch(int fd, const char *disk, const struct ai_talk *talk)
+watch(int fd, const char *disk, pid_t agent, const struct ai_talk *talk)
 {
 	char record[RECORD];
 	for (;;) {
@@ -34,6 +35,8 @@ watch(int fd, const char *disk, const struct ai_talk *talk)
 			if (!ai_agent_read_failed(record, disk))
 				continue;
 		}
+		/* Devices may take their time to be shut down: until then nobody is to go on. */
+		(void)kill(agent, SIGKILL);
 		ai_say(talk, AI_TALK_STAGE, "failed: %s cannot be read: the machine ends", disk);
 		(void)reboot(RB_POWER_OFF);
 		_exit(1);
@@ -46,8 +49,8 @@ ai_agent_watch(const char *disk, const struct ai_talk *talk, struct ai_err *err)
 	AI_FD fd = open("/dev/kmsg", O_RDONLY | O_CLOEXEC);
 	if (fd < 0 || lseek(fd, 0, SEEK_END) < 0)
 		return ai_fail_errno(err, AI_EENV, "/dev/kmsg");
-	pid_t pid = fork();
+	pid_t agent = getpid(), pid = fork();
 	if (pid == 0)
-		watch(fd, disk, talk);
+		watch(fd, disk, agent, talk);
 	return pid < 0 ? ai_fail_errno(err, AI_EENV, "cannot start a process") : 0;
 }
