@@ -66,12 +66,17 @@ int ai_agent_shelf_adopt(const struct ai_disk *d, const struct ai_shelf *s, stru
 
 /* --- watch.c ---------------------------------------------------------------- */
 
-/* Does this record of the kernel's log say that the disk ("vda") could not be read? */
-bool ai_agent_read_failed(const char *record, const char *disk);
+/* Does this record of the kernel's log say that a disk could not be read, or is not what it was? */
+bool ai_agent_read_failed(const char *record);
 /*
- * From now on, in a process of its own: such a record ends the machine. A block that is not what its hash says does so by itself; but a read that the
- * disk's other end refuses is an error to whoever reads, and one who takes it for the end of a file would be attested.
+ * From now on, in a process of its own: such a record, or one that is lost, ends the agent and the machine. A block that is not what its hash says does so
+ * by itself; but a read that the disk's other end refuses is an error to whoever reads, and one who takes it for the end of a file would be attested.
  */
 int ai_agent_watch(const char *disk, const struct ai_talk *talk, struct ai_err *err) AI_CHECKED;
+/*
+ * To be asked before anything is attested: of a disk that was pulled out the kernel's log need not say what failed (blk_update_request is silent about
+ * what is marked dead); but it never comes back. AI_EENV: it is gone.
+ */
+int ai_agent_disk_there(int fd, uint64_t size, struct ai_err *err) AI_CHECKED;
 
 #endif

@@ -168,7 +168,11 @@ static int
 execute(struct work *w, struct ai_err *err)
 {
 	struct ai_err second = { 0 };
-	if (ai_job_execute(&w->job, err) == 0) {
+	int r = ai_job_execute(&w->job, err);
+	/* A failure's claims name the results of the steps before: not even that is said of a machine whose content was not there. */
+	if (w->scratch && ai_agent_disk_there(w->a->job, w->a->job_size, &second) < 0)
+		return (*err = second).code;
+	if (r == 0) {
 		ai_say(w->a->talk, AI_TALK_STAGE, "attest  %s", ai_tpm_name(w->job.tpm));
 		return ai_job_seal(&w->job, false, &w->attestation, err);
 	}
