@@ -231,19 +231,25 @@ def main():
     build, start, tally = args.build.resolve(), time.monotonic(), Tally()
     counts = args.counts or build / "test-counts.json"
     counts.unlink(missing_ok=True)
-    for folder, env, label, work in parts(args, build):
-        def machines(mine, work=work, folder=folder, env=env, label=label):
-            if label or not args.long:
+    whole = list(parts(args, build))
+
+    def is_long(label):
+        return args.long and not label
+
+    def machines(mine):
+        for folder, env, label, work in whole:
+            if not is_long(label):
                 work(mine)
             python_tests(folder, env, label, MACHINES, mine)
 
-        beside = Beside(machines)
-        with beside:
+    beside = Beside(machines)
+    with beside:
+        for folder, env, label, work in whole:
             python_tests(folder, env, label, OTHERS, tally)
             # Dozens of boots take longer than the other long tests: what else there is goes behind those.
-            if args.long and not label:
+            if is_long(label):
                 work(tally)
-        tally.add(beside.tally)
+    tally.add(beside.tally)
     for title, what in (("Skipped", tally.skipped), ("Failed", tally.failed)):
         if what:
             print(f"\n{title}:")
