@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -32,6 +33,7 @@ static bool watched, in_child;
 static int in_parent;
 static int canary = -1;
 static void (*attack)(void);
+static atomic_flag begun = ATOMIC_FLAG_INIT; /* in the child, where it is set, alone */
 
 static void becomes_child(void) { in_child = true; }
 
@@ -41,7 +43,8 @@ archive_read_new(void)
 	struct archive *(*real)(void) = (struct archive * (*)(void))dlsym(RTLD_NEXT, "archive_read_new");
 	if (watched && !in_child)
 		in_parent++;
-	else if (watched && attack)
+	/* A packed layer is unpacked by a thread of its own: one of the two is taken over. */
+	else if (watched && attack && !atomic_flag_test_and_set(&begun))
 		attack();
 	return real();
 }
