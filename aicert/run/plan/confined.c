@@ -316,7 +316,7 @@ others_wait(void)
 		char path[64];
 		AI_BUF_AUTO text = AI_BUF(4096);
 		struct ai_err ignored = { 0 };
-		if (*e->d_name == '.' || (pid_t)strtol(e->d_name, NULL, 10) == getpid())
+		if (*e->d_name == '.' || (pid_t)strtoll(e->d_name, NULL, 10) == getpid())
 			continue;
 		snprintf(path, sizeof path, "/proc/self/task/%.20s/stat", e->d_name);
 		const char *state = ai_read_file_if(AT_FDCWD, path, &text, &ignored) == 1 ? strrchr(text.data, ')') : NULL;
