@@ -9,6 +9,8 @@ Ends with one line `N passed, N failed, N skipped`, writes the same to --counts 
 SPDX-License-Identifier: Apache-2.0
 """
 import argparse
+import collections
+import functools
 import json
 import os
 import pathlib
@@ -22,7 +24,7 @@ import time
 import xml.etree.ElementTree
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-PROGRAM_SECONDS, REPLAY_SECONDS, PYTEST_SECONDS = 600, 300, 3000
+PROGRAM_SECONDS, REPLAY_SECONDS, PYTEST_SECONDS = 600, 300, 3600
 TAP = re.compile(r"^(not )?ok\b\s*\d*\s*(?:-\s*)?(.*)$")
 PLAN = re.compile(r"^1\.\.(\d+)\s*$")
 
@@ -156,12 +158,12 @@ def python_tests(build, env, label, what, tally):
             tally.failed.append((label + "pytest", f"exit {code}"))
 
 
-# The measured machine's tests boot machines, which keep one processor busy: they run beside the others.
+# The measured machine's tests boot machines, which keep one processor busy: they run apart from the others.
 MACHINES, OTHERS = ["tests/vm"], ["--ignore=tests/vm"]
 
 
 class Beside:
-    """What runs beside the tests of the commands: the machine's tests, and unit programs and replays one after the other."""
+    """The second lane: what it found is its own until it has ended."""
 
     def __init__(self, work):
         self.tally, self.wrong, self.work = Tally(), None, work
@@ -231,24 +233,26 @@ def main():
     build, start, tally = args.build.resolve(), time.monotonic(), Tally()
     counts = args.counts or build / "test-counts.json"
     counts.unlink(missing_ok=True)
-    whole = list(parts(args, build))
+    # What takes longest first, so that both lanes end together: machines that boot, other long tests, the same under sanitizers.
+    jobs = collections.deque()
+    for folder, env, label, work in parts(args, build):
+        jobs.append(functools.partial(python_tests, folder, env, label, MACHINES))
+        jobs.append(functools.partial(python_tests, folder, env, label, OTHERS))
+        jobs.append(work)
+    if not args.long:
+        jobs.rotate(-1)
 
-    def is_long(label):
-        return args.long and not label
+    def lane(mine):
+        while True:
+            try:
+                job = jobs.popleft()
+            except IndexError:
+                return
+            job(mine)
 
-    def machines(mine):
-        for folder, env, label, work in whole:
-            if not is_long(label):
-                work(mine)
-            python_tests(folder, env, label, MACHINES, mine)
-
-    beside = Beside(machines)
+    beside = Beside(lane)
     with beside:
-        for folder, env, label, work in whole:
-            python_tests(folder, env, label, OTHERS, tally)
-            # Dozens of boots take longer than the other long tests: what else there is goes behind those.
-            if is_long(label):
-                work(tally)
+        lane(tally)
     tally.add(beside.tally)
     for title, what in (("Skipped", tally.skipped), ("Failed", tally.failed)):
         if what:
