@@ -320,7 +320,7 @@ others_wait(void)
 			continue;
 		snprintf(path, sizeof path, "/proc/self/task/%.20s/stat", e->d_name);
 		const char *state = ai_read_file_if(AT_FDCWD, path, &text, &ignored) == 1 ? strrchr(text.data, ')') : NULL;
-		wait = wait && (!state || state[2] != 'R');
+		wait = wait && (!state || state[2] == 'S');
 	}
 	if (tasks)
 		closedir(tasks);
