@@ -71,8 +71,10 @@ class Workshop:
         self.folder, self.mirror = folder, mirror
         self.bin = folder / "bin"
         self.bin.mkdir()
-        for p in ("aicert", "aicert-engine", "aicert-agent"):
+        for p in ("aicert", "aicert-engine"):
             shutil.copy(BUILD / p, self.bin / p)
+        # No package of a runner has the sanitizers' libraries.
+        shutil.copy((BUILD if not BUILD.name.startswith("build-") else ROOT / "build") / "aicert-agent", self.bin)
         self.agent = self.bin / "aicert-agent"
 
     def place(self, name, user=0):
