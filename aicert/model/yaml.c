@@ -209,21 +209,32 @@ by_key(const void *a, const void *b)
 }
 
 /* Sorting keeps a file of a hundred thousand keys from costing their square. */
+int
+ai_yaml_twice(const struct ai_yaml *map, const struct ai_yaml **first, const struct ai_yaml **again, struct ai_err *err)
+{
+	AI_FREE struct ai_yaml **keys = ai_calloc(map->n, sizeof *keys);
+	if (!keys)
+		return ai_nomem(err);
+	for (size_t i = 0; i < map->n; i++)
+		keys[i] = map->pairs[i].key;
+	if (map->n)
+		qsort(keys, map->n, sizeof *keys, by_key);
+	for (size_t i = 1; i < map->n; i++)
+		if (strcmp(keys[i - 1]->text, keys[i]->text) == 0) {
+			*first = keys[i - 1];
+			*again = keys[i];
+			return 1;
+		}
+	return 0;
+}
+
 static int
 no_duplicates(struct reader *r, const struct ai_yaml *y)
 {
-	AI_FREE struct ai_yaml **keys = ai_calloc(y->n, sizeof *keys);
-	if (!keys)
-		return ai_nomem(r->err);
-	for (size_t i = 0; i < y->n; i++)
-		keys[i] = y->pairs[i].key;
-	if (y->n)
-		qsort(keys, y->n, sizeof *keys, by_key);
-	for (size_t i = 1; i < y->n; i++)
-		if (strcmp(keys[i - 1]->text, keys[i]->text) == 0)
-			return ai_fail(r->err, AI_EUSAGE, "%s:%d:%d: key '%s' is given twice: first in line %d", r->file, keys[i]->line,
-				keys[i]->column, keys[i]->text, keys[i - 1]->line);
-	return 0;
+	const struct ai_yaml *first, *again;
+	int twice = ai_yaml_twice(y, &first, &again, r->err);
+	return twice <= 0 ? twice : ai_fail(r->err, AI_EUSAGE, "%s:%d:%d: key '%s' is given twice: first in line %d", r->file, again->line, again->column,
+		again->text, first->line);
 }
 
 static int

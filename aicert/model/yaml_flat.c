@@ -86,25 +86,11 @@ read_head(struct flat *f, struct ai_yaml *y, size_t *n)
 }
 
 static int
-by_key(const void *a, const void *b)
-{
-	return strcmp((*(struct ai_yaml *const *)a)->text, (*(struct ai_yaml *const *)b)->text);
-}
-
-static int
 no_duplicates(struct flat *f, const struct ai_yaml *y)
 {
-	AI_FREE struct ai_yaml **keys = ai_calloc(y->n, sizeof *keys);
-	if (!keys)
-		return ai_nomem(f->err);
-	for (size_t i = 0; i < y->n; i++)
-		keys[i] = y->pairs[i].key;
-	if (y->n)
-		qsort(keys, y->n, sizeof *keys, by_key);
-	for (size_t i = 1; i < y->n; i++)
-		if (strcmp(keys[i - 1]->text, keys[i]->text) == 0)
-			return bad(f, "a map has a key twice");
-	return 0;
+	const struct ai_yaml *first, *again;
+	int twice = ai_yaml_twice(y, &first, &again, f->err);
+	return twice <= 0 ? twice : bad(f, "a map has a key twice");
 }
 
 static int value(struct flat *f, int depth, struct ai_yaml **out);
