@@ -80,11 +80,20 @@ $(EMBED): $(B)/obj/embed.c
 	$(call say,CC)
 	$(Q)$(CC) $(ALL_CFLAGS) -c $< -o $@
 
+# Of libgit2 the two objects that tell a SHA-1 which was made to collide (aicert/fetch/git_sha1.c): the agent does without the rest.
+SHA1DC := $(B)/obj/sha1dc.o
+$(SHA1DC): Makefile
+	@mkdir -p $(@D)/sha1dc
+	$(call say,LD)
+	$(Q)cd $(@D)/sha1dc && ar x $$($(CC) -print-file-name=libgit2.a) sha1.c.o ubc_check.c.o && ld -r -o all.o sha1.c.o ubc_check.c.o
+	$(Q)objcopy --redefine-sym SHA1DCInit=ai_sha1dc_init --redefine-sym SHA1DCUpdate=ai_sha1dc_update --redefine-sym SHA1DCFinal=ai_sha1dc_final \
+		$(addprefix --keep-global-symbol=ai_sha1dc_,init update final) $(@D)/sha1dc/all.o $@
+
 $(B)/libaicert-verify.a: $(call obj,$(VERIFY_SRC) aicert/api_hooks_verify.c)
 	@rm -f $@
 	$(call say,AR)
 	$(Q)ar rcsD $@ $^
-$(B)/libaicert.a: $(call obj,$(VERIFY_SRC) $(PLAN_SRC) $(ENGINE_SRC) $(API_SRC)) $(EMBED)
+$(B)/libaicert.a: $(call obj,$(VERIFY_SRC) $(PLAN_SRC) $(ENGINE_SRC) $(API_SRC)) $(EMBED) $(SHA1DC)
 	@rm -f $@
 	$(call say,AR)
 	$(Q)ar rcsD $@ $^
@@ -92,7 +101,7 @@ $(B)/libaicert-verify.so: $(call obj,$(VERIFY_SRC) aicert/api_hooks_verify.c)
 	$(call say,LD)
 	$(Q)$(CC) $(ALL_LDFLAGS) -shared -Wl,-soname,libaicert-verify.so.0 -o $@ $^ $(VERIFY_LIBS)
 	@ln -sf $(@F) $@.0
-$(B)/libaicert.so: $(call obj,$(VERIFY_SRC) $(PLAN_SRC) $(ENGINE_SRC) $(API_SRC)) $(EMBED)
+$(B)/libaicert.so: $(call obj,$(VERIFY_SRC) $(PLAN_SRC) $(ENGINE_SRC) $(API_SRC)) $(EMBED) $(SHA1DC)
 	$(call say,LD)
 	$(Q)$(CC) $(ALL_LDFLAGS) -shared -Wl,-soname,libaicert.so.0 -o $@ $^ $(VERIFY_LIBS) $(ENGINE_LIBS)
 	@ln -sf $(@F) $@.0

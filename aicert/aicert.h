@@ -125,7 +125,7 @@ typedef struct aicert_run_options {
 	const char *vm_image;     /* "vm": its UKI; NULL = the one that `aicert vm build` made */
 	unsigned long long vm_memory; /* bytes; 0 = by what the job needs */
 	unsigned vm_cpus, vm_time;    /* vm_time in seconds; 0 = by the steps' limits */
-	const char *vm_provider;      /* "vm": a cloud to run it in (see `aicert vm provider`); NULL = QEMU on this machine */
+	const char *vm_provider;      /* "vm": where it runs (see `aicert vm provider`); NULL = "qemu", on this machine */
 	const char *const *vm_set;    /* the cloud's settings, "NAME=VALUE" each */
 	unsigned long n_vm_set;
 	const char *const *define;    /* parameters of the Aicertfile, "NAME=VALUE" each */

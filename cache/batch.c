@@ -182,14 +182,14 @@ settle_content(struct ai_store *s, struct ai_err *err)
 
 /* --- rows: step 4 ---------------------------------------------------------- */
 
-static int
-insert_object(struct ai_db *db, const struct ai_batch_object *o, struct ai_err *err)
+int
+ai_batch_row(struct ai_db *db, const struct ai_digest *id, uint64_t size, struct ai_err *err)
 {
 	AI_STMT st = { 0 };
 	if (ai_stmt_begin(&st, db, "INSERT OR REPLACE INTO objects(id, size) VALUES(?,?)", err) < 0)
 		return err->code;
-	ai_stmt_digest(&st, 1, &o->id);
-	ai_stmt_int(&st, 2, (int64_t)o->size);
+	ai_stmt_digest(&st, 1, id);
+	ai_stmt_int(&st, 2, (int64_t)size);
 	return ai_stmt_step(&st, err) < 0 ? err->code : 0;
 }
 
@@ -240,7 +240,7 @@ insert_rows(struct ai_store *s, struct ai_err *err)
 {
 	const struct ai_batch *b = &s->batch;
 	for (size_t i = 0; i < b->n_objects; i++)
-		if (insert_object(s->db, &b->objects[i], err) < 0)
+		if (ai_batch_row(s->db, &b->objects[i].id, b->objects[i].size, err) < 0)
 			return err->code;
 	for (size_t i = 0; i < b->n_nodes; i++)
 		if (insert_node(s->db, &b->nodes[i], err) < 0)

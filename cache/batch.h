@@ -46,6 +46,7 @@
 #include "cache/idset.h"
 #include "cache/session.h"
 
+struct ai_db;
 struct ai_store;
 
 /* A blob of a tree's canonical bytes has the tree's id: what is known of an id says which of the two is meant. */
@@ -80,6 +81,9 @@ int ai_batch_result(struct ai_store *s, const struct ai_digest *step, const stru
 /* What waits: an object or node (as: AI_AS_BLOB or AI_AS_NODE), the hash of a file. */
 bool ai_batch_has(const struct ai_store *s, const struct ai_digest *id, uint64_t as);
 bool ai_batch_hash_of(const struct ai_store *s, const struct ai_file_key *key, struct ai_digest *out);
+
+/* The row of an object that is durable. */
+int ai_batch_row(struct ai_db *db, const struct ai_digest *id, uint64_t size, struct ai_err *err) AI_CHECKED;
 
 /* Makes everything acknowledged so far durable; nothing to do when nothing waits. */
 int ai_batch_settle(struct ai_store *s, struct ai_err *err) AI_CHECKED;

@@ -247,3 +247,24 @@ ai_object_take_file(struct ai_store *s, int fd, const struct stat *st, const cha
 		return ai_fail_errno(err, AI_EINPUT, "%s: cannot read from its start", what);
 	return take_large(s, fd, st, what, out, size_out, err);
 }
+
+int
+ai_store_adopt(struct ai_store *s, const struct ai_digest *id, struct ai_err *err)
+{
+	char name[AI_OBJECT_NAME], hex[AI_HEX];
+	struct stat st;
+	struct ai_digest got;
+	uint64_t size;
+	ai_object_name(id, name);
+	AI_FD fd = openat(s->objects_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return ai_fail_errno(err, AI_EINPUT, "cache: objects/%s", name);
+	if (!S_ISREG(st.st_mode) || (st.st_mode & 07777) != 0444 || st.st_mtim.tv_sec != AI_OBJECT_MTIME || st.st_mtim.tv_nsec != 0)
+		return ai_fail(err, AI_EINPUT, "cache: objects/%s: is no object's file", name);
+	if (ai_pump(fd, -1, name, &got, &size, err) < 0)
+		return err->code;
+	ai_hex(&got, hex);
+	if (!ai_digest_eq(id, &got))
+		return ai_fail(err, AI_EINPUT, "cache: objects/%s: content hashes to %s", name, hex);
+	return ai_batch_row(s->db, id, size, err);
+}

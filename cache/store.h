@@ -65,6 +65,11 @@ int ai_store_has(struct ai_store *s, const struct ai_ref *ref, struct ai_err *er
 int ai_store_put_bytes(struct ai_store *s, const void *p, size_t n, struct ai_digest *out, struct ai_err *err) AI_CHECKED;
 /* A blob's bytes, re-hashed as they are read: damage is AI_EINPUT `cache: object …`, and the object is removed. */
 int ai_store_get_bytes(struct ai_store *s, const struct ai_digest *id, struct ai_buf *out, struct ai_err *err) AI_CHECKED;
+/*
+ * An object file that stands in objects/ with mode and mtime as they must be, and that nobody put there through the store (it lies on a file
+ * system of its own): read whole, and the store's from now on if its bytes are what it is named. AI_EINPUT if not, or if it is not there.
+ */
+int ai_store_adopt(struct ai_store *s, const struct ai_digest *id, struct ai_err *err) AI_CHECKED;
 /* Path of a blob's object file (caller frees); does not look whether it is there. */
 char *ai_store_object_path(struct ai_store *s, const struct ai_digest *id);
 

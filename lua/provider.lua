@@ -1,10 +1,14 @@
 -- provider.lua -- what a file of rules/providers can name, and the way from settings to the command lines of a stage.
 --
---   provider { name, doc, disks, settings, stages }     one cloud; disks: the form in which it takes disks (raw, vhd or gcp)
+--   provider { name, doc, disks, settings, stages }     disks: the form in which it takes disks (raw, vhd or gcp)
 --   setting.text { … }  setting.number { … }  setting.choice { … }
 --   call { argv = { "az", "group", "create", … } }      one command line, run as it is; lists in it are flattened, false is nothing
 --
--- Of a call:  keep = NAME      what it prints (one text, without its end of line) is run.said.NAME from then on
+-- A cloud has the stages create, upload, start, wait, collect and destroy, each a list of calls. A machine of this host has the stages tpm and
+-- machine, each one call: two programs that are started together, watched, and surely ended.
+--
+-- Of a call of a cloud:
+--             keep = NAME      what it prints (one text, without its end of line) is run.said.NAME from then on
 --             secret = true    that text is a secret: it may go into env, and is refused in a command line
 --             like = TEXT      an example of it, for a dry run
 --             env = {…}        variables beside the user's own; "" takes one away
@@ -13,14 +17,20 @@
 --             every = SECONDS  a text; in destroy, how long to wait before all is tried again
 --             maybe = true     its failure is none
 --             show = true      what it prints goes to the log
+-- Of a call of this host:
+--             package = NAME   which package brings the program, for whoever lacks it
 -- SPDX-License-Identifier: Apache-2.0
 
 local fields = { "name", "doc", "disks", "settings", "stages" }
-local stage_names = { "create", "upload", "start", "wait", "collect", "destroy" }
+local places = {
+	cloud = { "create", "upload", "start", "wait", "collect", "destroy" },
+	host = { "tpm", "machine" },
+}
 local disk_forms = { "raw", "vhd", "gcp" }
 local call_texts = { "keep", "like", "expect", "wait_for" }
 local call_flags = { "secret", "maybe", "show" }
 local call_others = { "env", "every" }
+local program_fields = { "argv", "package" }
 
 local providers, calls, settings = {}, {}, {}
 
@@ -72,10 +82,15 @@ end
 
 local function call(given)
 	if type(given) ~= "table" then error("call: expected a table", 2) end
-	known(given, { { "argv" }, call_texts, call_flags, call_others }, "call")
+	known(given, { program_fields, call_texts, call_flags, call_others }, "call")
 	local self = {}
 	calls[self] = { given = given, where = where(2) }
 	return self
+end
+
+-- Where its machines are.
+local function place_of(given)
+	return given.stages.machine and "host" or "cloud"
 end
 
 local function provider(given)
@@ -86,8 +101,9 @@ local function provider(given)
 		if type(given[key]) ~= want then error(("provider: %s: got a %s, expected a %s"):format(key, type(given[key]), want), 2) end
 	end
 	if not among(given.disks, disk_forms) then error("provider: disks: expected one of " .. join(disk_forms, ", "), 2) end
-	known(given.stages, { stage_names }, "provider: stages")
-	for _, key in ipairs(stage_names) do
+	local names = places[place_of(given)]
+	known(given.stages, { names }, "provider: stages")
+	for _, key in ipairs(names) do
 		if type(given.stages[key]) ~= "function" then error(("provider: stage '%s' is missing: expected a function"):format(key), 2) end
 	end
 	for _, key in ipairs(keys(given.settings)) do
@@ -132,10 +148,21 @@ local function flatten(value, at, out, depth)
 	return out
 end
 
-local function line(self)
+-- One of the two of a machine of this host.
+local function program(self, out)
+	for _, key in ipairs(keys(self.given)) do
+		if not among(key, program_fields) then error(self.where .. ("call: %s: is for a cloud: expected argv and package only"):format(key), 0) end
+	end
+	if type(out.package) ~= "string" then error(self.where .. "call: package: expected the name of the package that brings the program", 0) end
+	return out
+end
+
+local function line(self, host)
 	local o = self.given
-	local out = { argv = flatten(o.argv or {}, self.where, {}, 0) }
+	local out = { argv = flatten(o.argv or {}, self.where, {}, 0), package = o.package }
 	if #out.argv == 0 then error(self.where .. "call: no command", 0) end
+	if host then return program(self, out) end
+	if o.package ~= nil then error(self.where .. "call: package: is for a machine of this host", 0) end
 	for _, key in ipairs(call_texts) do
 		if o[key] ~= nil and type(o[key]) ~= "string" then error(self.where .. ("call: %s: expected a text"):format(key), 0) end
 		out[key] = o[key]
@@ -166,7 +193,7 @@ local function about(given)
 		local needed = s.given.default == nil and not s.given.optional
 		list[i] = { name = key, type = s.kind, doc = s.given.doc, default = s.given.default, needed = needed and "yes" or nil }
 	end
-	return { name = given.name, doc = given.doc, disks = given.disks, settings = list }
+	return { name = given.name, doc = given.doc, disks = given.disks, place = place_of(given), settings = list }
 end
 
 -- asked: { stage, settings, run }, or {} for what the file says of itself.
@@ -176,14 +203,17 @@ local function evaluate(loaded, at, asked)
 	if not asked.settings then return about(given) end
 	local values = values_of(given, asked.settings)
 	if not asked.stage then return {} end
+	local place = place_of(given)
+	if not given.stages[asked.stage] then error(("%s: a machine of this host has no stage '%s'"):format(at, asked.stage), 0) end
 	-- A stage that asks for what nobody said would write half a command line.
-	asked.run.said = rule.sealed(asked.run.said, "run.said")
+	if place == "cloud" then asked.run.said = rule.sealed(asked.run.said, "run.said") end
 	local planned, out = given.stages[asked.stage](rule.sealed(values, "settings"), rule.sealed(asked.run, "run")), {}
 	if type(planned) ~= "table" then error(("%s: stage '%s': expected a list of calls"):format(at, asked.stage), 0) end
 	for i, one in ipairs(planned) do
 		if not calls[one] then error(("%s: stage '%s': item %d is not a call"):format(at, asked.stage, i), 0) end
-		out[i] = line(calls[one])
+		out[i] = line(calls[one], place == "host")
 	end
+	if place == "host" and #out ~= 1 then error(("%s: stage '%s': got %d calls, expected one"):format(at, asked.stage, #out), 0) end
 	return out
 end
 

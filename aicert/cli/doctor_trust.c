@@ -6,10 +6,12 @@
 
 #include "base/buf.h"
 #include "base/fs.h"
+#include "base/json.h"
 #include "base/path.h"
 #include "cli/doctor.h"
 #include "fetch/fetch.h"
 #include "fetch/http_small.h"
+#include "vm/cloud/provider.h"
 #include "vm/host/machine.h"
 
 void
@@ -28,6 +30,20 @@ ai_doctor_tpm(struct ai_checkup *c)
 		ai_checkup_add(c, "tpm", AI_FINDING_OK, "aicert tpm status opens it", "%s", device);
 }
 
+static int
+check_vm(const char *uki, struct ai_err *err)
+{
+	struct ai_provider *shape = NULL;
+	AI_JSON *settings = json_object();
+	if (!settings)
+		return ai_nomem(err);
+	if (ai_provider_open("qemu", NULL, 0, settings, &shape, err) < 0)
+		return err->code;
+	int r = ai_machine_check(shape, uki, err);
+	ai_provider_close(shape);
+	return r;
+}
+
 void
 ai_doctor_vm(struct ai_checkup *c)
 {
@@ -35,7 +51,7 @@ ai_doctor_vm(struct ai_checkup *c)
 	AI_FREE char *uki = ai_join(c->home.cache, "vm/aicert.efi");
 	if (!uki)
 		return;
-	if (ai_machine_check(uki, &err) < 0) {
+	if (check_vm(uki, &err) < 0) {
 		AI_FREE char *text = ai_format("%s", err.text);
 		ai_checkup_add(c, "vm", AI_FINDING_NOTE, err.hint[0] ? err.hint : "aicert vm build", "for --in vm: %s", text ? text : "");
 		return;

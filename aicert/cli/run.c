@@ -34,7 +34,8 @@ help(const struct ai_option *table, size_t n)
 	     "proof says what booted. Steps need an image; everything is fetched before, and every step is executed, whatever results are\n"
 	     "known. Memory: --vm-memory, or twice the content and 512M and the largest step's limit; it and the number of processors are\n"
 	     "rounded up where it is not known what firmware measures in such a machine. Time: --vm-time, or what the steps' limits allow\n"
-	     "(a day for one without) and half an hour. --provider has a cloud run it: `aicert vm provider` shows which, and what is typed.\n"
+	     "(a day for one without) and half an hour. The largest files that do not fit into that memory, or into this host's, stay on the\n"
+	     "machine's disk, each block checked as it is read. --provider has a cloud run it: `aicert vm provider` shows which, and what is typed.\n"
 	     "\n"
 	     "example: aicert --output-bom falcon-finetuned-proof.json\n"
 	     "         aicert verify falcon-finetuned-proof.json --require software\n"
@@ -103,15 +104,22 @@ struct machine_texts { const char *memory, *cpus, *time; };
 static int
 take_machine(const struct machine_texts *t, aicert_run_options *o, struct ai_err *err)
 {
+	enum { LEAST_MEMORY = 64 << 20 };
 	double seconds = 0;
-	if (t->memory && !ai_memory_parse(t->memory, &o->vm_memory))
+	const char *given = t->memory ? "--vm-memory" : t->cpus ? "--vm-cpus" : t->time ? "--vm-time" : o->vm_image ? "--vm-image" :
+		o->vm_provider ? "--provider" : NULL;
+	if (o->in && strcmp(o->in, "vm") != 0)
+		return ai_fail(err, AI_EUSAGE, "usage: --in: got '%s', expected 'vm'", o->in);
+	if (given && !o->in)
+		return ai_fail(err, AI_EUSAGE, "usage: '%s' is for the measured machine: expected '--in vm' too", given);
+	if (t->memory && (!ai_memory_parse(t->memory, &o->vm_memory) || o->vm_memory < LEAST_MEMORY))
 		return ai_fail(err, AI_EUSAGE, "usage: --vm-memory: got '%s', expected a size like 512M or 32G", t->memory);
 	if (t->time && (!ai_duration_parse(t->time, &seconds) || seconds > 365.0 * 86400))
 		return ai_fail(err, AI_EUSAGE, "usage: --vm-time: got '%s', expected a time like 45s, 30m or 12h", t->time);
 	o->vm_time = (unsigned)seconds;
 	size_t digits = t->cpus ? strspn(t->cpus, "0123456789") : 0;
 	if (t->cpus && (digits == 0 || digits > 3 || t->cpus[digits] || *t->cpus == '0'))
-		return ai_fail(err, AI_EUSAGE, "usage: --vm-cpus: got '%s', expected a number of processors", t->cpus);
+		return ai_fail(err, AI_EUSAGE, "usage: --vm-cpus: got '%s', expected 1 to 999 processors", t->cpus);
 	o->vm_cpus = t->cpus ? (unsigned)strtoull(t->cpus, NULL, 10) : 0;
 	return 0;
 }
@@ -152,8 +160,8 @@ ai_cmd_run(int argc, char **argv)
 		{ "vm-memory", 0, AI_OPTION_TEXT, (void *)&machine.memory, "SIZE", "the machine's memory, like 8G (default: by what the job needs)" },
 		{ "vm-cpus", 0, AI_OPTION_TEXT, (void *)&machine.cpus, "N", "its processors (default: by the steps' limits)" },
 		{ "vm-time", 0, AI_OPTION_TEXT, (void *)&machine.time, "TIME", "end it after so long, like 2h (default: by the steps' limits)" },
-		{ "provider", 0, AI_OPTION_TEXT, (void *)&e.run.vm_provider, "NAME", "the cloud that the machine runs in (default: QEMU here)" },
-		{ "set", 0, AI_OPTION_LIST, &set, "NAME=VALUE", "a setting of the cloud (may be repeated): aicert vm provider NAME" },
+		{ "provider", 0, AI_OPTION_TEXT, (void *)&e.run.vm_provider, "NAME", "where the machine runs: a cloud, or qemu, this host (default)" },
+		{ "set", 0, AI_OPTION_LIST, &set, "NAME=VALUE", "a setting of the provider (may be repeated): aicert vm provider NAME" },
 		{ "check", 0, AI_OPTION_LIST, &check, "STEP|all", "run a step twice and compare its outputs (may be repeated)" },
 	};
 	ai_engine_options(&e, table);

@@ -3,13 +3,16 @@
 
 #include <stdio.h>
 
+#include "base/fs.h"
+#include "base/home.h"
+#include "base/path.h"
 #include "cli/family.h"
 
 static const struct ai_command commands[] = {
 	{ "build", ai_vm_build_main, "build the measured runner: one file that firmware boots" },
 	{ "enroll", ai_vm_enroll_main, "certify the key that this host's machines attest with" },
 	{ "image", ai_vm_image_main, "write it as a disk that firmware boots: raw, VHD, qcow2, or for Google Cloud" },
-	{ "provider", ai_vm_provider_main, "show the clouds that it can run in, and what is typed there" },
+	{ "provider", ai_vm_provider_main, "show where it can run, clouds and this host, and what is typed there" },
 	{ "reference", ai_vm_reference_main, "say what a machine that boots a runner must measure, or write it as a policy" },
 	{ 0 },
 };
@@ -25,6 +28,22 @@ help(void)
 	puts("\n"
 	     "`aicert vm COMMAND --help` explains one.\n"
 	     "example: aicert vm build --source ~/src/aicert");
+}
+
+int
+ai_vm_default_uki(char **path, struct ai_err *err)
+{
+	struct ai_home home;
+	if (ai_home_find(NULL, &home, err) < 0)
+		return err->code;
+	*path = ai_join(home.cache, "vm/aicert.efi");
+	ai_home_done(&home);
+	if (!*path)
+		return ai_nomem(err);
+	if (ai_exists(*path))
+		return 0;
+	ai_fail(err, AI_EINPUT, "%s: there is no runner yet", *path);
+	return ai_hint(err, "build it: aicert vm build");
 }
 
 int

@@ -3,8 +3,7 @@
 
 #include "base/home.h"
 #include "base/talk.h"
-#include "cli/options.h"
-#include "cli/print.h"
+#include "cli/engine.h"
 #include "cli/vm.h"
 #include "vm/host/vtpm.h"
 
@@ -15,15 +14,16 @@ talk(void *ctx, ai_talk_kind kind, const char *text, uint64_t done, uint64_t tot
 }
 
 static int
-enroll(const char *ca, const char *passphrase_file, struct ai_err *err)
+enroll(struct ai_engine_cli *e, const char *ca, const char *passphrase_file, struct ai_err *err)
 {
-	struct ai_printer printer = { 0 };
-	const struct ai_talk t = { .say = talk, .ctx = &printer };
+	const struct ai_talk t = { .say = talk, .ctx = &e->printer };
 	struct ai_home home = { 0 };
 	if (ai_home_find(NULL, &home, err) < 0)
 		return err->code;
+	ai_engine_listen(e);
 	int r = ai_home_make(&home, err);
 	r = r < 0 ? r : ai_vtpm_enroll(&home, ca, passphrase_file, &t, err);
+	ai_print_settle(&e->printer);
 	ai_home_done(&home);
 	return r;
 }
@@ -47,25 +47,25 @@ help(const struct ai_option *table, size_t n)
 int
 ai_vm_enroll_main(int argc, char **argv)
 {
+	struct ai_engine_cli e = { 0 };
 	const char *ca = NULL, *passphrase_file = NULL;
-	int wants_help = 0;
 	const struct ai_option table[] = {
 		{ "ca", 0, AI_OPTION_TEXT, (void *)&ca, "DIR", "the folder of `aicert ca init`" },
 		{ "passphrase-file", 0, AI_OPTION_TEXT, (void *)&passphrase_file, "FILE", "the first line of FILE decrypts the CA's key" },
-		{ "help", 'h', AI_OPTION_FLAG, &wants_help, NULL, "show this" },
+		{ "help", 'h', AI_OPTION_FLAG, &e.help, NULL, "show this" },
 	};
 	enum { N_OPTIONS = sizeof table / sizeof *table };
 	struct ai_text_list words = { 0 };
 	struct ai_err err = { 0 };
 	int r = ai_options_parse(table, N_OPTIONS, argc, argv, &words, &err);
-	if (r == 0 && wants_help)
+	if (r == 0 && e.help)
 		help(table, N_OPTIONS);
 	else if (r == 0 && words.n)
 		r = ai_fail(&err, AI_EUSAGE, "usage: aicert vm enroll takes no argument: got '%s'", words.items[0]);
 	else if (r == 0 && !ca)
 		r = ai_fail(&err, AI_EUSAGE, "usage: aicert vm enroll --ca DIR: no CA was named");
 	else if (r == 0)
-		r = enroll(ca, passphrase_file, &err);
+		r = enroll(&e, ca, passphrase_file, &err);
 	ai_text_list_done(&words);
 	return r < 0 ? ai_print_err(&err) : 0;
 }

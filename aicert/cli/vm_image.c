@@ -8,34 +8,16 @@
 
 #include "base/buf.h"
 #include "base/fs.h"
-#include "base/home.h"
 #include "base/json.h"
-#include "base/path.h"
+#include "base/talk.h"
+#include "cli/engine.h"
 #include "cli/exchange.h"
-#include "cli/options.h"
-#include "cli/print.h"
 #include "cli/vm.h"
 #include "vm/cloud/image.h"
 
 enum { MAX_UKI = 1 << 30 };
 
 struct wishes { const char *uki, *format, *out; int force, json; };
-
-static int
-default_uki(char **path, struct ai_err *err)
-{
-	struct ai_home home;
-	if (ai_home_find(NULL, &home, err) < 0)
-		return err->code;
-	*path = ai_join(home.cache, "vm/aicert.efi");
-	ai_home_done(&home);
-	if (!*path)
-		return ai_nomem(err);
-	if (ai_exists(*path))
-		return 0;
-	ai_fail(err, AI_EINPUT, "%s: there is no runner yet", *path);
-	return ai_hint(err, "build it: aicert vm build");
-}
 
 /* Beside its place and then to it, so that what is there is whole or untouched. */
 static int
@@ -48,6 +30,7 @@ write_image(const struct wishes *w, const struct ai_buf *uki, ai_vm_format forma
 	if (fd < 0)
 		return ai_fail_errno(err, AI_EENV, "%s", w->out);
 	int r = ai_vm_image_write(fd, uki->data, uki->len, format, err);
+	r = r < 0 ? r : ai_check_interrupt(err);
 	if (r == 0 && (fchmod(fd, 0644) < 0 || fsync(fd) < 0 || rename(fresh, w->out) < 0))
 		r = ai_fail_errno(err, AI_EENV, "%s", w->out);
 	if (r < 0)
@@ -90,7 +73,7 @@ work(const struct wishes *w, struct ai_err *err)
 		return ai_fail(err, AI_EUSAGE, "usage: aicert vm image: '--out' is missing: expected the image's file");
 	if (ai_vm_format_parse(w->format, &format, err) < 0 || ai_exchange_room(w->out, w->force, err) < 0)
 		return err->code;
-	if (!w->uki && default_uki(&found, err) < 0)
+	if (!w->uki && ai_vm_default_uki(&found, err) < 0)
 		return err->code;
 	const char *path = w->uki ? w->uki : found;
 	if (ai_read_file(AT_FDCWD, path, &uki, err) < 0)
@@ -121,25 +104,26 @@ help(const struct ai_option *table, size_t n)
 int
 ai_vm_image_main(int argc, char **argv)
 {
+	struct ai_engine_cli e = { 0 };
 	struct wishes w = { .format = "raw" };
-	int asked = 0;
 	const struct ai_option table[] = {
 		{ "format", 0, AI_OPTION_TEXT, (void *)&w.format, "FORMAT", "raw (default), vhd, qcow2 or gcp" },
 		{ "out", 'o', AI_OPTION_TEXT, (void *)&w.out, "FILE", "the image" },
 		{ "force", 0, AI_OPTION_FLAG, &w.force, NULL, "overwrite FILE" },
 		{ "json", 0, AI_OPTION_FLAG, &w.json, NULL, "print file, format, size and SHA-256 as JSON" },
-		{ "help", 'h', AI_OPTION_FLAG, &asked, NULL, "show this" },
+		{ "help", 'h', AI_OPTION_FLAG, &e.help, NULL, "show this" },
 	};
 	enum { ROWS = sizeof table / sizeof *table };
 	struct ai_text_list words = { 0 };
 	struct ai_err err = { 0 };
 	int r = ai_options_parse(table, ROWS, argc, argv, &words, &err);
-	if (r == 0 && asked) {
+	if (r == 0 && e.help) {
 		help(table, ROWS);
 	} else if (r == 0 && words.n > 1) {
 		r = ai_fail(&err, AI_EUSAGE, "usage: aicert vm image [UKI]: got '%s' too", words.items[1]);
 	} else if (r == 0) {
 		w.uki = words.n ? words.items[0] : NULL;
+		ai_engine_listen(&e);
 		r = work(&w, &err);
 	}
 	ai_text_list_done(&words);

@@ -10,6 +10,7 @@
 #include "cli/print.h"
 #include "cli/vm.h"
 #include "vm/cloud/provider.h"
+#include "vm/host/machine.h"
 
 struct wishes { const char *machine, *destroy; struct ai_text_list set; int dry, json; };
 
@@ -139,13 +140,15 @@ show_plan(struct ai_provider *p, const struct wishes *w, struct ai_err *err)
 	AI_JSON *plan = NULL;
 	size_t k;
 	json_t *call;
-	if (ai_provider_plan(p, w->machine ? w->machine : "aicert-example", &plan, err) < 0)
+	const bool host = ai_provider_is_host(p);
+	const char *const *stages = host ? ai_machine_stages : ai_provider_stages;
+	if ((host ? ai_machine_plan(p, &plan, err) : ai_provider_plan(p, w->machine ? w->machine : "aicert-example", &plan, err)) < 0)
 		return err->code;
 	if (w->json)
 		return print_json(plan, err);
-	for (size_t i = 0; ai_provider_stages[i]; i++) {
-		printf("%s%s%s\n", ai_bold(), ai_provider_stages[i], ai_plain());
-		json_array_foreach(json_object_get(plan, ai_provider_stages[i]), k, call)
+	for (size_t i = 0; stages[i]; i++) {
+		printf("%s%s%s\n", ai_bold(), stages[i], ai_plain());
+		json_array_foreach(json_object_get(plan, stages[i]), k, call)
 			put_call(call);
 	}
 	return 0;
@@ -170,6 +173,10 @@ work(const char *name, const struct wishes *w, struct ai_engine_cli *e, struct a
 		return show_settings(name, w->json, err);
 	if (find_records(&records, err) < 0 || ai_provider_settings(w->set.items, w->set.n, &settings, err) < 0 || ai_provider_open(name, NULL, 0, settings, &p, err) < 0)
 		return err->code;
+	if (ai_provider_is_host(p) && (w->destroy || w->machine)) {
+		ai_provider_close(p);
+		return ai_fail(err, AI_EUSAGE, "usage: %s: '%s' is this host: its machines have no names, and end with the run", w->destroy ? "--destroy" : "--machine", name);
+	}
 	int r = w->destroy ? ai_provider_destroy(p, w->destroy, records, &listener, err) : show_plan(p, w, err);
 	ai_print_settle(&e->printer);
 	ai_provider_close(p);
@@ -181,11 +188,12 @@ help(const struct ai_option *table, size_t n)
 {
 	puts("usage: aicert vm provider [NAME] [OPTION…]\n"
 	     "\n"
-	     "The clouds that `aicert run --in vm --provider NAME` can run in. Without NAME: which there are; with it: its settings; with\n"
-	     "--dry-run: every command line that a run would type. NAME is built in, or a file of your own, ./mine.lua.\n");
+	     "Where `aicert run --in vm --provider NAME` can run: clouds, and QEMU on this host (`qemu`: also without --provider). Without\n"
+	     "NAME: which there are; with it: its settings; with --dry-run: every command line that a run would type, with words in capitals\n"
+	     "for the paths of a run. NAME is built in, or a file of your own, ./mine.lua.\n");
 	ai_options_help(table, n);
 	puts("\n"
-	     "A run destroys what it made, whatever happened. --destroy is for what is left when even that failed, or the run was killed: it may\n"
+	     "A run destroys what it made in a cloud, whatever happened. --destroy is for what is left when even that failed, or the run was killed: it may\n"
 	     "be repeated, and without NAME machines that may be left are listed.\n"
 	     "exit codes: 0 done; 2 usage, a setting or the file is wrong; 5 something is left, or the cloud's tool is not there\n"
 	     "example: aicert vm provider azure --dry-run --set location=westeurope");

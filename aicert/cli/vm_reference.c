@@ -20,9 +20,10 @@ struct request {
 static void
 help(const struct ai_option *table, size_t n)
 {
-	puts("usage: aicert vm reference UKI [OPTION…]\n"
+	puts("usage: aicert vm reference [UKI] [OPTION…]\n"
 	     "\n"
-	     "Says what a machine that boots this runner must measure, computed from the runner's bytes alone: PCR 4 (the runner and\n"
+	     "Says what a machine that boots this runner (default: the one that `aicert vm build` put into aicert's cache) must measure,\n"
+	     "computed from the runner's bytes alone: PCR 4 (the runner and\n"
 	     "the kernel in it), 9 (command line and initrd, as the kernel takes them) and 11 (its sections). With --policy they\n"
 	     "become a policy for `aicert verify`, together with what is known of the machine's firmware.\n");
 	ai_options_help(table, n);
@@ -115,16 +116,24 @@ print_reference(const struct request *q, const struct ai_reference *r, struct ai
 }
 
 static int
-work(const struct request *q, const char *path, struct ai_err *err)
+work(const struct request *q, const char *given, struct ai_err *err)
 {
 	struct ai_reference r;
+	AI_FREE char *found = NULL;
+	AI_JSON *known = NULL;
 	AI_BUF_AUTO uki = AI_BUF(MAX_UKI);
 	if (!q->policy && (q->firmware || q->authority || q->root || q->force))
 		return ai_fail(err, AI_EUSAGE, "usage: aicert vm reference: --firmware, --authority, --root and --force are for --policy");
+	/* One that nobody knows is no less a mistake where no policy is written. */
+	if (ai_reference_firmware(q->machine, NULL, &known, err) < 0 || (!given && ai_vm_default_uki(&found, err) < 0))
+		return err->code;
+	const char *path = given ? given : found;
 	if (ai_read_file(AT_FDCWD, path, &uki, err) < 0)
 		return err->code;
-	if (ai_reference_compute(uki.data, uki.len, &r, err) < 0)
-		return ai_in(err, "%s", path);
+	if (ai_reference_compute(uki.data, uki.len, &r, err) < 0) {
+		(void)ai_in(err, "%s", path);
+		return ai_hint(err, "a runner is what `aicert vm build` writes");
+	}
 	int code = q->policy ? write_policy(q, &r, err) : 0;
 	if (code == 0)
 		code = print_reference(q, &r, err);
@@ -152,10 +161,10 @@ ai_vm_reference_main(int argc, char **argv)
 	int r = ai_options_parse(table, ROWS, argc, argv, &words, &err);
 	if (r == 0 && q.help)
 		help(table, ROWS);
-	else if (r == 0 && words.n != 1)
-		r = ai_fail(&err, AI_EUSAGE, "usage: aicert vm reference UKI: got %zu arguments", words.n);
+	else if (r == 0 && words.n > 1)
+		r = ai_fail(&err, AI_EUSAGE, "usage: aicert vm reference [UKI]: got '%s' too", words.items[1]);
 	else if (r == 0)
-		r = work(&q, words.items[0], &err);
+		r = work(&q, words.n ? words.items[0] : NULL, &err);
 	ai_text_list_done(&words);
 	return ai_print_end(r < 0 ? ai_print_err(&err) : 0);
 }

@@ -233,28 +233,11 @@ put_file(struct deb *y, struct archive_entry *e, const struct ai_image_path *at)
 }
 
 static int
-put_link(struct deb *y, struct archive_entry *e, const struct ai_image_path *at)
-{
-	const char *target = archive_entry_symlink(e);
-	/* As image_layers.c: one entry of a tree node has the same rule, and asked here it names the path. */
-	struct ai_entry probe = { .name = (char *)"link", .type = AI_ENTRY_LINK, .target = (char *)(target ? target : "") };
-	AI_BUF_AUTO b = AI_BUF(AI_MAX_HEADER);
-	if (ai_tree_bytes(&probe, 1, &b, y->err) < 0)
-		return y->err->code;
-	return ai_image_put(&y->all->tree, at, AI_IMAGE_LINK, NULL, target, y->err);
-}
-
-static int
 put_hard_link(struct deb *y, struct archive_entry *e, const struct ai_image_path *at)
 {
-	struct ai_image_path target;
 	if (archive_entry_size_is_set(e) && archive_entry_size(e) > 0)
 		return ai_fail(y->err, AI_EINPUT, "hard link with content of its own");
-	if (ai_image_path_split(archive_entry_hardlink(e), &target, y->err) < 0)
-		return ai_in(y->err, "hard link to");
-	int r = ai_image_hard_link(&y->all->tree, at, &target, y->err);
-	ai_image_path_done(&target);
-	return r;
+	return ai_image_put_hard_link(&y->all->tree, at, archive_entry_hardlink(e), y->err);
 }
 
 static int
@@ -268,7 +251,7 @@ put_entry(struct deb *y, struct archive_entry *e, const struct ai_image_path *at
 	case AE_IFDIR:
 		return archive_entry_size(e) > 0 ? ai_fail(y->err, AI_EINPUT, "a folder with bytes in it") : ai_image_work_folder(&y->all->tree, at, y->err);
 	case AE_IFLNK:
-		return put_link(y, e, at);
+		return ai_image_put_link(&y->all->tree, at, archive_entry_symlink(e), y->err);
 	default:
 		return ai_fail(y->err, AI_EINPUT, "a device, FIFO or socket");
 	}

@@ -368,6 +368,33 @@ ai_image_hard_link(struct ai_image_tree *t, const struct ai_image_path *at, cons
 	return ai_image_put(t, at, from->kind, &from->id, from->target, err);
 }
 
+int
+ai_image_put_link(struct ai_image_tree *t, const struct ai_image_path *at, const char *target, struct ai_err *err)
+{
+	/* One entry of a tree node has the same rule: asked here, the fault is told with the archive and the path. */
+	struct ai_entry probe = { .name = (char *)"link", .type = AI_ENTRY_LINK, .target = (char *)(target ? target : "") };
+	AI_BUF_AUTO b = AI_BUF(AI_MAX_HEADER);
+	if (ai_tree_bytes(&probe, 1, &b, err) < 0)
+		return err->code;
+	return ai_image_put(t, at, AI_IMAGE_LINK, NULL, target, err);
+}
+
+int
+ai_image_put_hard_link(struct ai_image_tree *t, const struct ai_image_path *at, const char *target, struct ai_err *err)
+{
+	struct ai_image_path to;
+	if (ai_image_path_split(target, &to, err) < 0)
+		return ai_in(err, "hard link to");
+	int r = ai_image_hard_link(t, at, &to, err);
+	if (r < 0) {
+		char shown[AI_IMAGE_SHOWN];
+		ai_image_shown(target, shown);
+		r = ai_in(err, "hard link to '%s'", shown);
+	}
+	ai_image_path_done(&to);
+	return r;
+}
+
 struct listing { struct ai_image_node **nodes; size_t n; };
 
 static void

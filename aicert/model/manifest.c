@@ -296,17 +296,17 @@ read_form(struct reader *r, struct ai_yaml *map, const json_t *parameters)
 }
 
 int
-ai_manifest_parse(const char *text, size_t len, const char *file, const json_t *parameters, struct ai_manifest **out, struct ai_err *err)
+ai_manifest_of(struct ai_yaml *yaml, const char *file, const json_t *parameters, struct ai_manifest **out, struct ai_err *err)
 {
 	struct ai_manifest *m = ai_calloc(1, sizeof *m);
 	if (!m || !(m->file = ai_strdup(file))) {
 		free(m);
+		ai_yaml_free(yaml);
 		return ai_nomem(err);
 	}
+	m->yaml = yaml;
 	struct reader r = { .file = m->file, .m = m, .room = 4 * (size_t)AI_MAX_AICERTFILE, .err = err };
-	int rc = ai_yaml_parse(text, len, file, &m->yaml, err);
-	if (rc == 0)
-		rc = read_form(&r, m->yaml, parameters);
+	int rc = read_form(&r, m->yaml, parameters);
 	ai_names_done(&r.image_names);
 	ai_names_done(&r.values);
 	if (rc < 0)
@@ -314,4 +314,11 @@ ai_manifest_parse(const char *text, size_t len, const char *file, const json_t *
 	else
 		*out = m;
 	return rc;
+}
+
+int
+ai_manifest_parse(const char *text, size_t len, const char *file, const json_t *parameters, struct ai_manifest **out, struct ai_err *err)
+{
+	struct ai_yaml *yaml = NULL;
+	return ai_yaml_parse(text, len, file, &yaml, err) < 0 ? err->code : ai_manifest_of(yaml, file, parameters, out, err);
 }

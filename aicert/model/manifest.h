@@ -116,6 +116,8 @@ struct ai_manifest {
  * references, unknown parameters, and matrices that are too large or give two steps one name.
  */
 int ai_manifest_parse(const char *text, size_t len, const char *file, const json_t *parameters, struct ai_manifest **out, struct ai_err *err) AI_CHECKED;
+/* The same of what was parsed already; yaml is taken over, also on failure. */
+int ai_manifest_of(struct ai_yaml *yaml, const char *file, const json_t *parameters, struct ai_manifest **out, struct ai_err *err) AI_CHECKED;
 void ai_manifest_free(struct ai_manifest *m);
 /* "git", "url", "path", "proof", or the source rule's name. */
 const char *ai_input_word(const struct ai_input *in);

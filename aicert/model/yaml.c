@@ -198,13 +198,20 @@ has_control(const char *s, size_t n, bool cr, size_t *where)
 	return false;
 }
 
+bool
+ai_yaml_is_text(const char *s, size_t n)
+{
+	size_t where;
+	return !has_control(s, n, false, &where) && ai_utf8_valid(s, n);
+}
+
 static int
 scalar(struct reader *r, const yaml_event_t *e, struct ai_yaml *y)
 {
 	const char *text = (const char *)e->data.scalar.value;
-	size_t n = e->data.scalar.length, where;
+	size_t n = e->data.scalar.length;
 	/* Escapes ("\0", "\e") can write what the bytes of the file may not hold. */
-	if (has_control(text, n, false, &where) || !ai_utf8_valid(text, n))
+	if (!ai_yaml_is_text(text, n))
 		return refuse(r, e->start_mark, "a control character in a text");
 	y->plain = e->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
 	y->text = ai_strndup(text, n);
@@ -240,21 +247,32 @@ by_key(const void *a, const void *b)
 }
 
 /* Sorting keeps a file of a hundred thousand keys from costing their square. */
+int
+ai_yaml_twice(const struct ai_yaml *map, const struct ai_yaml **first, const struct ai_yaml **again, struct ai_err *err)
+{
+	AI_FREE struct ai_yaml **keys = ai_calloc(map->n, sizeof *keys);
+	if (!keys)
+		return ai_nomem(err);
+	for (size_t i = 0; i < map->n; i++)
+		keys[i] = map->pairs[i].key;
+	if (map->n)
+		qsort(keys, map->n, sizeof *keys, by_key);
+	for (size_t i = 1; i < map->n; i++)
+		if (strcmp(keys[i - 1]->text, keys[i]->text) == 0) {
+			*first = keys[i - 1];
+			*again = keys[i];
+			return 1;
+		}
+	return 0;
+}
+
 static int
 no_duplicates(struct reader *r, const struct ai_yaml *y)
 {
-	AI_FREE struct ai_yaml **keys = ai_calloc(y->n, sizeof *keys);
-	if (!keys)
-		return ai_nomem(r->err);
-	for (size_t i = 0; i < y->n; i++)
-		keys[i] = y->pairs[i].key;
-	if (y->n)
-		qsort(keys, y->n, sizeof *keys, by_key);
-	for (size_t i = 1; i < y->n; i++)
-		if (strcmp(keys[i - 1]->text, keys[i]->text) == 0)
-			return ai_fail(r->err, AI_EUSAGE, "%s:%d:%d: key '%s' is given twice: first in line %d", r->file, keys[i]->line,
-				keys[i]->column, keys[i]->text, keys[i - 1]->line);
-	return 0;
+	const struct ai_yaml *first, *again;
+	int twice = ai_yaml_twice(y, &first, &again, r->err);
+	return twice <= 0 ? twice : ai_fail(r->err, AI_EUSAGE, "%s:%d:%d: key '%s' is given twice: first in line %d", r->file, again->line, again->column,
+		again->text, first->line);
 }
 
 static int

@@ -36,6 +36,10 @@ struct ai_yaml_pair {
 /* file names the text in errors (`Aicertfile:12:8: …`). AI_EUSAGE on anything that is not as above. */
 int ai_yaml_parse(const char *text, size_t len, const char *file, struct ai_yaml **out, struct ai_err *err) AI_CHECKED;
 void ai_yaml_free(struct ai_yaml *y);
+/* May a text hold these bytes: UTF-8 without control characters but tab and line feed? */
+bool ai_yaml_is_text(const char *s, size_t n);
+/* Is a key of a map there twice? 1 and two nodes of it, in the order of the file; 0; or memory is out. */
+int ai_yaml_twice(const struct ai_yaml *map, const struct ai_yaml **first, const struct ai_yaml **again, struct ai_err *err) AI_CHECKED;
 /* The value of a key in a map, or NULL. */
 struct ai_yaml *ai_yaml_get(const struct ai_yaml *map, const char *key);
 

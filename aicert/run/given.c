@@ -7,7 +7,7 @@
 #include "base/path.h"
 #include "model/lock.h"
 #include "model/node.h"
-#include "run/plan/plan_select.h"
+#include "run/plan/apart.h"
 #include "run/plan/plan_wheels.h"
 
 /* The blob that where[key] names, appended. */
@@ -57,8 +57,8 @@ get_texts(struct ai_job *job, const json_t *plan, struct ai_err *err)
 {
 	job->parameters = json_incref(ai_json_arr(plan, "parameters"));
 	if (get_text(job, plan, "aicertfile", &job->text, err) < 0 || get_text(job, plan, "lock", &job->lock_text, err) < 0 || get_rules(job, plan, err) < 0 ||
-		ai_manifest_parse(job->text.data, job->text.len, job->shown, job->parameters, &job->manifest, err) < 0 ||
-		ai_plan_select(job->manifest, job->rules, job->n_rules, err) < 0 ||
+		ai_manifest_apart(job->text.data, job->text.len, job->shown, job->parameters, &job->manifest, err) < 0 ||
+		ai_plan_select_apart(job->manifest, job->rules, job->n_rules, err) < 0 ||
 		ai_lock_parse(job->lock_text.data, job->lock_text.len, &job->lock, err) < 0)
 		return err->code;
 	return ai_manifest_add_wheels(job->manifest, job->lock, err);
@@ -117,7 +117,7 @@ int
 ai_job_open_given(const struct ai_run_options *options, const json_t *plan, const struct ai_given_source *sources, size_t n,
 	struct ai_job *job, struct ai_err *err)
 {
-	*job = (struct ai_job){ .opt = options, .text = AI_BUF(AI_MAX_AICERTFILE), .lock_text = AI_BUF(AI_MAX_LOCK), .lock_there = true };
+	*job = (struct ai_job){ .opt = options, .text = AI_BUF(AI_MAX_AICERTFILE), .lock_text = AI_BUF(AI_MAX_LOCK), .lock_there = true, .apart = true };
 	ai_now(job->started);
 	/* There is no folder; a step's command is looked up in its image. */
 	job->file = ai_strdup("Aicertfile");

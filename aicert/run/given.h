@@ -2,7 +2,8 @@
  * given.h -- a job that was planned elsewhere: all that its plan names is in the store, and nothing is fetched.
  *
  * What ai_job_open, lock and fetch do for a project's folder, done for a plan: Aicertfile, lock and rules are the blobs that it names, its
- * sources those that are given. The caller then calls ai_job_plan, which plans anew, and compares the id with the plan's.
+ * sources those that are given. The caller then calls ai_job_plan, which plans anew, and compares the id with the plan's. Whoever planned it is a
+ * stranger: his Aicertfile and his rules are read in a confined child (plan/apart.h).
  *
  * Depends on: all below.  Threads: one.
  * SPDX-License-Identifier: Apache-2.0

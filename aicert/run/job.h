@@ -66,6 +66,7 @@ struct ai_job {
 	struct ai_buf text, lock_text;  /* bytes of Aicertfile (run/public_text.h) and lock, as the plan names them */
 	bool lock_there;                /* a lock file stood there when the run began */
 	json_t *parameters;             /* [{"name","value"}], as given; NULL: none */
+	bool apart;                     /* Aicertfile and rules are a stranger's: planned in a confined child (run/plan/apart.h) */
 	struct ai_manifest *manifest;
 	json_t *lock;
 	struct ai_rule_text *rules; size_t n_rules;

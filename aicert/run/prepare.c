@@ -4,7 +4,7 @@
 
 #include "model/recipe.h"
 #include "run/job.h"
-#include "run/plan/plan.h"
+#include "run/plan/apart.h"
 
 static int
 store_texts(struct ai_job *job, struct ai_err *err)
@@ -120,7 +120,7 @@ ai_job_plan_make(struct ai_job *job, const struct ai_buf *lock, json_t **plan, j
 		.rules = job->rules, .n_rules = job->n_rules, .sources = sources, .n_sources = job->n_sources,
 		.parameters = job->parameters, .platform = AI_PLATFORM, .gpus = gpus,
 	};
-	return ai_plan_make(&in, plan, environments, err);
+	return job->apart ? ai_plan_apart(&in, plan, environments, err) : ai_plan_make(&in, plan, environments, err);
 }
 
 int

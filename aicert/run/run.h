@@ -21,6 +21,7 @@ struct ai_run_options {
 	const char *tpm, *ak;      /* see attest/tpm.h */
 	const char *nonce;
 	const char *home;          /* NULL = as environment says */
+	const char *scratch;       /* folder that steps work in, where the cache cannot have overlays in it; NULL = in the cache */
 	bool locked, force, with_trees;
 	bool fresh;                /* run every step, whatever results are known */
 	const char *const *define; size_t n_define; /* "name=value": parameters of the Aicertfile */

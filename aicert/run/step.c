@@ -172,7 +172,7 @@ begin(struct ai_job *job, struct ai_job_step *s, struct execution *x, struct ai_
 	*x = (struct execution){ .log_fd = -1, .scratch_lock = -1, .checkpoint = { .lock = -1, .above = -1 }, .laid.lock = -1, .to = job->opt->talk };
 	x->event = (struct ai_step_event){ .kind = AI_STEP_LOGS, .step = s->name, .index = known ? (size_t)(s - job->steps) : 0, .total = job->n_steps };
 	x->talk = (struct ai_talk){ .say = say_of_step, .ctx = x };
-	if (ai_scratch_make(job->home.cache, "step", &x->scratch, &x->scratch_lock, err) < 0 || ai_checkpoint_open(job, s, &x->checkpoint, err) < 0 ||
+	if (ai_scratch_make(job->opt->scratch ? job->opt->scratch : job->home.cache, "step", &x->scratch, &x->scratch_lock, err) < 0 || ai_checkpoint_open(job, s, &x->checkpoint, err) < 0 ||
 		make_mounts(job, s, x, err) < 0 || output_folders(s, x, err) < 0 || open_log(job, s, x, err) < 0)
 		return err->code;
 	return enter_environment(job, s, x, err);

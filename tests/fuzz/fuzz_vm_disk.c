@@ -1,7 +1,8 @@
 /*
- * fuzz_vm_disk.c -- what of a measured run's disks is parsed: header, index, what stands beside a job and a result, raw git objects.
+ * fuzz_vm_disk.c -- what of a measured run's disks is parsed: header, index, what stands beside a job and a result, raw git objects; and
+ * what is made of a shelf's names and sizes.
  *
- * The first byte says which: h, i, j, r or g; of an index the second says where it lies, in blocks.
+ * The first byte says which: h, i, j, r, g or s; of an index the second says where it lies, in blocks.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include <stdint.h>
@@ -13,6 +14,7 @@
 #include "vm/disk/disk_parts.h"
 #include "vm/disk/job_parts.h"
 #include "vm/disk/result_parts.h"
+#include "vm/disk/shelf.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -95,6 +97,30 @@ git(const char *p, size_t n)
 	must(at <= n && head && strlen(head) + 1 == at && memcmp(head, p, at) == 0);
 }
 
+/* Ten bytes a file: how its id begins, and its size. What is taken fits, and what follows it can be counted. */
+static void
+shelf(const uint8_t *p, size_t n)
+{
+	enum { EACH = 10, MOST = 4096 };
+	struct ai_err err = { 0 };
+	AI_BUF_AUTO b = AI_BUF(AI_SHELF_MAX_IMAGE);
+	uint64_t blocks = 0;
+	n = n / EACH < MOST ? n / EACH : MOST;
+	AI_FREE struct ai_shelf_file *files = ai_calloc(n + 1, sizeof *files);
+	must(files != NULL);
+	for (size_t i = 0; i < n; i++) {
+		memcpy(files[i].id.b, p + i * EACH, 2);
+		memcpy(&files[i].size, p + i * EACH + 2, 8);
+		blocks += files[i].size / AI_DISK_BLOCK + (files[i].size % AI_DISK_BLOCK != 0);
+	}
+	if (ai_shelf_image(files, n, &b, &err) < 0) {
+		must(err.text[0] && b.len == 0);
+		return;
+	}
+	must(n > 0 && b.len > 0 && b.len % AI_DISK_BLOCK == 0 && b.len / AI_DISK_BLOCK + blocks <= UINT32_MAX);
+	must(ai_verity_size(b.len / AI_DISK_BLOCK + blocks) % AI_DISK_BLOCK == 0);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -106,6 +132,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	case 'i': disk_index(data[1] & 15, p + 2, size - 2); break;
 	case 'j': case 'r': about(p[0], p + 1, size - 1); break;
 	case 'g': git(p + 1, size - 1); break;
+	case 's': shelf(data + 1, size - 1); break;
 	default: break;
 	}
 	return 0;

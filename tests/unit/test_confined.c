@@ -12,6 +12,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/fs.h"
+
 /* --- what passes ------------------------------------------------------------- */
 
 static void
@@ -361,6 +363,29 @@ test_memory_has_a_ceiling(void **state)
 	munmap(much, (size_t)4 << 30);
 }
 
+/* The lowest page is for whoever has CAP_SYS_RAWIO. */
+static int
+fn_lowest_page(void *ctx, struct ai_buf *out, struct ai_err *err)
+{
+	(void)ctx, (void)err;
+	void *at = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+	ai_buf_puts(out, at == MAP_FAILED && errno == EPERM ? "refused" : "mapped");
+	return 0;
+}
+
+static void
+test_root_is_nobody_inside(void **state)
+{
+	(void)state;
+	AI_BUF_AUTO out = AI_BUF(100);
+	AI_BUF_AUTO least = AI_BUF(100);
+	ok(ai_read_file(AT_FDCWD, "/proc/sys/vm/mmap_min_addr", &least, &err));
+	if (geteuid() != 0 || strcmp(least.data, "0\n") == 0)
+		skip();
+	ok(ai_confined(fn_lowest_page, NULL, &limits, &out, &err));
+	assert_string_equal(out.data, "refused");
+}
+
 static int
 fn_abort(void *ctx, struct ai_buf *out, struct ai_err *err)
 {
@@ -396,6 +421,7 @@ main(void)
 		cmocka_unit_test(test_error_text_is_foreign),
 		cmocka_unit_test(test_memory_has_a_ceiling),
 		cmocka_unit_test(test_a_crash_is_a_death),
+		cmocka_unit_test(test_root_is_nobody_inside),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,8 @@
 /* The sandbox: what it lets through, what it throws away, and how it ends.  SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <sched.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include <time.h>
 
 #include "sandbox_unit.h"
@@ -195,6 +198,27 @@ large_scratch(void **state)
 	free(big);
 	free(f);
 	free(dir);
+}
+
+/* On a file system that cannot be given to the step's user it is copied. Here that is ramfs; in the measured machine, whose kernel is older, tmpfs. */
+static void
+large_scratch_that_cannot_be_given(void **state)
+{
+	/* A user's files are the step's already, and only root may mount one here. */
+	if (geteuid() != 0)
+		return;
+	pid_t pid = fork();
+	if (pid == 0) {
+		char *at = in_place("input");
+		if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 || (mkdir(at, 0755) < 0 && errno != EEXIST) ||
+			mount("ramfs", at, "ramfs", 0, "mode=0755") < 0)
+			_exit(77);
+		large_scratch(state);
+		_exit(0);
+	}
+	int status = 0;
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
 }
 
 /* A link in an input must not lead a mount point, made by root, elsewhere. */
@@ -401,7 +425,7 @@ tests(void)
 	const struct CMUnitTest all[] = {
 		cmocka_unit_test(exit_status_and_signal), cmocka_unit_test(who_and_where), cmocka_unit_test(writable_places),
 		cmocka_unit_test(whole_log), cmocka_unit_test(large_arguments), cmocka_unit_test(loopback_works),
-		cmocka_unit_test(inputs_cannot_be_written), cmocka_unit_test(scratch_is_thrown_away), cmocka_unit_test(large_scratch),
+		cmocka_unit_test(inputs_cannot_be_written), cmocka_unit_test(scratch_is_thrown_away), cmocka_unit_test(large_scratch), cmocka_unit_test(large_scratch_that_cannot_be_given),
 		cmocka_unit_test(mount_points_follow_no_link), cmocka_unit_test(time_limit), cmocka_unit_test(memory_limit),
 		cmocka_unit_test(fork_bomb), cmocka_unit_test(interrupt), cmocka_unit_test(daemon_left_behind),
 		cmocka_unit_test(dies_with_aicert), cmocka_unit_test(closed_parents), cmocka_unit_test(bad_set_up_is_told),

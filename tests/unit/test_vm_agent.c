@@ -279,6 +279,35 @@ init_is_for_machines(void **state)
 	close(fd);
 }
 
+/* As Linux 6.1 says it; a step's name stands in front of the second, and no step can write to the log. */
+static void
+reads_that_fail(void **state)
+{
+	(void)state;
+	assert_true(ai_agent_read_failed("3,412,9876543,-;I/O error, dev vda, sector 2056 op 0x0:(READ) flags 0x80700 phys_seg 1 prio class 2\n"));
+	assert_true(ai_agent_read_failed("3,412,9876543,-;critical medium error, dev vda, sector 8 op 0x0:(READ) flags 0x0 phys_seg 1 prio class 2\n"));
+	assert_true(ai_agent_read_failed("6,7,8,-;sh: attempt to access beyond end of device\\x0avda: rw=0, sector=9, nr_sectors = 8 limit=8\n"));
+	/* It is one limit for all disks: ten of another's, and nothing more is said. */
+	assert_true(ai_agent_read_failed("3,412,9876543,-;I/O error, dev vdc, sector 0 op 0x0:(READ) flags 0x0 phys_seg 1 prio class 2\n"));
+	/* An empty disk's reads fail without a word. */
+	assert_true(ai_agent_read_failed("6,413,9876543,-;vda: detected capacity change from 2048 to 0\n"));
+	assert_true(ai_agent_read_failed("6,413,9876543,-;vdb: detected capacity change from 2048 to 4096\n"));
+	assert_false(ai_agent_read_failed("6,413,9876543,-;dm-1: detected capacity change from 0 to 4096\n"));
+	assert_false(ai_agent_read_failed("6,1,2,-;sh[9]: segfault at 4 ip 0000000000680266\n"));
+	assert_false(ai_agent_read_failed(""));
+}
+
+/* What is no disk that answers is none that is there. */
+static void
+disk_gone(void **state)
+{
+	(void)state;
+	AI_FD null = open("/dev/null", O_RDONLY | O_CLOEXEC), file = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	refused(AI_EENV, "the job disk is gone", ai_agent_disk_there(null, 0, &err));
+	refused(AI_EENV, "the job disk is gone", ai_agent_disk_there(file, 4096, &err));
+	refused(AI_EENV, "the job disk is gone", ai_agent_disk_there(-1, 4096, &err));
+}
+
 static int
 setup(void **state)
 {
@@ -305,6 +334,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lines_for_people), cmocka_unit_test(a_step_cannot_speak_for_us), cmocka_unit_test(long_lines_and_long_logs),
 		cmocka_unit_test(module_lists), cmocka_unit_test(by_serial), cmocka_unit_test(by_what_is_on_them), cmocka_unit_test(init_is_for_machines),
+		cmocka_unit_test(reads_that_fail), cmocka_unit_test(disk_gone),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

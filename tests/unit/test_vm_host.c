@@ -4,14 +4,18 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/fs.h"
 #include "unit.h"
 #include "vm/host/machine.h"
 #include "vm/host/run_vm_parts.h"
+#include "vm/host/scratch.h"
 #include "vm/host/swtpm.h"
 
 static const char two_steps[] =
@@ -56,6 +60,10 @@ as_large_as_the_job(void **state)
 	struct ai_manifest *m = manifest(IMAGE);
 	assert_int_equal(ai_vm_memory(m, 100 * mib), 200 * mib + 512 * mib + 2 * gib);
 	assert_true(ai_vm_memory(m, UINT64_MAX) > UINT64_MAX / 4);
+	assert_int_equal(ai_vm_room(m, ai_vm_memory(m, 100 * mib)), 100 * mib);
+	/* Not even the step fits: everything that can stays on the disk. */
+	assert_int_equal(ai_vm_room(m, 2 * gib), 1);
+	assert_int_equal(ai_vm_room(m, 0), 1);
 	assert_int_equal(ai_vm_cpus(m), 3);
 	assert_int_equal(ai_vm_time(m), 24 * 3600 + 3600 + 1800);
 	m->steps[1].limits = m->steps[0].limits = (struct ai_limits){ .time_s = 60 };
@@ -64,6 +72,26 @@ as_large_as_the_job(void **state)
 	assert_int_equal(ai_vm_time(m), 120 + 1800);
 	m->steps[0].limits.time_s = 1e15;
 	assert_int_equal(ai_vm_time(m), 365u * 24 * 3600);
+	ai_manifest_free(m);
+}
+
+/* By what was asked for, else by what this host has, which must then be enough; of a cloud's machine nobody knows. */
+static void
+room_for_content(void **state)
+{
+	(void)state;
+	static const char host[] = "MemTotal:       16000000 kB\nMemFree: 1 kB\nMemAvailable:   10000000 kB\n";
+	const uint64_t gib = 1 << 30, mib = 1 << 20;
+	struct ai_manifest *m = manifest(IMAGE);
+	uint64_t room = ai_vm_room_on(m, host, false, 0), memory = ai_vm_memory(m, room);
+	unsigned cpus = 1;
+	bool known;
+	assert_true(room > 3 * gib);
+	ok(ai_vm_shape(host, &memory, &cpus, &known, &err));
+	assert_int_equal(ai_vm_room_on(m, host, false, 4 * gib), gib - 256 * mib);
+	assert_int_equal(ai_vm_room_on(m, host, true, 4 * gib), gib - 256 * mib);
+	assert_int_equal(ai_vm_room_on(m, host, true, 0), gib);
+	assert_int_equal(ai_vm_room_on(m, "", false, 0), 0);
 	ai_manifest_free(m);
 }
 
@@ -222,14 +250,42 @@ a_program_is_surely_ended(void **state)
 	command_done(&s);
 }
 
+/* Nor of what it started, which swtpm_setup would leave behind; and its temporary files lie where ours do. */
+static void
+what_a_program_started_ends_with_it(void **state)
+{
+	(void)state;
+	struct started s;
+	command(&s, "sleep 600 & echo $! $TMPDIR; wait");
+	AI_FD out = -1;
+	pid_t pid = 0;
+	const struct ai_child_io io = { .errors = s.errors, .out = &out };
+	char said[200] = "", *end;
+	ok(ai_child_start(&s.argv, "dash", &io, &pid, &err));
+	assert_true(read(out, said, sizeof said - 1) > 0);
+	pid_t grandchild = (pid_t)strtoull(said, &end, 10);
+	assert_true(grandchild > 1);
+	assert_int_equal(strncmp(end + 1, s.dir, strlen(s.dir)), 0);
+	assert_string_equal(end + 1 + strlen(s.dir), "\n");
+	ai_child_end(&pid);
+	/* Its pipe has an end when nobody holds it any more. */
+	struct pollfd p = { .fd = out, .events = POLLIN };
+	assert_int_equal(poll(&p, 1, 10000), 1);
+	assert_int_equal(read(out, said, 1), 0);
+	command_done(&s);
+}
+
 static void
 what_is_absent_is_named(void **state)
 {
 	(void)state;
 	struct ai_err err = { 0 };
-	assert_int_equal(ai_machine_check("/nowhere/aicert.efi", &err), AI_EENV);
+	struct ai_provider *shape = NULL;
+	assert_int_equal(ai_provider_open("qemu", NULL, 0, NULL, &shape, &err), 0);
+	assert_int_equal(ai_machine_check(shape, "/nowhere/aicert.efi", &err), AI_EENV);
 	assert_non_null(strstr(err.text, "/nowhere/aicert.efi"));
 	assert_non_null(strstr(err.hint, "aicert vm build"));
+	ai_provider_close(shape);
 }
 
 static void
@@ -242,25 +298,114 @@ a_socket_has_a_short_path(void **state)
 	AI_FREE char *deep = ai_format("%s/%0100d", dir, 0);
 	AI_FREE char *tpm = ai_format("%s/tpm", dir);
 	ok(ai_mkdirs(deep, 0700, &err));
-	refused(AI_EENV, "too long for a socket", ai_swtpm_start(tpm, deep, false, NULL, &s, &err));
+	refused(AI_EENV, "too long for a socket", ai_swtpm_start(tpm, deep, NULL, &s, &err));
 	ai_swtpm_stop(&s);
-	AI_FREE char *scratch = NULL;
+	struct ai_vm_scratch scratch = AI_VM_SCRATCH_NONE;
 	struct stat st;
-	ok(ai_swtpm_scratch(&scratch, &err));
-	assert_true(strlen(scratch) < 90);
-	assert_int_equal(stat(scratch, &st), 0);
+	ok(ai_vm_scratch_make(&scratch, &err));
+	assert_true(strlen(scratch.path) < 90);
+	assert_int_equal(stat(scratch.path, &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0700);
-	ai_discard_tree(scratch);
+	ai_vm_scratch_done(&scratch);
 	ai_discard_tree(dir);
+}
+
+/* The folder of a process that makes one and is killed. */
+static char *
+left_by_the_dead(void)
+{
+	int p[2];
+	char path[256] = "";
+	assert_int_equal(pipe(p), 0);
+	pid_t child = fork();
+	if (child == 0) {
+		struct ai_vm_scratch s = AI_VM_SCRATCH_NONE;
+		struct ai_err err = { 0 };
+		if (ai_vm_scratch_make(&s, &err) == 0 && write(p[1], s.path, strlen(s.path)) > 0)
+			kill(getpid(), SIGKILL);
+		_exit(1);
+	}
+	close(p[1]);
+	assert_true(read(p[0], path, sizeof path - 1) > 0);
+	close(p[0]);
+	int status = 0;
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFSIGNALED(status));
+	return ai_strdup(path);
+}
+
+/* Nobody comes to remove it but the next one: which leaves alone what lives, what is another's, and what only looks like one. */
+static void
+what_the_dead_left_is_removed(void **state)
+{
+	(void)state;
+	struct ai_vm_scratch lives = AI_VM_SCRATCH_NONE, next = AI_VM_SCRATCH_NONE;
+	AI_FREE char *dir = NULL;
+	const char *was = getenv("XDG_RUNTIME_DIR");
+	AI_FREE char *old = was ? ai_strdup(was) : NULL;
+	ok(ai_mkdtemp("/tmp/aicert-sweep", &dir, &err));
+	setenv("XDG_RUNTIME_DIR", dir, 1);
+	AI_FREE char *dead = left_by_the_dead();
+	AI_FREE char *inside = ai_format("%s/vars.fd", dead);
+	assert_int_equal(strncmp(dead, dir, strlen(dir)), 0);
+	ok(ai_write_file(AT_FDCWD, inside, "x", 1, 0600, &err));
+	AI_FREE char *link = ai_format("%s/aicert-machine.linked", dir);
+	AI_FREE char *other = ai_format("%s/aicert-machine.others", dir);
+	AI_FREE char *kept = ai_format("%s/kept", dir);
+	AI_FREE char *longer = ai_format("%s/aicert-machine.abcdef.d", dir);
+	ok(ai_mkdirs(kept, 0700, &err));
+	ok(ai_mkdirs(longer, 0700, &err));
+	ok(ai_mkdirs(other, 0700, &err));
+	assert_int_equal(symlink(kept, link), 0);
+	bool can_give = chown(other, 12345, (gid_t)-1) == 0;
+	ok(ai_vm_scratch_make(&lives, &err));
+	assert_false(ai_exists(dead));
+	ok(ai_vm_scratch_make(&next, &err));
+	assert_true(ai_exists(lives.path));
+	assert_true(ai_exists(kept) && ai_exists(link) && ai_exists(longer));
+	assert_true(!can_give || ai_exists(other));
+	ai_vm_scratch_done(&next);
+	ai_vm_scratch_done(&lives);
+	if (old)
+		setenv("XDG_RUNTIME_DIR", old, 1);
+	else
+		unsetenv("XDG_RUNTIME_DIR");
+	ai_discard_tree(dir);
+}
+
+/* Four processes that make and remove: nobody's folder is taken away by another's sweep. */
+static void
+sweeps_take_nothing_that_lives(void **state)
+{
+	(void)state;
+	pid_t child[4];
+	for (size_t i = 0; i < 4; i++) {
+		child[i] = fork();
+		for (int n = 0; child[i] == 0 && n < 200; n++) {
+			struct ai_vm_scratch s = AI_VM_SCRATCH_NONE;
+			struct ai_err err = { 0 };
+			if (ai_vm_scratch_make(&s, &err) < 0 || !ai_exists(s.path))
+				_exit(1);
+			ai_vm_scratch_done(&s);
+		}
+		if (child[i] == 0)
+			_exit(0);
+	}
+	for (size_t i = 0; i < 4; i++) {
+		int status = 1;
+		assert_int_equal(waitpid(child[i], &status, 0), child[i]);
+		assert_int_equal(status, 0);
+	}
 }
 
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(only_what_the_machine_has), cmocka_unit_test(as_large_as_the_job), cmocka_unit_test(of_a_known_shape),
-		cmocka_unit_test(its_lines_are_told), cmocka_unit_test(a_program_says_why_it_failed), cmocka_unit_test(a_program_is_surely_ended),
+		cmocka_unit_test(only_what_the_machine_has), cmocka_unit_test(as_large_as_the_job), cmocka_unit_test(room_for_content), cmocka_unit_test(of_a_known_shape),
+		cmocka_unit_test(its_lines_are_told), cmocka_unit_test(a_program_says_why_it_failed), cmocka_unit_test(a_program_is_surely_ended), cmocka_unit_test(what_a_program_started_ends_with_it),
 		cmocka_unit_test(what_is_absent_is_named), cmocka_unit_test(a_socket_has_a_short_path),
+		cmocka_unit_test(what_the_dead_left_is_removed), cmocka_unit_test(sweeps_take_nothing_that_lives),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

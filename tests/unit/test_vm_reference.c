@@ -417,6 +417,9 @@ test_operator(void **state)
 	assert_true(ai_policy_require(p, &level));
 	assert_int_equal(level, AI_LEVEL_SOFTWARE);
 	ai_policy_free(p);
+	/* A name that speaks of somebody else's roots. */
+	refused(AI_EUSAGE, "got 'azure', which is the cloud's", ai_reference_policy(&real, "qemu", NULL, "azure", pem.data, &out, &err));
+	refused(AI_EUSAGE, "got 'gcp', which is the cloud's", ai_reference_policy(&real, "gcp", NULL, "gcp", pem.data, &out, &err));
 	refused(AI_EUSAGE, "got only the authority", ai_reference_policy(&real, "qemu", NULL, "us", NULL, &out, &err));
 	refused(AI_EUSAGE, "got only the root", ai_reference_policy(&real, "qemu", NULL, NULL, pem.data, &out, &err));
 	EVP_PKEY_free(key);
@@ -438,11 +441,23 @@ test_firmware_refused(void **state)
 	refuse_builds("no build of machine 'qemu' is known", json_array());
 	refuse_builds("expected {\"name\"", json_pack("[{s:s}]", "name", "x"));
 	refuse_builds("expected {\"name\"", json_pack("[s]", "x"));
-	refuse_builds("a control character", json_pack("[{s:s, s:{s:[s]}}]", "name", "x\nrequire: unsigned", "pcrs", "0", hex_of("0")));
+	/* What ends a comment in YAML, and would put what follows into the policy. */
+	static const char *const ends[] = { "x\nrequire: unsigned", "x\rrequire: unsigned", "x\xc2\x85require: unsigned", "x\xe2\x80\xa8    - 00", "x\xe2\x80\xa9    - 00" };
+	for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+		refuse_builds("its name: got byte 0x", json_pack("[{s:s, s:{s:[s]}}]", "name", ends[i], "pcrs", "0", hex_of("0")));
+	refuse_builds("and nothing else", json_pack("[{s:s, s:{s:[s]}, s:s}]", "name", "x", "pcrs", "0", hex_of("0"), "require", "unsigned"));
 	refuse_builds("no value of PCR 0", json_pack("[{s:s, s:{s:[s]}}]", "name", "x", "pcrs", "1", hex_of("0")));
 	refuse_builds("expected a list of values", json_pack("[{s:s, s:{s:[]}}]", "name", "x", "pcrs", "0"));
 	refuse_builds("expected a list of values", json_pack("[{s:s, s:{s:s}}]", "name", "x", "pcrs", "0", hex_of("0")));
 	refuse_builds("expected 64 hex digits", json_pack("[{s:s, s:{s:[s]}}]", "name", "x", "pcrs", "0", "12"));
+	refuse_builds("expected 64 hex digits", json_pack("[{s:s, s:{s:[s]}}]", "name", "x", "pcrs", "0", "*"));
+	/* An unmeasured firmware, as one that is known. */
+	static const char zeros[] = "0000000000000000000000000000000000000000000000000000000000000000";
+	refuse_builds("measures nothing", json_pack("[{s:s, s:{s:[s, s]}}]", "name", "x", "pcrs", "0", hex_of("0"), zeros));
+	refuse_builds("measures nothing", json_pack("[{s:s, s:{s:[s], s:[s]}}]", "name", "x", "pcrs", "0", hex_of("0"), "7", zeros));
+	/* Two rows, of which a machine could have one half each. */
+	refuse_builds("PCR 7: 'x' and 'y' have different values", json_pack("[{s:s, s:{s:[s], s:[s]}}, {s:s, s:{s:[s], s:[s]}}]", "name", "x", "pcrs", "0", hex_of("0"), "7",
+		hex_of("7"), "name", "y", "pcrs", "0", hex_of("1"), "7", hex_of("8")));
 	refuse_builds("got PCR '4'", json_pack("[{s:s, s:{s:[s], s:[s]}}]", "name", "x", "pcrs", "0", hex_of("0"), "4", hex_of("4")));
 	refuse_builds("got PCR '10'", json_pack("[{s:s, s:{s:[s], s:[s]}}]", "name", "x", "pcrs", "0", hex_of("0"), "10", hex_of("4")));
 	refuse_builds("1 of 2 builds have values", json_pack("[{s:s, s:{s:[s], s:[s]}}, {s:s, s:{s:[s]}}]", "name", "x", "pcrs", "0", hex_of("0"), "1",

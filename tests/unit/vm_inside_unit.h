@@ -44,7 +44,7 @@ unpack(int fd, struct inside *in, struct ai_err *err)
 	enter(in);
 	int r = ai_disk_open(fd, size_of(fd), "job", NULL, NULL, &d, err);
 	if (r == 0)
-		r = ai_job_unpack(d, in->store, in->aside, NULL, &in->u, err);
+		r = ai_job_unpack(d, in->store, in->aside, NULL, NULL, &in->u, err);
 	ai_disk_close(d);
 	/* What lay aside is gone, whatever happened. */
 	assert_false(ai_exists(in->aside));

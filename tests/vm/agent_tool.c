@@ -19,6 +19,7 @@
 #include "vm/agent/agent_parts.h"
 #include "vm/disk/job_disk.h"
 #include "vm/disk/result_disk.h"
+#include "vm/cloud/provider.h"
 #include "vm/host/machine.h"
 #include "vm/host/objects.h"
 #include "vm/host/vtpm.h"
@@ -118,9 +119,12 @@ boot(char **a, struct ai_err *err)
 	char *tpm = NULL;
 	if (ai_mkdirs(scratch, 0700, err) < 0 || ai_home_find(data, &home, err) < 0 || ai_home_make(&home, err) < 0 || ai_vtpm_state(&home, NULL, &tpm, err) < 0)
 		return err->code;
-	const struct ai_machine m = { .uki = a[0], .job = a[1], .result = a[2], .tpm_state = tpm, .scratch = scratch, .memory = 1ull << 30, .cpus = 1,
+	struct ai_machine m = { .uki = a[0], .job = a[1], .result = a[2], .tpm_state = tpm, .scratch = scratch, .memory = 1ull << 30, .cpus = 1,
 		.time_s = 300, .line = line };
-	int r = ai_machine_run(&m, err);
+	int r = ai_provider_open("qemu", NULL, 0, NULL, &m.shape, err);
+	r = r < 0 ? r : ai_machine_choose(m.shape, &m.accelerator, err);
+	r = r < 0 ? r : ai_machine_run(&m, err);
+	ai_provider_close(m.shape);
 	free(tpm);
 	ai_home_done(&home);
 	return r;

@@ -5,8 +5,12 @@ AICERT_TEST_DEVIATION is a JSON object:
   append    a kernel command line beside the runner's own
   firmware  another file of firmware code;  variables: another file of its variables
   uki       another runner
+  bios      no UEFI: SeaBIOS starts this kernel ({"kernel", "initrd", "append"})
   extra     further arguments
-  when      a text: once the console shows it, the bytes of `poke` ({"at", "hex"}, at < 0: from the file's end) go into the job disk
+  fails     a sector of the job disk that cannot be read
+  when      a text: once the console shows it, the bytes of `poke` ({"at", "hex"}, at < 0: from the file's end) go into the job disk,
+            and if there is "every" and "times", at so many places more, so far apart
+  pulls     a socket's path; then, instead of a poke, the job disk is pulled out of the running machine
   agent     the agent without a machine: {"program", "home", "state": of the vTPM; absent: a TPM of the agent's own}
   given     a file whose bytes become the job disk's before anything starts
   instead   a file whose bytes become the result disk's: no machine is booted. console: a file of what it prints
@@ -47,24 +51,56 @@ def deviate(argv, how):
         shutil.copyfile(how["variables"], file_of(argv, "if=pflash,unit=1"))
     if "uki" in how:
         argv[argv.index("-kernel") + 1] = how["uki"]
+    if "bios" in how:
+        while any(a.startswith("if=pflash") for a in argv):
+            i = option(argv, "if=pflash")
+            del argv[i - 1:i + 1]
+        argv[argv.index("-kernel") + 1] = how["bios"]["kernel"]
+        argv += ["-initrd", how["bios"]["initrd"], "-append", how["bios"]["append"]]
+    if "fails" in how:
+        argv[option(argv, "if=none,id=job")] = ("if=none,id=job,driver=raw,readonly=on,file.driver=blkdebug,file.image.driver=file,file.image.filename="
+                                                + file_of(argv, "if=none,id=job") + ",file.inject-error.0.event=read_aio,file.inject-error.0.errno=5,"
+                                                + f"file.inject-error.0.sector={how['fails']},file.inject-error.0.once=off")
+    if "pulls" in how:
+        i = option(argv, "virtio-blk-pci,drive=job")
+        argv[i] += ",bus=removable,id=pulled"
+        argv[i - 1:i - 1] = ["-qmp", f"unix:{how['pulls']},server=on,wait=off", "-device", "pcie-root-port,id=removable,chassis=1"]
     return argv + how.get("extra", [])
 
 
-def poke(path, at, data):
+def pull(path):
+    """The guest hears that its disk's slot is to be empty, and lets go of the disk."""
+    with socket.socket(socket.AF_UNIX) as s:
+        s.connect(path)
+        with s.makefile("rw", encoding="utf-8") as f:
+            f.readline()
+            for call in ({"execute": "qmp_capabilities"}, {"execute": "device_del", "arguments": {"id": "pulled"}}):
+                f.write(json.dumps(call) + "\n")
+                f.flush()
+                f.readline()
+
+
+def poke(path, at, data, every=0, times=1):
     with open(path, "r+b") as f:
-        f.seek(at, os.SEEK_END if at < 0 else os.SEEK_SET)
-        f.write(data)
+        for i in range(times):
+            f.seek(at + i * every, os.SEEK_END if at < 0 else os.SEEK_SET)
+            f.write(data)
         f.flush()
         os.fsync(f.fileno())
 
 
 def watched(argv, how):
     """The machine, with an eye on its console."""
-    job, waits = file_of(argv, "if=none,id=job"), how.get("when", "").encode()
+    waits = how.get("when", "").encode()
+    job = waits and file_of(argv, "if=none,id=job")
     with subprocess.Popen([REAL, *argv], stdout=subprocess.PIPE, preexec_fn=lambda: ctypes.CDLL(None).prctl(1, signal.SIGKILL)) as p:
         for line in p.stdout:
             if waits and waits in line:
-                poke(job, how["poke"]["at"], bytes.fromhex(how["poke"]["hex"]))
+                if "pulls" in how:
+                    pull(how["pulls"])
+                else:
+                    where = how["poke"]
+                    poke(job, where["at"], bytes.fromhex(where["hex"]), where.get("every", 0), where.get("times", 1))
                 waits = b""
             sys.stdout.buffer.write(line)
             sys.stdout.buffer.flush()

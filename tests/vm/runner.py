@@ -4,6 +4,7 @@ import pathlib
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 import pytest
@@ -137,6 +138,13 @@ class Started:
             os.killpg(self.p.pid, signal.SIGKILL)
             self.p.wait()
         self.p.stderr.close()
+
+
+@pytest.fixture
+def runtime():
+    """Where sockets go: a path that is short enough for them, or /tmp is taken instead and nobody looks there."""
+    with tempfile.TemporaryDirectory(prefix="rt", dir="/tmp") as d:
+        yield pathlib.Path(d)
 
 
 def leftovers(aicert, runtime):

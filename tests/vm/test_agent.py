@@ -258,8 +258,16 @@ def test_what_the_agent_is_linked_with():
 SETTINGS = {"kernel/modules_disabled": "1", "kernel/kexec_load_disabled": "1", "kernel/kptr_restrict": "2", "kernel/dmesg_restrict": "1",
             "kernel/unprivileged_bpf_disabled": "1", "kernel/sysrq": "0", "kernel/panic_on_oops": "1", "fs/suid_dumpable": "0",
             "kernel/hostname": "aicert"}
-HIDDEN = ("/dev/tpm0", "/dev/tpmrm0", "/dev/vda", "/dev/vdb", "/dev/mem", "/dev/kmsg", "/dev/console", "/dev/ttyS0", "/dev/port", "/sys/block", "/sys/kernel",
-          "/sys/fs", "/sys/class", "/modules", "/init", "/aicert", "/root.new", "/lib/x86_64-linux-gnu", "/proc/1/root/aicert")
+HIDDEN = ("/dev/tpm0", "/dev/tpmrm0", "/dev/vda", "/dev/vdb", "/dev/mem", "/dev/kmsg", "/dev/console", "/dev/ttyS0", "/dev/hvc0", "/dev/port", "/dev/mapper", "/dev/dm-0",
+          "/dev/nvram", "/dev/rtc0", "/dev/cpu", "/dev/loop-control", "/dev/fuse", "/dev/kvm", "/dev/userfaultfd", "/sys/block", "/sys/kernel", "/sys/firmware",
+          "/sys/fs", "/sys/class", "/sys/devices", "/sys/bus", "/modules", "/init", "/aicert", "/root.new", "/lib/x86_64-linux-gnu", "/proc/1/root/aicert",
+          "/proc/1/cwd/aicert", "/proc/1/root/init")
+# Of what /proc shows of the whole machine and of others: nothing is in it, or it cannot be opened.
+EMPTY = ("/proc/kcore", "/proc/kmsg", "/proc/kallsyms", "/proc/keys", "/proc/1/environ", "/proc/1/mem", "/proc/1/maps", "/proc/1/fd/3", "/proc/1/stack")
+# All that a step has for devices.
+DEVICES = {"null", "zero", "full", "random", "urandom", "fd", "stdin", "stdout", "stderr", "shm", "pts", "ptmx", "tty", "mqueue"}
+# What is found where it is: a loop that finds nothing anywhere shows nothing.
+THERE = ("/dev/null", "/bin/busybox", "/proc/self/status", "/workspace")
 LOOK = """\
 aicert: 1
 name: look
@@ -269,6 +277,12 @@ steps:
     use: shell
     script: |
       for f in {hidden}; do if test -e $f; then echo "there: $f"; exit 1; fi; done
+      for f in {there}; do if test -e $f; then echo "control: $f"; fi; done
+      for f in {empty}; do if /bin/busybox head -c 1 $f 2> /dev/null | /bin/busybox grep -q .; then echo "there: $f"; fi; done
+      if /bin/busybox head -c 1 /proc/self/status | /bin/busybox grep -q .; then echo "control: read"; fi
+      for f in $(ls /dev); do echo "device: $f"; done
+      for p in /proc/[0-9]*; do echo "process: $(cat $p/comm)"; done
+      for f in /proc/self/fd/*; do echo "descriptor: $(/bin/busybox readlink $f)"; done
       for s in {settings}; do echo "$s=$(cat /proc/sys/$s)"; done
       for f in /proc/sys/kernel/sysrq /proc/sys/kernel/core_pattern /proc/sysrq-trigger /proc/self/oom_score_adj; do
         if (echo 0 > $f) 2> /dev/null; then echo "written: $f"; exit 1; fi
@@ -309,9 +323,9 @@ def uki(tmp_path_factory):
 def test_a_step_in_the_machine(ground, uki):
     """One boot: a step that looks for everything that is not its own, then one that needs more memory than it may have."""
     applets = subprocess.run([BUSYBOX, "--list"], check=True, capture_output=True, text=True).stdout.split()
-    assert {"mknod", "mount", "chroot", "unshare", "insmod", "poweroff", "reboot", "dmesg", "dd", "ip"} <= set(applets), "what is tried must be there to be refused"
+    assert {"mknod", "mount", "chroot", "unshare", "insmod", "poweroff", "reboot", "dmesg", "dd", "ip", "head", "grep", "readlink"} <= set(applets), "what is tried must be there to be refused"
     busybox(ground.aicert.cwd / "image", env=["PATH=/bin"])
-    ground.write(LOOK.format(hidden=" ".join(HIDDEN), settings=" ".join(SETTINGS)))
+    ground.write(LOOK.format(hidden=" ".join(HIDDEN), settings=" ".join(SETTINGS), empty=" ".join(EMPTY), there=" ".join(THERE)))
     given = ground.pack()
     ground.blank()
     folder = ground.tmp / "m"
@@ -319,6 +333,12 @@ def test_a_step_in_the_machine(ground, uki):
     console = ground.tool("boot", uki, ground.job, ground.result, folder, timeout=400).stdout
     shown = [line[2:] for line in console.splitlines() if line.startswith("| ")]
     assert not [s for s in shown if s.startswith(("there: ", "written: ", "done: "))] and "survived" not in shown, console
+    said = {word: {s.split(": ", 1)[1] for s in shown if s.startswith(f"{word}: ")} for word in ("control", "device", "process", "descriptor")}
+    assert said["control"] == {*THERE, "read"}, console
+    assert {"null", "fd"} <= said["device"] <= DEVICES, said["device"]
+    # The sandbox's own first process, which begins as the agent's copy, and what runs the script.
+    assert said["process"] <= {"init", "aicert-agent", "sh", "ash", "busybox", "cat"}, said["process"]
+    assert said["descriptor"] and not [d for d in said["descriptor"] if any(w in d for w in ("tty", "console", "tpm", "vd", "hvc", "memfd", "aicert"))], said["descriptor"]
     assert {s.split("=")[0]: s.split("=")[1] for s in shown if "=" in s and "/" in s.split("=")[0]} == SETTINGS, console
     assert "1000" in shown and "0::/" in shown, console
     assert not [s for s in shown if "eth" in s or "ens" in s], console

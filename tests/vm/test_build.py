@@ -71,8 +71,10 @@ class Workshop:
         self.folder, self.mirror = folder, mirror
         self.bin = folder / "bin"
         self.bin.mkdir()
-        for p in ("aicert", "aicert-engine", "aicert-agent"):
+        for p in ("aicert", "aicert-engine"):
             shutil.copy(BUILD / p, self.bin / p)
+        # No package of a runner has the sanitizers' libraries.
+        shutil.copy((BUILD if not BUILD.name.startswith("build-") else ROOT / "build") / "aicert-agent", self.bin)
         self.agent = self.bin / "aicert-agent"
 
     def place(self, name, user=0):
@@ -194,7 +196,7 @@ def test_only_the_agent_its_libraries_and_modules(first, workshop, tmp_path):
     assert sorted(order) == sorted(p.removeprefix("modules/") for p in files if p.endswith(".ko"))
     assert order.index("virtio_ring.ko") < order.index("virtio_pci.ko") and order.index("virtio.ko") < order.index("virtio_blk.ko")
     assert order.index("hv_vmbus.ko") < order.index("hv_storvsc.ko") and order.index("scsi_mod.ko") < order.index("sd_mod.ko")
-    assert {"overlay.ko", "squashfs.ko", "virtio_scsi.ko", "virtio_blk.ko"} <= set(order)
+    assert {"overlay.ko", "squashfs.ko", "virtio_scsi.ko", "virtio_blk.ko", "dm-verity.ko", "erofs.ko"} <= set(order)
     if os.geteuid() != 0:
         return
     # Its own loader finds every library, with nothing else in the root.
@@ -293,7 +295,7 @@ def test_a_mirror_that_lies(first, workshop, lie, said):
     (place / "lied.json").write_text(json.dumps(pins))
     r = workshop.build(place, "--agent", workshop.agent, "--pins", "lied.json", "--out", "lied.efi", code=3)
     assert said in r.stderr and "libyaml-0-2" in r.stderr
-    if lie == 404:
+    if lie == 404:  # somebody answered, and has it no more
         assert "hint:" in r.stderr and "snapshot" in r.stderr
     assert not (place / "lied.efi").exists()
 
@@ -323,6 +325,18 @@ def test_usage(workshop):
     r = workshop.build(place, "--agent", workshop.agent, "--out", "x.efi", code=5, env={"PATH": "/nowhere", "http_proxy": "http://127.0.0.1:1"})
     assert "apt-get" in r.stderr
     assert not (place / "x.efi").exists() and not list((place / "home").glob("**/tmp/apt*"))
+
+
+def test_a_full_disk_is_no_lack_of_packages(workshop):
+    """Nothing is asked of the network, and the word is space."""
+    place = workshop.place("full")
+    bin_ = place / "bin"
+    bin_.mkdir()
+    (bin_ / "apt-get").write_text('#!/bin/sh\necho "$@" >> calls\necho "E: Write error - write (28: No space left on device)" >&2\nexit 100\n')
+    (bin_ / "apt-get").chmod(0o755)
+    r = workshop.build(place, "--agent", workshop.agent, "--out", "x.efi", code=5, env={"PATH": f"{bin_}:/usr/bin:/bin"})
+    assert "aicert: apt-get: Write error - write (28: No space left on device)\nhint: free some space" in r.stderr
+    assert len((place / "calls").read_text().splitlines()) == 1
 
 
 # --- with the compiler: minutes --------------------------------------------------------

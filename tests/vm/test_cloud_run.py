@@ -13,6 +13,7 @@ import tempfile
 import time
 
 import pytest
+from conftest import ROOT
 
 sys.path.insert(0, os.path.dirname(__file__))
 from runner import Started, descendants, project, runner  # noqa: E402,F401
@@ -33,7 +34,7 @@ def cloud(tmp_path):
 @pytest.fixture
 def uki(tmp_path):
     path = tmp_path / "runner.efi"
-    path.write_bytes(b"MZ" + bytes(1022))
+    shutil.copy(ROOT / "tests/fuzz/corpus/vm_pe/uki", path)
     return path
 
 
@@ -44,7 +45,7 @@ def is_tidy(aicert):
 
 @pytest.mark.parametrize("argv, said", [
     (["--in", "vm", "--set", "location=x"], "expected '--provider' too"),
-    (["--provider", "azure"], "only where it runs"),
+    (["--provider", "azure"], "'--provider' is for the measured machine"),
     (["--in", "vm", "--provider", "azure"], "needs the setting 'location'"),
     (["--in", "vm", "--provider", "azur"], "did you mean 'azure'"),
     (["--in", "vm", "--provider", "azure", "--set", "location"], "expected NAME=VALUE"),
@@ -97,6 +98,11 @@ def test_killed(aicert, uki, cloud, tmp_path):
     name = re.search(r"machine (aicert-\w+): may have been left behind: type\n", shown)[1]
     line = shown.splitlines()[-1].split()
     assert line == ["aicert", "vm", "provider", "azure", "--destroy", name, "--set", "location=westeurope"]
+    # Who starts another one is told.
+    (tmp_path / "answers.json").write_text(json.dumps([{"match": ["az group create"], "code": 1}, {"match": ["az group exists"], "say": "false"}]))
+    r = aicert("run", "--in", "vm", "--provider", "azure", "--set", "location=westeurope", "--vm-image", uki, env=cloud[1], code=5)
+    assert r.stderr.count(f"machine {name} of an earlier run may have been left behind") == 1
+    is_tidy(aicert)
     aicert(*line[1:], env=cloud[1])
     assert [json.loads(c)["argv"] for c in (tmp_path / "calls").read_text().splitlines()][-2] == ["az", "group", "delete", "--name", name, "--yes"]
     assert "machine aicert-" not in aicert("vm", "provider").stdout

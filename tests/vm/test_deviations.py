@@ -18,6 +18,7 @@ from conftest import BUILD, ROOT, Aicert
 
 sys.path.insert(0, os.path.dirname(__file__))
 from runner import project, runner  # noqa: E402,F401
+from test_build import sections  # noqa: E402
 from vm_ground import agent_run, hostile  # noqa: E402,F401
 
 ROM = "/usr/lib/ipxe/qemu/efi-virtio.rom"
@@ -203,6 +204,21 @@ def test_another_command_line_in_the_runner(operator, good, tmp_path):
     proof = operator.boots({"uki": str(tmp_path / "other.efi")})
     assert differing(proof, good) == {4, 9, 11}
     operator.refuses(proof, f"PCR 4: got {pcrs(proof)[4]}")
+
+
+@pytest.mark.long
+def test_firmware_that_measures_nothing_of_the_runner(operator, good, tmp_path):
+    """The runner's own kernel and initrd, started by a BIOS: all of it runs, and the job is done; but nothing says that it is the runner."""
+    parts = sections(operator.uki.read_bytes())
+    for name in (".linux", ".initrd"):
+        (tmp_path / name).write_bytes(parts[name])
+    proof = operator.boots({"bios": {"kernel": str(tmp_path / ".linux"), "initrd": str(tmp_path / ".initrd"), "append": operator.reference["command_line"]}})
+    assert proof["root"] == good["root"] and pcrs(proof)[9] == pcrs(proof)[11] == "0" * 64
+    report = operator.judges(proof, level="genuine-tpm")
+    assert not report["boot"]["matches"] and report["why_not_next"].startswith(("measured platform: PCR 0: got ", "PCR 0: got ")), report["why_not_next"]
+    # Nor does the good machine's log make it one: what was quoted is another.
+    proof["evidence"]["boot_log"] = good["evidence"]["boot_log"]
+    assert "which the claims name" in failed(operator.judges(proof, level="none"), "boot log")
 
 
 @pytest.mark.long

@@ -6,9 +6,11 @@ SPDX-License-Identifier: Apache-2.0
 import hashlib
 import json
 import os
+import shutil
 import sys
 
 import pytest
+from conftest import ROOT
 
 sys.path.insert(0, os.path.dirname(__file__))
 from vm_ground import Disk, agent_run, canonical, hostile, need_machine, project  # noqa: E402,F401
@@ -27,7 +29,7 @@ class Ground:
         self.aicert, self.tmp, self.program = aicert, tmp, program
         self.repo, self.commit = project(aicert.cwd, git_repo)
         self.uki = tmp / "aicert.efi"
-        self.uki.write_bytes(b"no machine looks at it")
+        shutil.copy(ROOT / "tests/fuzz/corpus/vm_pe/uki", self.uki)  # a runner, and no machine boots it
         self.kept = tmp / "kept"
         self.n = 0
 
@@ -211,6 +213,39 @@ def test_a_machine_with_a_key_of_its_own(ground):
     how = ground.agent()
     del how["agent"]["state"]
     ground.refused(how, 3, "by another key than this host's vTPM's")
+
+
+def test_what_only_a_strange_key_vouches_for_is_not_reused(ground):
+    """The refused machine's results were right, and nobody knows it: a run outside makes them itself."""
+    how = ground.agent()
+    del how["agent"]["state"]
+    ground.refused(how, 3, "by another key than this host's vTPM's")
+    assert "1 executed, 0 reused" in ground.aicert("run", "--output-bom", "outside.json", "--output-dir", "out").stdout
+
+
+def test_a_certificate_of_another_machine(ground, aicert_in, tmp_path):
+    """One operator, two hosts: what the other's vTPM was certified for does not become this one's."""
+    other = aicert_in(tmp_path / "other-home", tmp_path / "other")
+    other.home.mkdir()
+    other.cwd.mkdir()
+    ca = tmp_path / "ca"
+    ground.aicert("ca", "init", ca, "--name", "Operator")
+    known = []
+    for host in (ground.aicert, other):
+        host("vm", "enroll", "--ca", ca)
+        known.append(host.home / "aicert/data/vm/certificates.json")
+    mine, its = (json.loads(p.read_text()) for p in known)
+    assert mine["ak"] != its["ak"]
+    known[0].write_text(json.dumps({**mine, "certificates": its["certificates"]}))
+    assert "its public key is not the attestation key" in ground.run(ground.agent()).stderr
+    report = ground.aicert.json("verify", "proof.json", "--require", "software")
+    assert report["level"] == "software" and "has no certificate" in report["why_not_next"]
+    # Nor when it is put into the proof by hand.
+    proof = json.loads((ground.aicert.cwd / "proof.json").read_text())
+    proof["evidence"]["ak_certificates"] = its["certificates"]
+    (ground.aicert.cwd / "forged.json").write_text(json.dumps(proof))
+    report = ground.aicert.json("verify", "forged.json", "--require", "software", code=1)
+    assert report["level"] == "none" and "attestation key" in next(c["compared"] for c in report["checks"] if c["status"] == "failed"), report
 
 
 def test_a_machine_that_was_given_another_job(ground):

@@ -134,13 +134,21 @@ def test_policy_is_taken(aicert, tmp_path):
 def test_mistakes(aicert, tmp_path):
     bad = tmp_path / "bad.pem"
     bad.write_text("no certificate\n")
-    for code, words, *args in ((2, "got 0 arguments"), (2, "are for --policy", UKI, "--authority", "x"), (3, "not-there", tmp_path / "not-there"),
+    for code, words, *args in ((3, "there is no runner yet"), (2, "'two' too", UKI, "two"), (2, "got 'vmware'", UKI, "--machine", "vmware"), (2, "are for --policy", UKI, "--authority", "x"), (3, "not-there", tmp_path / "not-there"),
                                (3, "do not begin as an image does", bad), (2, "got only the authority", UKI, "--policy", "p.yaml", "--authority", "x"),
                                (2, "got 'xen'", UKI, "--policy", "p.yaml", "--machine", "xen"),
                                (3, "not an X.509 certificate", UKI, "--policy", "p.yaml", "--authority", "x", "--root", bad)):
         r = aicert("vm", "reference", *args, code=code)
         assert words in r.stderr, (args, r.stderr)
         assert not (aicert.cwd / "p.yaml").exists()
+
+
+def test_the_runner_in_the_cache(aicert):
+    """What `aicert vm build` says to type next."""
+    there = aicert.home / "aicert/cache/vm"
+    there.mkdir(parents=True)
+    shutil.copy(UKI, there / "aicert.efi")
+    assert aicert.json("vm", "reference") == aicert.json("vm", "reference", UKI)
 
 
 def test_terminal_is_safe(aicert, tmp_path):

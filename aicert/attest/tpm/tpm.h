@@ -80,6 +80,9 @@ int ai_tpm_activate(struct ai_tpm *t, const void *id_object, size_t id_len, cons
 	struct ai_err *err) AI_CHECKED;
 /* Keeps the certificates (leaf first, base64 DER) that an attestation CA issued for the AK; later opens give them. */
 int ai_tpm_keep_certificates(struct ai_tpm *t, const json_t *certificates, struct ai_err *err) AI_CHECKED;
+/* Its two halves: are they the AK's, and which chain do they make (a new reference; nothing is written); and what was judged, kept unread. */
+int ai_tpm_judge_certificates(const struct ai_tpm *t, const json_t *certificates, json_t **chain, struct ai_err *err) AI_CHECKED;
+int ai_tpm_take_certificates(struct ai_tpm *t, const json_t *chain, struct ai_err *err) AI_CHECKED;
 
 /*
  * ai_tpm_status -- what is there, for people who debug: a JSON object (new reference), never secret:

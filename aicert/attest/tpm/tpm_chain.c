@@ -99,16 +99,14 @@ ai_tpm_complete(struct ai_tpm *t, const struct ai_ak *ak, struct ai_err *err)
 }
 
 int
-ai_tpm_keep_certificates(struct ai_tpm *t, const json_t *certificates, struct ai_err *err)
+ai_tpm_judge_certificates(const struct ai_tpm *t, const json_t *certificates, json_t **chain_out, struct ai_err *err)
 {
 	ROOTS_AUTO *roots = NULL;
 	struct ai_ak ak;
 	struct ai_chain chain;
 	AI_JSON *list = json_deep_copy(certificates);
-	AI_BUF_AUTO text = AI_BUF(MAX_KEPT);
 	AI_BUF_AUTO note = AI_BUF(AI_MAX_QUOTE);
-	AI_FREE char *path = kept_path(t);
-	if (!list || !path)
+	if (!list)
 		return ai_nomem(err);
 	if (ai_roots_new(true, &roots, err) < 0 || ai_ak_parse((const uint8_t *)t->public.data, t->public.len, &ak, err) < 0)
 		return err->code;
@@ -120,8 +118,18 @@ ai_tpm_keep_certificates(struct ai_tpm *t, const json_t *certificates, struct ai
 	if (r < 0)
 		return note.len ? ai_in(err, "%s", note.data) : r;
 	ai_chain_done(&chain);
+	*chain_out = json_incref(list);
+	return 0;
+}
+
+int
+ai_tpm_take_certificates(struct ai_tpm *t, const json_t *chain, struct ai_err *err)
+{
+	AI_JSON *list = json_deep_copy(chain);
 	AI_JSON *file = json_pack("{s:O}", "certificates", list);
-	if (!file)
+	AI_BUF_AUTO text = AI_BUF(MAX_KEPT);
+	AI_FREE char *path = kept_path(t);
+	if (!file || !path)
 		return ai_nomem(err);
 	if (ai_json_pretty(file, &text, err) < 0 || ai_write_file(AT_FDCWD, path, text.data, text.len, 0600, err) < 0)
 		return err->code;
@@ -129,4 +137,11 @@ ai_tpm_keep_certificates(struct ai_tpm *t, const json_t *certificates, struct ai
 	t->certificates = json_incref(list);
 	t->enrolled = true;
 	return 0;
+}
+
+int
+ai_tpm_keep_certificates(struct ai_tpm *t, const json_t *certificates, struct ai_err *err)
+{
+	AI_JSON *chain = NULL;
+	return ai_tpm_judge_certificates(t, certificates, &chain, err) < 0 ? err->code : ai_tpm_take_certificates(t, chain, err);
 }

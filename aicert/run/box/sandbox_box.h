@@ -76,6 +76,8 @@ int ai_box_check(struct ai_box *b, struct ai_err *err) AI_CHECKED;
 void ai_box_forget(struct ai_box *b);
 /* While pid 1 builds the tree: makes the folders under scratch, and copies or readies what is mounted writable. */
 int ai_box_prepare(struct ai_box *b, struct ai_err *err) AI_CHECKED;
+/* Can an open folder be the lower layer of the step's overlay? Some file systems cannot be given to another user (tmpfs before Linux 6.3). */
+bool ai_box_can_give(const struct ai_box *b, int fd);
 /*
  * ai_box_point -- a place to mount on: rel below dirfd, a folder or an empty file, its parents made.
  * What is made belongs to b->uid if own. Follows no link, so that nothing in an input leads a mount elsewhere. *fd_out is O_PATH.

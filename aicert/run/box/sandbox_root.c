@@ -200,7 +200,7 @@ mount_scratch(const struct ai_site *t, struct ai_err *err)
 
 /* A user namespace in which root's files are the step's: what an id-mapped mount needs. */
 static int
-id_map(const struct ai_box *b)
+id_map(const struct ai_box *b, const char *proc)
 {
 	pid_t pid = (pid_t)syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, NULL, NULL, NULL, NULL);
 	if (pid == 0)
@@ -212,29 +212,47 @@ id_map(const struct ai_box *b)
 	bool mapped = true;
 	snprintf(uids, sizeof uids, "0 %u 1\n", b->uid);
 	snprintf(gids, sizeof gids, "0 %u 1\n", b->gid);
-	/* The new /proc: in the machine's the pid is another. */
 	for (int i = 0; i < 2 && mapped; i++) {
 		const char *text = i ? gids : uids;
-		snprintf(path, sizeof path, "proc/%d/%s_map", pid, i ? "gid" : "uid");
+		snprintf(path, sizeof path, "%s/%d/%s_map", proc, pid, i ? "gid" : "uid");
 		AI_FD fd = open(path, O_WRONLY | O_CLOEXEC);
 		mapped = fd >= 0 && write(fd, text, strlen(text)) > 0;
 	}
-	snprintf(path, sizeof path, "proc/%d/ns/user", pid);
+	snprintf(path, sizeof path, "%s/%d/ns/user", proc, pid);
 	int ns = mapped ? open(path, O_RDONLY | O_CLOEXEC) : -1;
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 	return ns;
 }
 
+/* The folder fd as the step's own, mounted nowhere yet: a descriptor, or -1 with errno. proc: where this process finds itself. */
+static int
+given(const struct ai_box *b, const char *proc, int fd)
+{
+	AI_FD ns = id_map(b, proc);
+	AI_FD tree = open_tree(fd, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_IDMAP | MOUNT_ATTR_RDONLY, .userns_fd = (unsigned)ns };
+	if (ns < 0 || tree < 0 || mount_setattr(tree, "", AT_EMPTY_PATH, &attr, sizeof attr) < 0)
+		return -1;
+	int out = tree;
+	tree = -1;
+	return out;
+}
+
+bool
+ai_box_can_give(const struct ai_box *b, int fd)
+{
+	AI_FD tree = b->root ? given(b, "/proc", fd) : -1;
+	return !b->root || tree >= 0 || errno != EINVAL;
+}
+
 /* Root's input as the step's own, mounted at its place in scratch for as long as the overlay is being made; *fd is then that. */
 static int
 own_lower(const struct ai_box *b, int at, int *fd, struct ai_err *err)
 {
-	AI_FD ns = id_map(b);
-	AI_FD tree = open_tree(*fd, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-	struct mount_attr attr = { .attr_set = MOUNT_ATTR_IDMAP | MOUNT_ATTR_RDONLY, .userns_fd = (unsigned)ns };
-	if (ns < 0 || tree < 0 || mount_setattr(tree, "", AT_EMPTY_PATH, &attr, sizeof attr) < 0 ||
-	    move_mount(tree, "", at, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
+	/* The new /proc: in the machine's the pid is another. */
+	AI_FD tree = given(b, "proc", *fd);
+	if (tree < 0 || move_mount(tree, "", at, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
 		return ai_fail_errno(err, AI_EENV, "cannot give an input to the step's user");
 	close(*fd);
 	*fd = tree;

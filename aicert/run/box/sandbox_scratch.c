@@ -233,7 +233,7 @@ ready_scratch(struct ai_box *b, int scratch, size_t i, struct ai_err *err)
 	if (measure(from, ".", 0, &size, err) < 0)
 		return err->code;
 	bool large = size.bytes > COPY_BYTES || size.files > COPY_FILES;
-	if (large && overlay_known()) {
+	if (large && overlay_known() && ai_box_can_give(b, from)) {
 		AI_FREE char *upper = ai_format("overlay/%zu/upper", i);
 		AI_FREE char *work = ai_format("overlay/%zu/work", i);
 		AI_FREE char *lower = ai_format("overlay/%zu/lower", i);
@@ -242,7 +242,7 @@ ready_scratch(struct ai_box *b, int scratch, size_t i, struct ai_err *err)
 			make_folder(b, scratch, work, 0755, err) < 0 || make_folder(b, scratch, lower, 0755, err) < 0 ? err->code : 0;
 	}
 	if (large)
-		ai_say(b->s->talk, AI_TALK_NOTE, "%s is large and is copied whole: this kernel has no overlayfs", m->to);
+		ai_say(b->s->talk, AI_TALK_NOTE, "%s is large and is copied whole: this kernel cannot lay it under a layer of the step's", m->to);
 	AI_FD to = -1;
 	if (ai_box_point(b, scratch, m->to + 1, true, true, &to, err) < 0)
 		return err->code;

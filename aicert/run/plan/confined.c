@@ -1,13 +1,16 @@
 /* confined.c -- see confined.h.  SPDX-License-Identifier: Apache-2.0 */
 #include "run/plan/confined.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/audit.h>
+#include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -38,14 +41,23 @@
 #define SANITIZED 0
 #endif
 
-enum { TO = 3 /* the child's one descriptor */, TICK_MS = 100 /* between two looks at the user's wish to stop */ };
+enum { TO = 3 /* where the child answers */, TICK_MS = 100 /* between two looks at the user's wish to stop */, CHUNK = 1 << 16, SHARED_TABLE = 1 << 20 };
 
-/* What the child sends: this, then len bytes: the answer, or a struct ai_err. */
+/* What the child sends: this, then len bytes: the answer, a part of it, or a struct ai_err. */
 struct head {
 	uint32_t kind;
 	uint32_t len;
 };
-enum { ANSWER = 1, ERROR, UNCONFINED };
+enum { ANSWER = 1, ERROR, UNCONFINED, PART };
+
+/* What a child is for: fn, or stream with files. */
+struct task {
+	ai_confined_fn *fn;
+	ai_confined_stream_fn *stream;
+	void *ctx;
+	const struct ai_confined_limits *l;
+	const int *files; size_t n_files;
+};
 
 /* --- the filter -------------------------------------------------------------- */
 
@@ -64,39 +76,54 @@ enum { ANSWER = 1, ERROR, UNCONFINED };
 #define KILL_IF_FLAGS(call, flags) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_##call, 0, 4), LOAD(args[2]), \
 	BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, (flags), 0, 1), RETURN(KILL_PROCESS), RETURN(ALLOW)
 
+#define ERRNO(call, e) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_##call, 0, 1), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (e))
+
 /* The numbers of x86_64's x32 calls have a bit that none of these has. */
-static const struct sock_filter filter[] = {
-	LOAD(arch),
-	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, MACHINE, 1, 0),
-	RETURN(KILL_PROCESS),
-	LOAD(nr),
+#define BEGIN LOAD(arch), BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, MACHINE, 1, 0), RETURN(KILL_PROCESS), LOAD(nr)
+
 #if SANITIZED
-	ON(execve, KILL_PROCESS), ON(execveat, KILL_PROCESS), ON(clone, KILL_PROCESS), ON(clone3, KILL_PROCESS),
-	ON(socket, KILL_PROCESS), ON(socketpair, KILL_PROCESS), ON(ptrace, KILL_PROCESS), ON(pkey_mprotect, KILL_PROCESS),
 #ifdef __NR_open
-	ON(fork, KILL_PROCESS), ON(vfork, KILL_PROCESS), ON(open, KILL_PROCESS), ON(creat, KILL_PROCESS),
-#endif
-	KILL_IF_FLAGS(openat, O_WRONLY | O_RDWR | O_CREAT),
-	KILL_IF_FLAGS(mmap, PROT_EXEC),
-	KILL_IF_FLAGS(mprotect, PROT_EXEC),
-	RETURN(ALLOW),
+#define OLD_CALLS ON(fork, KILL_PROCESS), ON(vfork, KILL_PROCESS), ON(open, KILL_PROCESS), ON(creat, KILL_PROCESS),
 #else
-	/* Memory: malloc's calls, and what it waits with. */
-	ON(brk, ALLOW), ON(munmap, ALLOW), ON(mremap, ALLOW), ON(madvise, ALLOW), ON(futex, ALLOW),
-	KILL_IF_FLAGS(mmap, PROT_EXEC),
-	KILL_IF_FLAGS(mprotect, PROT_EXEC),
-	/* How much memory there is: qsort asks before it takes some. */
-	ON(sysinfo, ALLOW),
-	/* The quotas of time; the wall clock, with which Lua seeds its hashes. The latter are calls only where there is no vDSO. */
-	ON(clock_gettime, ALLOW), ON(gettimeofday, ALLOW),
+#define OLD_CALLS
+#endif
+#define WORK ON(execve, KILL_PROCESS), ON(execveat, KILL_PROCESS), \
+	ON(socket, KILL_PROCESS), ON(socketpair, KILL_PROCESS), ON(ptrace, KILL_PROCESS), ON(pkey_mprotect, KILL_PROCESS), OLD_CALLS \
+	KILL_IF_FLAGS(openat, O_WRONLY | O_RDWR | O_CREAT), KILL_IF_FLAGS(mmap, PROT_EXEC), KILL_IF_FLAGS(mprotect, PROT_EXEC)
+
+static const struct sock_filter filter[] = { BEGIN, WORK, ON(clone, KILL_PROCESS), ON(clone3, KILL_PROCESS), RETURN(ALLOW) };
+static const struct sock_filter filter_stream[] = { BEGIN, WORK, RETURN(ALLOW) };
+#else
 #ifdef __NR_time
-	ON(time, ALLOW),
+#define TIME_CALL ON(time, ALLOW),
+#else
+#define TIME_CALL
 #endif
-	/* The answer, to the one descriptor that there is; the end. */
-	ON(write, ALLOW), ON(exit_group, ALLOW), ON(exit, ALLOW),
+/*
+ * Memory: malloc's calls, and what it waits with; how much there is: qsort asks before it takes some. The quotas of time, and the wall clock, with
+ * which Lua seeds its hashes: calls only where there is no vDSO. The answer, to the one descriptor that can be written; the end.
+ */
+#define WORK ON(brk, ALLOW), ON(munmap, ALLOW), ON(mremap, ALLOW), ON(madvise, ALLOW), ON(futex, ALLOW), \
+	KILL_IF_FLAGS(mmap, PROT_EXEC), KILL_IF_FLAGS(mprotect, PROT_EXEC), ON(sysinfo, ALLOW), \
+	ON(clock_gettime, ALLOW), ON(gettimeofday, ALLOW), TIME_CALL \
+	ON(write, ALLOW), ON(exit_group, ALLOW), ON(exit, ALLOW)
+
+static const struct sock_filter filter[] = { BEGIN, WORK, RETURN(KILL_PROCESS) };
+
+/*
+ * Besides: its files, by offset, and how large they are; a thread (a process of its own is none; clone3's flags cannot be looked at); to any name the
+ * answer that there is no such file, for the character sets that iconv looks up; who it is and random bytes, which OpenSSL asks for before it
+ * judges a signature.
+ */
+static const struct sock_filter filter_stream[] = {
+	BEGIN, WORK,
+	ON(pread64, ALLOW), ON(fstat, ALLOW), ON(newfstatat, ALLOW), ON(getpid, ALLOW), ON(getrandom, ALLOW),
+	ON(rt_sigprocmask, ALLOW), ON(rt_sigaction, ALLOW), ON(set_robust_list, ALLOW), ON(rseq, ALLOW), ERRNO(clone3, ENOSYS), ERRNO(openat, ENOENT),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_clone, 0, 3), LOAD(args[0]),
+	BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, CLONE_THREAD, 0, 1), RETURN(ALLOW),
 	RETURN(KILL_PROCESS),
-#endif
 };
+#endif
 
 static int
 cannot(struct ai_err *err, const char *what)
@@ -106,15 +133,30 @@ cannot(struct ai_err *err, const char *what)
 }
 
 static int
-install_filter(struct ai_err *err)
+install_filter(bool stream, struct ai_err *err)
 {
-	const struct sock_fprog program = { .len = sizeof filter / sizeof *filter, .filter = (struct sock_filter *)filter };
+	const struct sock_fprog one = { .len = sizeof filter / sizeof *filter, .filter = (struct sock_filter *)filter };
+	const struct sock_fprog many = { .len = sizeof filter_stream / sizeof *filter_stream, .filter = (struct sock_filter *)filter_stream };
+	const struct sock_fprog program = stream ? many : one;
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return cannot(err, "no new privileges");
 	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0 ? cannot(err, "seccomp") : 0;
 }
 
 /* --- the child --------------------------------------------------------------- */
+
+/* A private copy in the place of a small mapping that is shared and only read: the C library keeps its table of character sets in one. */
+static int
+make_private(void *at, size_t n)
+{
+	if (n > SHARED_TABLE)
+		return munmap(at, n);
+	void *copy = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (copy == MAP_FAILED)
+		return -1;
+	memcpy(copy, at, n);
+	return mremap(copy, n, n, MREMAP_MAYMOVE | MREMAP_FIXED, at) == at ? 0 : -1;
+}
 
 /*
  * Unmaps what is mapped shared (a host's shared memory, its rings of io_uring, the database's index: the ways past a filter of calls).
@@ -136,9 +178,10 @@ leave_shared_memory(size_t *held_out, struct ai_err *err)
 			return cannot(err, "/proc/self/maps");
 		}
 		/* " rwxp" or " rwxs" */
+		void *at = (void *)from; /* NOLINT: an address from the kernel */
 		if (end[4] == 'p')
 			held += to - from;
-		else if (munmap((void *)from, to - from) < 0) /* NOLINT: an address from the kernel */
+		else if (strncmp(end, " r--s", 5) == 0 ? make_private(at, to - from) < 0 : munmap(at, to - from) < 0)
 			return cannot(err, "shared memory");
 	}
 	*held_out = held;
@@ -173,19 +216,35 @@ close_range_of(unsigned from, unsigned to)
 	return 0;
 }
 
-/* A sanitizer reports to standard error. */
+/* Away first, all of them: none may be overwritten before it was moved. A sanitizer reports to standard error. */
 static int
-close_all_but(int to, struct ai_err *err)
+close_all_but(int to, const struct task *t, struct ai_err *err)
 {
-	if (to != TO && dup2(to, TO) < 0)
-		return cannot(err, "descriptors");
-	if (close_range_of(TO + 1, UINT_MAX) < 0 || close_range_of(0, SANITIZED ? 1 : 2) < 0)
+	int n = (int)t->n_files, beyond = TO + 1 + n, away[AI_CONFINED_FILES + 1];
+	for (int i = 0; i <= n; i++) {
+		away[i] = fcntl(i == 0 ? to : t->files[i - 1], F_DUPFD, beyond);
+		if (away[i] < 0)
+			return cannot(err, "descriptors");
+	}
+	for (int i = 0; i <= n; i++)
+		if (dup2(away[i], TO + i) < 0)
+			return cannot(err, "descriptors");
+	if (close_range_of((unsigned)beyond, UINT_MAX) < 0 || close_range_of(0, SANITIZED ? 1 : 2) < 0)
 		return cannot(err, "descriptors");
 	return 0;
 }
 
+/* The agent is root: calls for memory alone would let root's child declare pages broken (MADV_HWPOISON) that it shares with its parent. */
 static int
-confine(const struct ai_confined_limits *l, struct ai_err *err)
+drop_capabilities(struct ai_err *err)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	const struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = { { 0 } };
+	return syscall(__NR_capset, &head, none) < 0 ? cannot(err, "capabilities") : 0;
+}
+
+static int
+confine(const struct task *t, struct ai_err *err)
 {
 	size_t held = 0;
 	/* Before dumpable: after it, /proc/self belongs to root. */
@@ -193,61 +252,111 @@ confine(const struct ai_confined_limits *l, struct ai_err *err)
 		return err->code;
 	if (prctl(PR_SET_DUMPABLE, 0) < 0)
 		return cannot(err, "core files");
-	if (limit(RLIMIT_CORE, 0, err) < 0 || limit(RLIMIT_CPU, l->cpu_seconds, err) < 0)
+	if (drop_capabilities(err) < 0)
 		return err->code;
-	if (!SANITIZED && limit(RLIMIT_AS, held + l->memory, err) < 0)
+	if (limit(RLIMIT_CORE, 0, err) < 0 || limit(RLIMIT_CPU, t->l->cpu_seconds, err) < 0)
 		return err->code;
-	return install_filter(err);
+	if (!SANITIZED && limit(RLIMIT_AS, held + t->l->memory, err) < 0)
+		return err->code;
+	return install_filter(t->stream, err);
+}
+
+/* A parent that is gone, or has heard enough, is told nothing. */
+static int
+send(uint32_t kind, const void *p, size_t n, const char *who, struct ai_err *err)
+{
+	const struct head h = { kind, (uint32_t)n };
+	AI_BUF_AUTO whole = AI_BUF(sizeof h + n);
+	/* One write, one switch to the parent. */
+	ai_buf_put(&whole, &h, sizeof h);
+	ai_buf_put(&whole, p, n);
+	return ai_buf_ok(&whole, who, err) < 0 ? err->code : ai_write_all(TO, whole.data, whole.len, who, err);
+}
+
+int
+ai_confined_say(const void *p, size_t n, struct ai_err *err)
+{
+	return n > AI_CONFINED_PART ? ai_fail(err, AI_EUSAGE, "internal: a part of %zu bytes", n) : send(PART, p, n, "answer", err);
 }
 
 static void
-run(ai_confined_fn *fn, void *ctx, const struct ai_confined_limits *l)
+run(const struct task *t)
 {
 	struct ai_err err = { 0 }, quiet;
-	struct ai_buf said = AI_BUF(l->max_bytes), whole = { 0 };
-	struct head h = { .kind = ANSWER };
-	if (confine(l, &err) < 0)
-		h.kind = UNCONFINED;
-	else if (fn(ctx, &said, &err) < 0 || ai_buf_ok(&said, l->who, &err) < 0)
-		h.kind = ERROR;
-	h.len = (uint32_t)(h.kind == ANSWER ? said.len : sizeof err);
-	/* One write, one switch to the parent. */
-	whole.max = sizeof h + h.len;
-	ai_buf_put(&whole, &h, sizeof h);
-	ai_buf_put(&whole, h.kind == ANSWER ? said.data : (const char *)&err, h.len);
-	/* A parent that is gone, or has heard enough, is told nothing. */
-	if (whole.state == AI_BUF_GOOD)
-		(void)!ai_write_all(TO, whole.data, whole.len, l->who, &quiet);
+	struct ai_buf said = AI_BUF(t->l->max_bytes);
+	uint32_t kind = ANSWER;
+	if (confine(t, &err) < 0)
+		kind = UNCONFINED;
+	else if ((t->stream ? t->stream(t->ctx, &err) : t->fn(t->ctx, &said, &err)) < 0 || ai_buf_ok(&said, t->l->who, &err) < 0)
+		kind = ERROR;
+	(void)!send(kind, kind == ANSWER ? said.data : (const char *)&err, kind == ANSWER ? said.len : sizeof err, t->l->who, &quiet);
 }
 
 static _Noreturn void
-child(ai_confined_fn *fn, void *ctx, const struct ai_confined_limits *l, int to, pid_t parent)
+child(const struct task *t, int to, pid_t parent)
 {
 	struct ai_err err;
 	/* Signals stay blocked: a handler of the host's has no business here, and what the terminal sends is for the parent. */
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() == parent && close_all_but(to, &err) == 0)
-		run(fn, ctx, l);
+	if (getppid() == parent && close_all_but(to, t, &err) == 0)
+		run(t);
 	_exit(0);
 }
 
 /* --- the parent -------------------------------------------------------------- */
 
+#if SANITIZED
+/* Does every thread but this one wait for something? One that cannot be read has ended. */
+static bool
+others_wait(void)
+{
+	bool wait = true;
+	DIR *tasks = opendir("/proc/self/task");
+	for (struct dirent *e; tasks && (e = readdir(tasks));) {
+		char path[64];
+		AI_BUF_AUTO text = AI_BUF(4096);
+		struct ai_err ignored = { 0 };
+		if (*e->d_name == '.' || (pid_t)strtoll(e->d_name, NULL, 10) == getpid())
+			continue;
+		snprintf(path, sizeof path, "/proc/self/task/%.20s/stat", e->d_name);
+		const char *state = ai_read_file_if(AT_FDCWD, path, &text, &ignored) == 1 ? strrchr(text.data, ')') : NULL;
+		wait = wait && (!state || state[2] == 'S');
+	}
+	if (tasks)
+		closedir(tasks);
+	return wait;
+}
+
+/* gcc 12's ASan keeps its allocator locked in a child that was made while another thread was in it (confined.h); malloc itself does not. */
+static void
+let_others_rest(void)
+{
+	for (int i = 0; i < 400; i++) {
+		nanosleep(&(struct timespec){ .tv_nsec = 2000000 }, NULL);
+		if (others_wait())
+			return;
+	}
+}
+#else
+#define let_others_rest() ((void)0)
+#endif
+
 /* All signals are blocked meanwhile, so that no handler of the host's ever runs in the child. */
 static pid_t
-start(ai_confined_fn *fn, void *ctx, const struct ai_confined_limits *l, int to, struct ai_err *err)
+start(const struct task *t, int to, struct ai_err *err)
 {
 	sigset_t all, before;
 	pid_t self = getpid();
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
+	let_others_rest();
 	pid_t pid = fork();
 	if (pid == 0)
-		child(fn, ctx, l, to, self);
+		child(t, to, self);
 	int e = errno;
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	errno = e;
-	return pid < 0 ? (pid_t)ai_fail_errno(err, AI_EENV, "%s: cannot start a process", l->who) : pid;
+	return pid < 0 ? (pid_t)ai_fail_errno(err, AI_EENV, "%s: cannot start a process", t->l->who) : pid;
 }
 
 static int64_t
@@ -268,12 +377,11 @@ is_whole(const struct ai_buf *raw)
 	return raw->len - sizeof h >= h.len;
 }
 
-/* Until there is a whole answer, the end of the pipe, more than fits, or no time left. */
+/* Until there is a whole answer or part, the end of the pipe, more than fits, or no time left. */
 static int
-hear(int from, const struct ai_confined_limits *l, struct ai_buf *raw, struct ai_err *err)
+hear(int from, const struct ai_confined_limits *l, int64_t end, struct ai_buf *raw, struct ai_err *err)
 {
-	char chunk[1 << 16];
-	int64_t end = now_ms() + (int64_t)l->seconds * 1000;
+	char chunk[CHUNK];
 	while (raw->state == AI_BUF_GOOD && !is_whole(raw)) {
 		struct pollfd p = { .fd = from, .events = POLLIN };
 		if (ai_check_interrupt(err) < 0)
@@ -290,6 +398,29 @@ hear(int from, const struct ai_confined_limits *l, struct ai_buf *raw, struct ai
 		ai_buf_put(raw, chunk, n > 0 ? (size_t)n : 0);
 	}
 	return 0;
+}
+
+struct taker { int (*take)(void *ctx, const void *p, size_t n, struct ai_err *err); void *ctx; };
+
+/* Every part to whoever takes them, until something else comes. */
+static int
+hear_parts(int from, const struct ai_confined_limits *l, int64_t end, const struct taker *t, struct ai_buf *raw, struct ai_err *err)
+{
+	struct head h;
+	for (;;) {
+		if (hear(from, l, end, raw, err) < 0)
+			return err->code;
+		if (!is_whole(raw))
+			return 0;
+		memcpy(&h, raw->data, sizeof h);
+		if (!t || h.kind != PART || h.len > AI_CONFINED_PART)
+			return 0;
+		if (t->take(t->ctx, raw->data + sizeof h, h.len, err) < 0)
+			return err->code;
+		size_t whole = sizeof h + h.len;
+		raw->len -= whole;
+		memmove(raw->data, raw->data + whole, raw->len);
+	}
 }
 
 /* How the child ended, as waitpid gives it; -1 when somebody else has reaped it. It is killed if it has not ended. */
@@ -356,22 +487,42 @@ judge(const struct ai_buf *raw, int status, const struct ai_confined_limits *l, 
 	return ai_buf_ok(out, l->who, err);
 }
 
-int
-ai_confined(ai_confined_fn *fn, void *ctx, const struct ai_confined_limits *l, struct ai_buf *out, struct ai_err *err)
+static int
+confined(const struct task *t, const struct taker *taker, size_t room, struct ai_buf *out, struct ai_err *err)
 {
 	int ends[2];
 	if (pipe2(ends, O_CLOEXEC) < 0)
-		return ai_fail_errno(err, AI_EENV, "%s: cannot make a pipe", l->who);
+		return ai_fail_errno(err, AI_EENV, "%s: cannot make a pipe", t->l->who);
 	AI_FD from = ends[0];
-	pid_t pid = start(fn, ctx, l, ends[1], err);
+	pid_t pid = start(t, ends[1], err);
 	close(ends[1]);
 	if (pid < 0)
 		return err->code;
-	AI_BUF_AUTO raw = AI_BUF(sizeof(struct head) + (l->max_bytes > sizeof(struct ai_err) ? l->max_bytes : sizeof(struct ai_err)));
-	int r = hear(from, l, &raw, err);
+	AI_BUF_AUTO raw = AI_BUF(sizeof(struct head) + (room > sizeof(struct ai_err) ? room : sizeof(struct ai_err)));
+	int r = hear_parts(from, t->l, now_ms() + (int64_t)t->l->seconds * 1000, taker, &raw, err);
 	int status = reap(pid);
 	/* Ctrl-C, or a shutdown, may have reached the child first. */
 	if (r < 0 || ai_check_interrupt(err) < 0)
 		return err->code;
-	return judge(&raw, status, l, out, err);
+	return judge(&raw, status, t->l, out, err);
+}
+
+int
+ai_confined(ai_confined_fn *fn, void *ctx, const struct ai_confined_limits *l, struct ai_buf *out, struct ai_err *err)
+{
+	const struct task t = { .fn = fn, .ctx = ctx, .l = l };
+	return confined(&t, NULL, l->max_bytes, out, err);
+}
+
+int
+ai_confined_stream(ai_confined_stream_fn *fn, void *ctx, const struct ai_confined_limits *l, const int *files, size_t n,
+	int (*take)(void *ctx, const void *p, size_t n, struct ai_err *err), void *take_ctx, struct ai_err *err)
+{
+	const struct ai_confined_limits limits = { .who = l->who, .memory = l->memory, .cpu_seconds = l->cpu_seconds, .seconds = l->seconds };
+	const struct task t = { .stream = fn, .ctx = ctx, .l = &limits, .files = files, .n_files = n };
+	const struct taker taker = { take, take_ctx };
+	AI_BUF_AUTO none = AI_BUF(0);
+	if (n > AI_CONFINED_FILES)
+		return ai_fail(err, AI_EINPUT, "%s: got %zu files, expected at most %d", l->who, n, AI_CONFINED_FILES);
+	return confined(&t, &taker, AI_CONFINED_PART + CHUNK, &none, err);
 }

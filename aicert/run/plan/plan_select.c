@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "base/buf.h"
 #include "run/plan/plan_parts.h"
 
 struct choice {
@@ -50,11 +49,19 @@ follow(struct choice *c)
 	return 0;
 }
 
-int
-ai_plan_select(struct ai_manifest *m, const struct ai_rule_text *rules, size_t n_rules, struct ai_err *err)
+static int
+mark(const struct ai_manifest *m, const struct choice *c, struct ai_buf *marks, struct ai_err *err)
 {
-	if (!m->selected.n)
-		return 0;
+	for (size_t i = 0; i < m->n_steps; i++)
+		ai_buf_puts(marks, c->wanted[i] ? "1" : "0");
+	for (size_t i = 0; i < m->n_inputs; i++)
+		ai_buf_puts(marks, c->p.input_used[i] ? "1" : "0");
+	return ai_buf_ok(marks, "the chosen steps", err);
+}
+
+int
+ai_plan_choose(struct ai_manifest *m, const struct ai_rule_text *rules, size_t n_rules, struct ai_buf *marks, struct ai_err *err)
+{
 	const struct ai_plan_in in = { .file = m->file, .rules = rules, .n_rules = n_rules };
 	struct choice c = { .p = { .in = &in, .m = m, .err = err } };
 	int rc = ai_plan_begin(&c.p);
@@ -66,10 +73,35 @@ ai_plan_select(struct ai_manifest *m, const struct ai_rule_text *rules, size_t n
 	if (rc == 0)
 		rc = follow(&c);
 	if (rc == 0)
-		rc = ai_manifest_keep(m, c.wanted, c.p.input_used, err);
+		rc = mark(m, &c, marks, err);
 	free(c.wanted);
 	free(c.queue);
 	free(c.p.input_used);
 	ai_plan_end(&c.p);
 	return rc;
+}
+
+int
+ai_plan_keep(struct ai_manifest *m, const char *marks, size_t n, struct ai_err *err)
+{
+	if (n != m->n_steps + m->n_inputs || strspn(marks, "01") != n)
+		return ai_fail(err, AI_EINPUT, "the chosen steps: got marks of %zu bytes, expected a 0 or 1 for each of %zu steps and %zu inputs", n, m->n_steps,
+			m->n_inputs);
+	bool *keep = ai_calloc(n + 1, sizeof *keep);
+	if (!keep)
+		return ai_nomem(err);
+	for (size_t i = 0; i < n; i++)
+		keep[i] = marks[i] == '1' || (i < m->n_steps && ai_manifest_is_selected(m, &m->steps[i]));
+	int rc = ai_manifest_keep(m, keep, keep + m->n_steps, err);
+	free(keep);
+	return rc;
+}
+
+int
+ai_plan_select(struct ai_manifest *m, const struct ai_rule_text *rules, size_t n_rules, struct ai_err *err)
+{
+	if (!m->selected.n)
+		return 0;
+	AI_BUF_AUTO marks = AI_BUF(m->n_steps + m->n_inputs + 1);
+	return ai_plan_choose(m, rules, n_rules, &marks, err) < 0 ? err->code : ai_plan_keep(m, marks.data, marks.len, err);
 }

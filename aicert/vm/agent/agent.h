@@ -1,8 +1,8 @@
 /*
  * agent.h -- what runs in the measured machine: /init, and nothing beside it.
  *
- * mounts -> modules -> disks (by serial: "aicert-job", "aicert-result") -> TPM -> header measured -> content copied and hashed, sources re-derived ->
- * planned again -> plan measured -> steps in the sandbox -> results measured -> quote -> result disk -> power off.
+ * mounts -> modules -> disks (by serial: "aicert-job", "aicert-result") -> TPM -> header measured -> content copied and hashed, or read through
+ * dm-verity where it does not fit, sources re-derived -> planned again -> plan measured -> steps in the sandbox -> results measured -> quote -> result disk -> power off.
  *
  * The serial console carries lines for people, "aicert: <stage> …", and what a step prints as "| …"; nobody believes them.
  *

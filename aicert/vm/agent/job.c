@@ -3,9 +3,11 @@
 #include <string.h>
 
 #include "attest/runlog.h"
+#include "base/fs.h"
 #include "base/path.h"
 #include "run/given.h"
-#include "vm/agent/agent.h"
+#include "vm/agent/agent_parts.h"
+#include "vm/agent/certificates.h"
 #include "vm/disk/job_disk.h"
 #include "vm/disk/result_disk.h"
 
@@ -19,6 +21,7 @@ struct work {
 	struct ai_job job;
 	bool planned;                  /* the job's plan is the one that was given: what happens now can be attested */
 	json_t *attestation;
+	char *scratch;                 /* where steps work; NULL: in the cache folder */
 };
 
 /* PCR 15 must be as the boot left it: one job a boot, and a second one is refused here. */
@@ -49,19 +52,45 @@ measured(void *ctx, const struct ai_digest *header, struct ai_err *err)
 	return event ? ai_tpm_event(w->tpm, event, err) : ai_nomem(err);
 }
 
-/* The disk's content into a store in memory; the disk is not looked at again. */
+/* What stays on the disk comes under the store before it is opened; steps then work beside it, for nothing can be laid over what is laid over itself. */
+static int
+open_store(struct work *w, struct ai_disk *disk, struct ai_shelf *shelf, bool *shelved, struct ai_store **store, struct ai_err *err)
+{
+	AI_FREE char *folder = ai_join(w->a->home, "shelf");
+	AI_FREE char *scratch = ai_join(w->a->home, "scratch");
+	if (!folder || !scratch)
+		return ai_nomem(err);
+	int there = ai_job_shelf(disk, shelf, err);
+	if (there == 1) {
+		ai_say(w->a->talk, AI_TALK_STAGE, "shelf   %zu objects stay on the disk", shelf->n);
+		if (ai_mkdirs(scratch, 0755, err) < 0 || ai_agent_shelf(disk, shelf, w->a->job, folder, w->home.cache, w->a->talk, err) < 0)
+			return err->code;
+		w->scratch = scratch;
+		scratch = NULL;
+	}
+	if (there < 0 || ai_store_open(&w->home, store, err) < 0)
+		return err->code;
+	*shelved = there == 1;
+	return there == 1 ? ai_agent_shelf_adopt(disk, shelf, *store, w->a->talk, err) : 0;
+}
+
+/* The disk's content into a store in memory, each byte read once; what is too large for that is read through its hashes. */
 static int
 take(struct work *w, struct ai_err *err)
 {
 	struct ai_disk *disk = NULL;
 	struct ai_store *store = NULL;
-	AI_FREE char *aside = ai_join(w->home.cache, "aside");
+	struct ai_shelf shelf;
+	bool shelved = false;
+	AI_FREE char *aside = ai_join(w->a->home, "aside");
 	if (!aside)
 		return ai_nomem(err);
 	if (ai_disk_open(w->a->job, w->a->job_size, "job", measured, w, &disk, err) < 0)
 		return ai_in(err, "job disk");
-	int r = ai_store_open(&w->home, &store, err);
-	if (r == 0 && (r = ai_job_unpack(disk, store, aside, w->a->talk, &w->given, err)) < 0)
+	int r = open_store(w, disk, &shelf, &shelved, &store, err);
+	if (r == 0)
+		r = ai_job_unpack(disk, store, aside, shelved ? &shelf : NULL, w->a->talk, &w->given, err);
+	if (r < 0)
 		ai_in(err, "job disk");
 	ai_store_close(store);
 	ai_disk_close(disk);
@@ -73,7 +102,7 @@ static void
 keep_certificates(struct work *w)
 {
 	struct ai_err why = { 0 };
-	if (json_array_size(w->given.certificates) > 0 && ai_tpm_keep_certificates(w->tpm, w->given.certificates, &why) < 0)
+	if (json_array_size(w->given.certificates) > 0 && ai_agent_certificates(w->tpm, w->given.certificates, &why) < 0)
 		ai_say(w->a->talk, AI_TALK_NOTE, "tpm: the certificates that came with the job are not used: %s", why.text);
 }
 
@@ -86,7 +115,7 @@ open_job(struct work *w, struct ai_err *err)
 	for (size_t i = 0; i < w->given.n_sources; i++)
 		sources[i] = (struct ai_given_source){ w->given.sources[i].name, w->given.sources[i].node, w->given.sources[i].how };
 	/* Nobody's earlier results count here: everything is executed. */
-	w->options = (struct ai_run_options){ .home = w->a->home, .nonce = w->given.nonce, .locked = true, .fresh = true, .talk = w->a->talk };
+	w->options = (struct ai_run_options){ .home = w->a->home, .scratch = w->scratch, .nonce = w->given.nonce, .locked = true, .fresh = true, .talk = w->a->talk };
 	return ai_job_open_given(&w->options, w->given.plan, sources, w->given.n_sources, &w->job, err);
 }
 
@@ -139,7 +168,11 @@ static int
 execute(struct work *w, struct ai_err *err)
 {
 	struct ai_err second = { 0 };
-	if (ai_job_execute(&w->job, err) == 0) {
+	int r = ai_job_execute(&w->job, err);
+	/* A failure's claims name the results of the steps before: not even that is said of a machine whose content was not there. */
+	if (w->scratch && ai_agent_disk_there(w->a->job, w->a->job_size, &second) < 0)
+		return (*err = second).code;
+	if (r == 0) {
 		ai_say(w->a->talk, AI_TALK_STAGE, "attest  %s", ai_tpm_name(w->job.tpm));
 		return ai_job_seal(&w->job, false, &w->attestation, err);
 	}
@@ -182,6 +215,7 @@ done(struct work *w)
 	ai_tpm_close(w->tpm);
 	ai_unpacked_done(&w->given);
 	ai_home_done(&w->home);
+	free(w->scratch);
 	json_decref(w->attestation);
 }
 

@@ -31,9 +31,10 @@ static const struct ai_wanted wanted[] = {
 };
 enum { N_WANTED = sizeof wanted / sizeof *wanted };
 
-/* virtio: QEMU and Google's clouds; Hyper-V: Azure. NVMe is built into the kernel. Overlay: the sandbox. */
+/* virtio: QEMU and Google's clouds; Hyper-V: Azure. NVMe is built into the kernel. Overlay: the sandbox. Device mapper, erofs: what stays on the job disk. */
 static const char *const modules[] = {
 	"virtio_pci", "virtio_blk", "virtio_scsi", "virtio_rng", "hv_vmbus", "hv_storvsc", "sd_mod", "nvme", "overlay", "squashfs",
+	"dm_mod", "dm_verity", "erofs",
 };
 
 struct build {

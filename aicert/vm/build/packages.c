@@ -43,7 +43,8 @@ fetch(struct ai_store *store, const char *partial, const json_t *p, const struct
 	if (ai_http_get(&req, ai_store_sink(store), &got, &size, err) == 0)
 		return 0;
 	ai_in(err, "package '%s' %s", name, ai_json_str(p, "version"));
-	return ai_hint(err, "a distribution keeps old packages on its snapshot server: put that url into the pins; or pin today's: apt-get update, and build without --pins");
+	/* Only where somebody answered: not for a network that is down, a full disk, or Ctrl-C. */
+	return err->code != AI_EINPUT ? err->code : ai_hint(err, "a distribution keeps old packages on its snapshot server: put that url into the pins; or pin today's: apt-get update, and build without --pins");
 }
 
 /* The object is hashed once more as it is read: what is unpacked is what is pinned, whatever happened to the store. */

@@ -172,6 +172,8 @@ listen_to(int out, int errors, struct ai_buf *said, struct ai_buf *complaints, s
 	return 0;
 }
 
+static const char full[] = "No space left on device";
+
 /* The first line with an "E: ", or the last there is, without its end. */
 static const char *
 complaint(struct ai_buf *b)
@@ -209,8 +211,11 @@ run(struct call *c, struct ai_buf *said, struct ai_err *err)
 		;
 	if (r < 0)
 		return r;
-	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-		return ai_fail(err, AI_EENV, "apt-get: %.600s", complaint(&complaints));
+	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+		const char *said_so = complaint(&complaints);
+		ai_fail(err, AI_EENV, "apt-get: %.600s", said_so);
+		return strstr(said_so, full) ? ai_hint(err, "free some space, or set AICERT_HOME to a folder on a larger disk") : err->code;
+	}
 	return ai_buf_ok(said, "apt-get", err);
 }
 
@@ -327,7 +332,7 @@ ai_packages_resolve(const struct ai_wanted *wanted, size_t n, const char *scratc
 		return ai_in(err, "apt-get");
 	ai_say(talk, AI_TALK_STAGE, "resolve the runner's packages (apt-get)");
 	int r = ask_all(&a, &first);
-	if (r == AI_EENV && strncmp(first.text, "apt-get: is not", 15) != 0) {
+	if (r == AI_EENV && strncmp(first.text, "apt-get: is not", 15) != 0 && !strstr(first.text, full)) {
 		/* The machine has no lists, or lists of another day: ours are fresh. */
 		ai_say(talk, AI_TALK_STAGE, "update  package lists of our own: %s", first.text);
 		r = update(&a, err) < 0 ? err->code : ask_all(&a, err);

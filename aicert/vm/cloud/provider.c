@@ -17,7 +17,7 @@ const char *const ai_provider_stages[] = { "create", "upload", "start", "wait", 
 const char *
 ai_provider_builtin(size_t i)
 {
-	static const char *const names[] = { "azure", "gcp" };
+	static const char *const names[] = { "azure", "gcp", "qemu" };
 	return i < sizeof names / sizeof *names ? names[i] : NULL;
 }
 
@@ -41,7 +41,7 @@ find_builtin(const char *name, const char **text, size_t *n, struct ai_err *err)
 		names[k] = ai_provider_builtin(k);
 	const char *near = ai_near(name, names, k);
 	ai_fail(err, AI_EUSAGE, "provider: there is none called '%s'%s%s%s", name, near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
-	return ai_hint(err, "built in are azure and gcp; one of your own is a file: --provider ./mine.lua");
+	return ai_hint(err, "built in are azure, gcp and qemu; one of your own is a file: --provider ./mine.lua");
 }
 
 static bool
@@ -154,14 +154,43 @@ ai_provider_about(const char *name, json_t **about, struct ai_err *err)
 	return r;
 }
 
+bool
+ai_provider_is_host(const struct ai_provider *p)
+{
+	const char *place = ai_json_str(p->about, "place");
+	return place && strcmp(place, "host") == 0;
+}
+
+const char *
+ai_provider_given(const struct ai_provider *p, const char *name)
+{
+	return ai_json_str(p->settings, name);
+}
+
+static int
+ask_stage(struct ai_provider *p, const char *stage, const json_t *settings, const json_t *run, json_t **calls, struct ai_err *err)
+{
+	AI_JSON *asked = json_pack("{s:s, s:O, s:O}", "stage", stage, "settings", settings, "run", run);
+	return asked ? ask(p, asked, calls, err) : ai_nomem(err);
+}
+
 int
 ai_provider_stage(struct ai_provider *p, const char *stage, const json_t *run, json_t **calls, struct ai_err *err)
 {
-	AI_JSON *asked = json_object();
-	if (!asked || json_object_set(asked, "settings", p->settings) < 0 || json_object_set(asked, "run", (json_t *)(uintptr_t)run) < 0
-		|| json_object_set_new(asked, "stage", json_string(stage)) < 0)
+	return ask_stage(p, stage, p->settings, run, calls, err);
+}
+
+int
+ai_provider_program(struct ai_provider *p, const char *stage, const json_t *settled, const json_t *run, json_t **program, struct ai_err *err)
+{
+	AI_JSON *settings = json_deep_copy(p->settings);
+	AI_JSON *calls = NULL;
+	if (!settings || json_object_update(settings, (json_t *)(uintptr_t)settled) < 0)
 		return ai_nomem(err);
-	return ask(p, asked, calls, err);
+	if (ask_stage(p, stage, settings, run, &calls, err) < 0)
+		return err->code;
+	*program = json_incref(json_array_get(calls, 0));
+	return 0;
 }
 
 int

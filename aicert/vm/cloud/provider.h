@@ -1,5 +1,6 @@
 /*
- * provider.h -- a cloud, described by a Lua file of rules/providers: which command lines create a machine, give it a job, take its result, destroy it.
+ * provider.h -- where a measured run's machine is, described by a Lua file of rules/providers: a cloud (which command lines create a machine, give it a
+ * job, take its result, destroy it), or this host (the command lines of its TPM and of the machine itself: vm/host/machine.h starts them).
  *
  * A provider file returns `provider { name, doc, disks, settings, stages }` (lua/provider.lua); each stage is a pure function from checked settings
  * (and the paths and names of this run) to command lines: arrays of texts, nothing else. They are run as they are (no shell), one after
@@ -14,6 +15,8 @@
 #ifndef AI_VM_PROVIDER_H
 #define AI_VM_PROVIDER_H
 
+#include <stdbool.h>
+
 #include "base/json.h"
 #include "base/talk.h"
 
@@ -22,7 +25,7 @@ struct ai_provider;
 /* Where records go, below the home's data folder. */
 #define AI_CLOUD_RECORDS "vm/clouds"
 
-/* In the order in which they run; ends with NULL. */
+/* Of a cloud, in the order in which they run; ends with NULL. */
 extern const char *const ai_provider_stages[];
 /* The names of the built-in ones, sorted; NULL beyond the last. */
 const char *ai_provider_builtin(size_t i);
@@ -35,7 +38,7 @@ int ai_provider_settings(const char *const *set, size_t n, json_t **out, struct 
  */
 int ai_provider_open(const char *name, const char *text, size_t n, const json_t *settings, struct ai_provider **out, struct ai_err *err) AI_CHECKED;
 void ai_provider_close(struct ai_provider *p);
-/* What the file of that name says of itself: {"name","doc","disks","settings":[{"name","type","doc"?,"default"?,"needed"?}]} (new reference). */
+/* What the file of that name says of itself: {"name","doc","disks","place":"cloud"|"host","settings":[{"name","type","doc"?,"default"?,"needed"?}]} (new reference). */
 int ai_provider_about(const char *name, json_t **about, struct ai_err *err) AI_CHECKED;
 
 /*
@@ -45,6 +48,16 @@ int ai_provider_about(const char *name, json_t **about, struct ai_err *err) AI_C
 int ai_provider_stage(struct ai_provider *p, const char *stage, const json_t *run, json_t **calls, struct ai_err *err) AI_CHECKED;
 /* Those of all stages for a machine of this name, with examples for what commands would print: {stage: calls}. */
 int ai_provider_plan(struct ai_provider *p, const char *machine, json_t **plan, struct ai_err *err) AI_CHECKED;
+
+/* Is its machine one of this host? Then its stages are tpm and machine, and it is neither planned, run nor destroyed by what is for clouds. */
+bool ai_provider_is_host(const struct ai_provider *p);
+/* A setting's text as it was given; NULL when it was not. Borrowed. */
+const char *ai_provider_given(const struct ai_provider *p, const char *name);
+/*
+ * The one call of a stage of this host: {"argv":[text…],"package":text} (new reference). settled: {"name": text}, which settings are now, whatever was given;
+ * run: texts, as the file wants them.
+ */
+int ai_provider_program(struct ai_provider *p, const char *stage, const json_t *settled, const json_t *run, json_t **program, struct ai_err *err) AI_CHECKED;
 
 struct ai_buf;
 /* A command line as somebody would type it. */

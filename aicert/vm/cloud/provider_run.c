@@ -298,6 +298,8 @@ static int
 set_path(struct state *st, const char *name, const char *path, struct ai_err *err)
 {
 	AI_FREE char *whole = ai_abspath(path);
+	if (whole && !ai_utf8_valid(whole, strlen(whole)))
+		return ai_fail(err, AI_EENV, "'%s': got a path that is not UTF-8, expected one that a provider's file can be told", whole);
 	if (!whole || json_object_set_new(st->vars, name, json_string(whole)) < 0)
 		return ai_nomem(err);
 	return 0;

@@ -2,7 +2,7 @@
  * aside.h -- raw git objects and image blobs in folders, and the trees that they give: commit -> tree, manifest -> layers -> tree.
  *
  * A folder has git/<sha1> (a raw object with its header "commit 123\0") and oci/<hex> (manifest, config, layers). Nothing is believed for its name: a git
- * object's SHA-1 and a manifest's or config's SHA-256 are recomputed whenever it is read; a layer's when it was brought here, and its unpacked bytes when they are merged.
+ * object's SHA-1 (fetch/git_sha1.h) and a manifest's or config's SHA-256 are recomputed whenever it is read; a layer's when it was brought here, and its unpacked bytes when they are merged.
  * The same walk runs outside (what belongs to the source?) and in the measured machine (is that its content?). No libgit2, no network.
  *
  * Depends on: base, model, fetch (walks and merges).  Threads: one.
@@ -37,7 +37,7 @@ int ai_aside_git_tree(const struct ai_aside *a, const char *revision, bool submo
 
 /*
  * The merged layers of a manifest into the sink (NULL: all of it is only looked for, and *tree_out is not set). A digest in the image's name must
- * lead to the manifest, and the manifest's config must be config, as the lock has it.
+ * lead to the manifest, and the manifest's config must be config, as the lock has it. Layers are read in a confined child (layers_apart.h).
  */
 int ai_aside_image_tree(const struct ai_aside *a, const struct ai_image_ref *ref, const char *revision, const char *platform, const json_t *config,
 	const struct ai_sink *sink, const struct ai_talk *talk, struct ai_digest *tree_out, struct ai_err *err) AI_CHECKED;

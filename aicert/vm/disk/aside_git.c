@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "base/buf.h"
+#include "fetch/git_sha1.h"
 #include "fetch/git_walk.h"
 #include "vm/disk/aside.h"
 
@@ -114,8 +115,9 @@ read_object(void *ctx, const struct ai_git_id *id, ai_git_kind kind, struct ai_g
 	ai_git_id_hex(id, hex);
 	if (map_object(v->aside, hex, &m, err) < 0)
 		return err->code;
-	ai_sha1(m->at, m->n, got.b);
-	if (!ai_git_id_eq(&got, id)) {
+	if (ai_git_sha1(m->at, m->n, got.b, err) < 0) {
+		ai_in(err, "git object %s", hex);
+	} else if (!ai_git_id_eq(&got, id)) {
 		ai_git_id_hex(&got, is);
 		ai_fail(err, AI_EINPUT, "git object %s: its bytes hash to %s", hex, is);
 	} else if (ai_aside_git_parse(m->at, m->n, &word, &at, err) < 0) {

@@ -1,11 +1,13 @@
 /* aside_image.c -- the tree of an image from manifest, config and layers in a folder (aside.h).  SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/fs.h"
 #include "fetch/oci_parts.h"
 #include "vm/disk/aside.h"
+#include "vm/disk/layers_apart.h"
 
 /* As fetch/oci.c has it. */
 enum { MAX_INDEXES = 4, NAME = 7 + AI_HEX };
@@ -80,9 +82,9 @@ read_config(struct image *im, const char *platform, const json_t *want, struct a
 	return 0;
 }
 
-/* layers NULL: they are looked for, and no more. */
+/* The file of layer i, of the size that the manifest says. */
 static int
-apply(const struct image *im, size_t i, struct ai_layers *layers, struct ai_err *err)
+open_layer(const struct image *im, size_t i, struct ai_err *err)
 {
 	const struct ai_oci_descriptor *d = &im->manifest.layers[i];
 	char name[NAME];
@@ -93,16 +95,38 @@ apply(const struct image *im, size_t i, struct ai_layers *layers, struct ai_err 
 		return err->code;
 	if (d->size < 0 || size != (uint64_t)d->size)
 		return ai_fail(err, AI_EINPUT, "oci object %s: got %llu bytes, expected %lld", name, (unsigned long long)size, (long long)d->size);
-	return layers ? ai_layers_apply(layers, fd, d->packing, &im->diff_ids[i], err) : 0;
+	int opened = fd;
+	fd = -1;
+	return opened;
 }
 
-static int
-merge(const struct image *im, struct ai_layers *layers, struct ai_err *err)
+static void
+close_layers(struct ai_layer_file *files, size_t n)
 {
-	for (size_t i = 0; i < im->manifest.n_layers; i++)
-		if (ai_check_interrupt(err) < 0 || apply(im, i, layers, err) < 0)
-			return ai_in(err, "layer %zu of %zu", i + 1, im->manifest.n_layers);
-	return 0;
+	for (size_t i = 0; i < n; i++)
+		close(files[i].fd);
+	free(files);
+}
+
+/* sink NULL: the layers are looked for, and no more. */
+static int
+merge(const struct image *im, const struct ai_sink *sink, const struct ai_talk *talk, struct ai_digest *tree_out, struct ai_err *err)
+{
+	size_t n = im->manifest.n_layers, opened = 0;
+	struct ai_layer_file *files = ai_calloc(n, sizeof *files);
+	int r = files ? 0 : ai_nomem(err);
+	for (; r == 0 && opened < n; opened++) {
+		int fd = open_layer(im, opened, err);
+		if (fd < 0) {
+			r = ai_in(err, "layer %zu of %zu", opened + 1, n);
+			break;
+		}
+		files[opened] = (struct ai_layer_file){ fd, im->manifest.layers[opened].packing, im->diff_ids[opened] };
+	}
+	if (r == 0 && sink)
+		r = ai_layers_apart(files, n, ai_json_str(im->config, "workdir"), sink, talk, tree_out, err);
+	close_layers(files, opened);
+	return r;
 }
 
 int
@@ -110,17 +134,11 @@ ai_aside_image_tree(const struct ai_aside *a, const struct ai_image_ref *ref, co
 	const struct ai_sink *sink, const struct ai_talk *talk, struct ai_digest *tree_out, struct ai_err *err)
 {
 	struct image im = { .aside = a };
-	struct ai_layers *layers = sink ? ai_layers_new(sink, talk) : NULL;
-	int r = sink && !layers ? ai_nomem(err) : 0;
-	if (r == 0)
-		r = read_manifest(&im, ref->digest ? ref->digest : revision, revision, platform, err);
+	int r = read_manifest(&im, ref->digest ? ref->digest : revision, revision, platform, err);
 	if (r == 0)
 		r = read_config(&im, platform, config, err);
 	if (r == 0)
-		r = merge(&im, layers, err);
-	if (r == 0 && layers)
-		r = ai_layers_tree(layers, ai_json_str(im.config, "workdir"), tree_out, err);
-	ai_layers_free(layers);
+		r = merge(&im, sink, talk, tree_out, err);
 	ai_oci_manifest_done(&im.manifest);
 	json_decref(im.config);
 	free(im.diff_ids);

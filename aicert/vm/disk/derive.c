@@ -7,6 +7,7 @@
 #include "model/lock.h"
 #include "model/ref.h"
 #include "run/job.h"
+#include "run/plan/apart.h"
 
 int
 ai_derive_init(struct ai_derive *d, struct ai_store *store, const json_t *plan, struct ai_err *err)
@@ -18,7 +19,7 @@ ai_derive_init(struct ai_derive *d, struct ai_store *store, const json_t *plan, 
 		return ai_fail(err, AI_EINPUT, "plan: names no Aicertfile or no lock");
 	if (ai_store_get_bytes(store, &aicertfile, &text, err) < 0 || ai_store_get_bytes(store, &lock, &lock_text, err) < 0)
 		return ai_in(err, "plan");
-	if (ai_manifest_parse(text.data ? text.data : "", text.len, "Aicertfile", ai_json_arr(plan, "parameters"), &d->manifest, err) < 0)
+	if (ai_manifest_apart(text.data ? text.data : "", text.len, "Aicertfile", ai_json_arr(plan, "parameters"), &d->manifest, err) < 0)
 		return err->code;
 	return ai_lock_parse(lock_text.data ? lock_text.data : "", lock_text.len, &d->lock, err);
 }

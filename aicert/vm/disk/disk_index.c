@@ -112,10 +112,10 @@ ai_disk_name_check(const char *type, const char *name, const struct ai_digest *s
 		good = is_hex(name, 40);
 	else if (strcmp(type, "log") == 0)
 		good = is_text(name);
-	else if (strcmp(type, "attestation") == 0)
+	else if (strcmp(type, "attestation") == 0 || strcmp(type, "shelf") == 0 || strcmp(type, "verity") == 0)
 		good = *name == '\0';
 	else
-		return ai_fail(err, AI_EINPUT, "type '%.32s': expected node, blob, git, oci, log or attestation", type);
+		return ai_fail(err, AI_EINPUT, "type '%.32s': expected node, blob, git, oci, log, attestation, shelf or verity", type);
 	return good ? 0 : ai_fail(err, AI_EINPUT, "%s '%.100s': not a name of one", type, name);
 }
 

@@ -113,6 +113,12 @@ ai_disk_object(const struct ai_disk *d, size_t i)
 	return &d->index.entries[i].object;
 }
 
+uint64_t
+ai_disk_at(const struct ai_disk *d, size_t i)
+{
+	return d->index.entries[i].at;
+}
+
 int
 ai_disk_find(const struct ai_disk *d, const char *type, const char *name, size_t *i)
 {

@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/talk.h"
 #include "vm/disk/disk_parts.h"
+#include "vm/disk/shelf.h"
 
 enum { CHUNK = 1 << 20 };
 
@@ -155,6 +156,37 @@ ai_disk_add_fd(struct ai_disk_writer *w, const char *type, const char *name, int
 	}
 	ai_sha_end(&sha, &sha256);
 	return list_object(w, type, name, n, &sha256, err);
+}
+
+uint64_t
+ai_disk_next(const struct ai_disk_writer *w)
+{
+	return w->at;
+}
+
+/* The tree is made in its place, and then listed as what was read from there. */
+int
+ai_disk_add_tree(struct ai_disk_writer *w, uint64_t from, struct ai_digest *root, struct ai_err *err)
+{
+	const uint64_t blocks = (w->at - from) / AI_DISK_BLOCK, size = ai_verity_size(blocks);
+	struct ai_digest sha256, top;
+	struct ai_sha sha;
+	if (w->at > w->limit || size > w->limit - w->at)
+		return ai_fail(err, AI_EENV, "%s disk: is full: it holds %llu bytes", w->kind, (unsigned long long)w->limit);
+	if (ai_verity_build(w->fd, from, blocks, w->at, &top, err) < 0 || ai_sha_init(&sha, err) < 0)
+		return err->code;
+	for (uint64_t done = 0; done < size; done += AI_DISK_BLOCK) {
+		if (pread(w->fd, w->chunk, AI_DISK_BLOCK, (off_t)(w->at + done)) != AI_DISK_BLOCK) {
+			ai_sha_done(&sha);
+			return ai_fail_errno(err, AI_EENV, "%s disk: cannot read what was written", w->kind);
+		}
+		ai_sha_add(&sha, w->chunk, AI_DISK_BLOCK);
+	}
+	ai_sha_end(&sha, &sha256);
+	if (list_object(w, "verity", "", size, &sha256, err) < 0)
+		return err->code;
+	*root = top;
+	return 0;
 }
 
 static int

@@ -1,6 +1,7 @@
 /* job_pack.c -- a planned job onto its disk (job_disk.h).  SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -11,13 +12,18 @@
 #include "vm/disk/job_disk.h"
 #include "vm/disk/job_parts.h"
 
+/* Smaller ones gain a machine nothing, and a file system is quicker to make of few. */
+enum { SHELF_LEAST = 64 << 10 };
+
 struct pack {
 	const struct ai_job_pack *in;
 	struct ai_disk_writer *w;
 	struct ai_closure carried;      /* what goes onto the disk */
 	struct ai_closure derived;      /* what is made of it inside: only counted */
 	struct ai_derive derive;
-	uint64_t bytes;
+	uint64_t bytes;                 /* of content that goes into memory */
+	struct ai_shelf_file *large;    /* blobs that wait until it is known what fits */
+	size_t n_large, cap_large;
 };
 
 /* --- what goes onto the disk ------------------------------------------------------------------ */
@@ -49,6 +55,16 @@ add_node(struct pack *p, const char *hex, const json_t *node, struct ai_err *err
 }
 
 static int
+add_blob(struct pack *p, const struct ai_digest *id, struct ai_err *err)
+{
+	struct stat st;
+	char hex[AI_HEX];
+	ai_hex(id, hex);
+	AI_FD fd = open_blob(p->in->store, id, &st, err);
+	return fd < 0 || ai_disk_add_fd(p->w, "blob", hex, fd, err) < 0 ? err->code : 0;
+}
+
+static int
 carry(void *ctx, const char *type, const struct ai_digest *id, const json_t *node, struct ai_err *err)
 {
 	struct pack *p = ctx;
@@ -58,9 +74,17 @@ carry(void *ctx, const char *type, const struct ai_digest *id, const json_t *nod
 	if (node)
 		return add_node(p, hex, node, err);
 	AI_FD fd = open_blob(p->in->store, id, &st, err);
-	if (fd < 0 || ai_disk_add_fd(p->w, type, hex, fd, err) < 0)
+	if (fd < 0)
 		return err->code;
 	p->bytes += (uint64_t)st.st_size;
+	if (p->in->room && st.st_size >= SHELF_LEAST) {
+		if (ai_grow(&p->large, &p->cap_large, p->n_large, sizeof *p->large, err) < 0)
+			return err->code;
+		p->large[p->n_large++] = (struct ai_shelf_file){ *id, (uint64_t)st.st_size };
+		return 0;
+	}
+	if (ai_disk_add_fd(p->w, type, hex, fd, err) < 0)
+		return err->code;
 	ai_say_progress(p->in->talk, "job disk", p->bytes, 0);
 	return 0;
 }
@@ -117,6 +141,63 @@ carry_source(struct pack *p, const char *name, const json_t *node, struct ai_err
 	if (ai_ref_get(ai_json_obj(node, "content"), &content, err) < 0 || ai_closure_content(r ? &p->derived : &p->carried, &content, err) < 0)
 		return ai_in(err, "source '%s'", name);
 	return 0;
+}
+
+/* --- what stays on the disk ----------------------------------------------------------------------- */
+
+static int
+by_id(const void *a, const void *b)
+{
+	const struct ai_shelf_file *x = a, *y = b;
+	return memcmp(x->id.b, y->id.b, sizeof x->id.b);
+}
+
+/* The largest first; and none before another without a reason. */
+static int
+by_size(const void *a, const void *b)
+{
+	const struct ai_shelf_file *x = a, *y = b;
+	return x->size != y->size ? (x->size < y->size ? 1 : -1) : by_id(a, b);
+}
+
+static int
+add_shelf(struct pack *p, size_t n, struct ai_digest *root, struct ai_err *err)
+{
+	AI_BUF_AUTO image = AI_BUF(AI_SHELF_MAX_IMAGE);
+	const uint64_t from = ai_disk_next(p->w);
+	qsort(p->large, n, sizeof *p->large, by_id);
+	if (ai_shelf_image(p->large, n, &image, err) < 0 || ai_disk_add(p->w, "shelf", "", image.data, image.len, err) < 0)
+		return err->code;
+	for (size_t i = 0; i < n; i++) {
+		if (add_blob(p, &p->large[i].id, err) < 0)
+			return err->code;
+		ai_say_progress(p->in->talk, "shelf", i + 1, n);
+	}
+	return ai_disk_add_tree(p->w, from, root, err);
+}
+
+/* Everything else is on the disk and counted: the largest of what waits stay there, as many as must; the others are carried as ever. */
+static int
+settle_large(struct pack *p, json_t *about, struct ai_err *err)
+{
+	uint64_t shelved = 0;
+	size_t n = 0;
+	struct ai_digest root;
+	if (p->n_large > 0)
+		qsort(p->large, p->n_large, sizeof *p->large, by_size);
+	while (n < p->n_large && n < AI_SHELF_MAX_FILES && p->bytes - shelved > p->in->room)
+		shelved += p->large[n++].size;
+	for (size_t i = n; i < p->n_large; i++)
+		if (add_blob(p, &p->large[i].id, err) < 0)
+			return err->code;
+	p->bytes -= shelved;
+	if (p->in->shelved)
+		*p->in->shelved = shelved;
+	if (n == 0)
+		return 0;
+	if (add_shelf(p, n, &root, err) < 0)
+		return err->code;
+	return json_object_set_new(about, "shelf", ai_json_hex(&root)) < 0 ? ai_nomem(err) : 0;
 }
 
 /* --- the whole ---------------------------------------------------------------------------------- */
@@ -196,6 +277,8 @@ pack(struct pack *p, struct ai_digest *header, struct ai_err *err)
 		return err->code;
 	if (add_node(p, hex, p->in->plan, err) < 0 || carry_environments(p, err) < 0 || ai_plan_each(p->in->plan, &names, p, err) < 0)
 		return err->code;
+	if (settle_large(p, about, err) < 0)
+		return err->code;
 	int r = ai_disk_finish(p->w, about, header, err);
 	p->w = NULL;
 	return r;
@@ -215,6 +298,7 @@ ai_job_pack(const struct ai_job_pack *in, int fd, uint64_t limit, struct ai_dige
 		r = ai_disk_begin(fd, "job", limit, &p.w, err);
 	if (r == 0)
 		r = pack(&p, header, err);
+	free(p.large);
 	ai_disk_abort(p.w);
 	ai_closure_done(&p.carried);
 	ai_closure_done(&p.derived);

@@ -61,9 +61,10 @@ ai_job_about_parse(const json_t *about, struct ai_job_about *out, struct ai_err 
 {
 	struct ai_job_about a = { .nonce = ai_json_str(about, "nonce"), .certificates = ai_json_arr(about, "certificates") };
 	const char *version = ai_json_str(about, "version");
-	size_t fields = 2u + (a.nonce != NULL) + (a.certificates != NULL);
+	a.shelved = ai_json_digest(about, "shelf", &a.shelf);
+	size_t fields = 2u + (a.nonce != NULL) + (a.certificates != NULL) + a.shelved;
 	if (!ai_json_digest(about, "plan", &a.plan) || !version || json_object_size(about) != fields)
-		return ai_fail(err, AI_EINPUT, "about: expected plan, version, and perhaps nonce and certificates, and nothing else");
+		return ai_fail(err, AI_EINPUT, "about: expected plan, version, and perhaps nonce, certificates and shelf, and nothing else");
 	if (!printable(version, MAX_VERSION))
 		return ai_fail(err, AI_EINPUT, "about: version: expected 1 to %d printable characters", MAX_VERSION);
 	if (a.nonce && !printable(a.nonce, MAX_NONCE))

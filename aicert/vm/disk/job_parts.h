@@ -7,6 +7,8 @@
 #ifndef AI_VM_JOB_PARTS_H
 #define AI_VM_JOB_PARTS_H
 
+#include <stdbool.h>
+
 #include "base/json.h"
 
 /* What is called with each thing that a plan names: Aicertfile, lock and rules; environments of its steps; sources. */
@@ -18,7 +20,8 @@ struct ai_plan_names {
 /* In that order; the plan must be of the shape that model/node.h checks. */
 int ai_plan_each(const json_t *plan, const struct ai_plan_names *names, void *ctx, struct ai_err *err) AI_CHECKED;
 
-struct ai_job_about { struct ai_digest plan; const char *nonce; json_t *certificates; }; /* borrowed; NULL: none */
+/* borrowed; NULL: none */
+struct ai_job_about { struct ai_digest plan; const char *nonce; json_t *certificates; bool shelved; struct ai_digest shelf; };
 /* `about` of a job disk: foreign, pure, fuzzed. */
 int ai_job_about_parse(const json_t *about, struct ai_job_about *out, struct ai_err *err) AI_CHECKED;
 

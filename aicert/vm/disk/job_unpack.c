@@ -20,6 +20,7 @@ struct unpack {
 	struct ai_disk *d;
 	struct ai_store *store;
 	const char *aside;
+	const struct ai_shelf *shelf;   /* NULL: none */
 	const struct ai_talk *talk;
 	struct ai_derive derive;
 	struct ai_closure needed;
@@ -60,12 +61,39 @@ copy_object(struct unpack *u, size_t i, struct ai_err *err)
 	return copy_aside(u, i, err);
 }
 
+/* Of the shelf: its file system, what stands on it, its hashes? These stay where they are. */
+static bool
+on_shelf(const struct unpack *u, size_t i)
+{
+	return u->shelf && i + 1 >= u->shelf->first && i <= u->shelf->first + u->shelf->n;
+}
+
+/* What nothing in the plan could name is needed; the blobs between must be, as all others. */
+static int
+take_shelf(struct unpack *u, struct ai_err *err)
+{
+	const struct ai_shelf *s = u->shelf;
+	for (size_t i = 0; s && i < s->n; i++) {
+		const struct ai_disk_object *o = ai_disk_object(u->d, s->first + i);
+		int there = ai_store_has(u->store, &(struct ai_ref){ AI_REF_BLOB, o->sha256 }, err);
+		if (there < 0)
+			return there;
+		if (there == 0)
+			return ai_fail(err, AI_EINPUT, "job disk: blob %s: is not on the shelf", o->name);
+	}
+	if (s)
+		u->used[s->first - 1] = u->used[s->first + s->n] = true;
+	return 0;
+}
+
 /* Before anything is copied: is there something that no job has? */
 static int
 check_types(struct unpack *u, uint64_t *total, struct ai_err *err)
 {
 	static const char *const types[] = { "node", "blob", "git", "oci" };
 	for (size_t i = 0; i < ai_disk_count(u->d); i++) {
+		if (on_shelf(u, i))
+			continue;
 		const struct ai_disk_object *o = ai_disk_object(u->d, i);
 		bool known = false;
 		for (size_t k = 0; k < sizeof types / sizeof *types; k++)
@@ -81,9 +109,11 @@ static int
 copy_all(struct unpack *u, struct ai_err *err)
 {
 	uint64_t total = 0, done = 0;
-	if (check_types(u, &total, err) < 0)
+	if (check_types(u, &total, err) < 0 || take_shelf(u, err) < 0)
 		return err->code;
 	for (size_t i = 0; i < ai_disk_count(u->d); i++) {
+		if (on_shelf(u, i))
+			continue;
 		if (copy_object(u, i, err) < 0)
 			return err->code;
 		done += ai_disk_object(u->d, i)->size;
@@ -173,6 +203,8 @@ take_plan(struct unpack *u, struct ai_err *err)
 	struct ai_job_about about;
 	if (ai_job_about_parse(ai_disk_about(u->d), &about, err) < 0)
 		return err->code;
+	if (about.shelved != (u->shelf != NULL))
+		return ai_fail(err, AI_EINPUT, "job disk: a shelf: it has %s, expected %s", about.shelved ? "one" : "none", u->shelf ? "one" : "none");
 	u->out->plan_id = about.plan;
 	u->out->certificates = json_incref(about.certificates);
 	u->out->nonce = about.nonce ? ai_strdup(about.nonce) : NULL;
@@ -216,11 +248,23 @@ make_aside(const char *aside, struct ai_err *err)
 }
 
 int
-ai_job_unpack(struct ai_disk *d, struct ai_store *store, const char *aside, const struct ai_talk *talk, struct ai_unpacked *out, struct ai_err *err)
+ai_job_shelf(const struct ai_disk *d, struct ai_shelf *out, struct ai_err *err)
+{
+	struct ai_job_about about;
+	if (ai_job_about_parse(ai_disk_about(d), &about, err) < 0)
+		return err->code;
+	if (!about.shelved)
+		return 0;
+	return ai_shelf_find(d, &about.shelf, out, err) < 0 ? err->code : 1;
+}
+
+int
+ai_job_unpack(struct ai_disk *d, struct ai_store *store, const char *aside, const struct ai_shelf *shelf, const struct ai_talk *talk,
+	struct ai_unpacked *out, struct ai_err *err)
 {
 	struct ai_unpacked made = { 0 };
 	const char *const folders[] = { aside };
-	struct unpack u = { .d = d, .store = store, .aside = aside, .talk = talk, .out = &made };
+	struct unpack u = { .d = d, .store = store, .aside = aside, .shelf = shelf, .talk = talk, .out = &made };
 	u.needed = (struct ai_closure){ .store = store, .need = need, .ctx = &u };
 	u.derive = (struct ai_derive){ .aside = { folders, 1, need_object, on_blob, &u }, .git = ai_store_sink(store), .image = ai_store_sink(store), .talk = talk };
 	u.used = ai_calloc(ai_disk_count(d), sizeof *u.used);

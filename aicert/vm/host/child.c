@@ -10,6 +10,7 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/fs.h"
@@ -54,7 +55,7 @@ ai_argv_done(struct ai_argv *a)
 /* --- in the child: until exec nothing but system calls ------------------------ */
 
 static _Noreturn void
-become(const struct ai_argv *argv, const struct ai_child_io *io, const int std[3], int report, pid_t parent)
+become(const struct ai_argv *argv, char **env, const struct ai_child_io *io, const int std[3], int report, pid_t parent)
 {
 	sigset_t none;
 	sigemptyset(&none);
@@ -68,7 +69,7 @@ become(const struct ai_argv *argv, const struct ai_child_io *io, const int std[3
 	for (size_t i = 0; good && i < io->n_keep; i++)
 		good = fcntl(io->keep[i], F_SETFD, 0) == 0;
 	if (good)
-		execvp(argv->v[0], argv->v);
+		execvpe(argv->v[0], argv->v, env);
 	int cause = errno;
 	ssize_t ignored = write(report, &cause, sizeof cause);
 	(void)ignored;
@@ -77,15 +78,38 @@ become(const struct ai_argv *argv, const struct ai_child_io *io, const int std[3
 
 /* --- in the parent ------------------------------------------------------------ */
 
+/* Ours, but that what it keeps for a while goes beside its errors, in a folder that is removed with all that is in it. */
+static char **
+environment(const char *errors, char **temporary)
+{
+	const char *end = strrchr(errors, '/');
+	size_t n = 0, k = 0;
+	while (environ[n])
+		n++;
+	*temporary = ai_format("TMPDIR=%.*s", end ? (int)(end - errors) : 1, end ? errors : ".");
+	char **env = *temporary ? ai_calloc(n + 2, sizeof *env) : NULL;
+	if (!env)
+		return NULL;
+	env[k++] = *temporary;
+	for (size_t i = 0; i < n; i++)
+		if (strncmp(environ[i], "TMPDIR=", 7) != 0)
+			env[k++] = environ[i];
+	return env;
+}
+
 static int
 start(const struct ai_argv *argv, const char *package, const struct ai_child_io *io, const int std[3], pid_t *pid, struct ai_err *err)
 {
 	int report[2], cause = 0;
+	AI_FREE char *temporary = NULL;
+	AI_FREE char **env = environment(io->errors, &temporary);
+	if (!env)
+		return ai_nomem(err);
 	if (pipe2(report, O_CLOEXEC) < 0)
 		return ai_fail_errno(err, AI_EENV, "%s: cannot be started", argv->v[0]);
 	pid_t parent = getpid(), child = fork();
 	if (child == 0)
-		become(argv, io, std, report[1], parent);
+		become(argv, env, io, std, report[1], parent);
 	close(report[1]);
 	if (child < 0) {
 		close(report[0]);
@@ -152,10 +176,11 @@ ai_child_end(pid_t *pid)
 	int status;
 	if (*pid <= 0)
 		return;
-	kill(*pid, SIGTERM);
+	/* It leads a session: what it started goes with it (swtpm_setup has an swtpm of its own, and does not end it). */
+	kill(-*pid, SIGTERM);
 	if (ai_child_wait(pid, PATIENCE_MS, &status))
 		return;
-	kill(*pid, SIGKILL);
+	kill(-*pid, SIGKILL);
 	while (waitpid(*pid, NULL, 0) < 0 && errno == EINTR)
 		;
 	*pid = 0;

@@ -1,7 +1,8 @@
 /*
  * child.h -- a program of the distribution, started and surely ended: QEMU, swtpm, swtpm_setup.
  *
- * It dies with us however we die, leaves the terminal's Ctrl-C to us, reads nothing, and what it says on standard error goes to a file.
+ * It dies with us however we die, leaves the terminal's Ctrl-C to us, reads nothing, and what it says on standard error goes to a file, in whose folder
+ * its temporary files are, too.
  *
  * Depends on: base.  Threads: the one that started it waits for it and lives as long.
  * SPDX-License-Identifier: Apache-2.0
@@ -34,7 +35,7 @@ struct ai_child_io {
 int ai_child_start(const struct ai_argv *argv, const char *package, const struct ai_child_io *io, pid_t *pid, struct ai_err *err) AI_CHECKED;
 /* 1 it ended within ms (*pid is 0 then, *status as of waitpid), 0 it goes on. */
 int ai_child_wait(pid_t *pid, unsigned ms, int *status);
-/* Asked to end, then made to; *pid is 0 when it returns. One that is 0 already is none. */
+/* Asked to end, with whatever it started, then made to; *pid is 0 when it returns. One that is 0 already is none. */
 void ai_child_end(pid_t *pid);
 /* The last line of a file of errors that says anything, harmless to print; "" when there is none. */
 void ai_child_last_words(const char *errors, char *out, size_t n);

@@ -1,10 +1,4 @@
-/*
- * machine.c -- see machine.h.
- *
- * Shape of the machine: what a measured boot says of it (PCR 0, 1, 2 and 7) goes by firmware, devices and their order here, so a change
- * to them is a change to the reference values.
- * SPDX-License-Identifier: Apache-2.0
- */
+/* machine.c -- see machine.h.  SPDX-License-Identifier: Apache-2.0 */
 #include "vm/host/machine.h"
 
 #include <errno.h>
@@ -19,120 +13,19 @@
 #include "base/buf.h"
 #include "base/fs.h"
 #include "base/path.h"
+#include "vm/host/machine_parts.h"
 #include "vm/host/swtpm.h"
 
-#define OVMF "/usr/share/OVMF/"
 enum { MAX_FIRMWARE = 64 << 20, MAX_LINE = 64 << 10, TICK_MS = 250, AFTER_MS = 10000, MIB = 1 << 20 };
-
-/*
- * QEMU's own processor knows AVX, and numpy and glibc then take it; but TCG emulates such code 40 times slower than SSE. So: a processor of
- * before AVX that has what distributions build for (x86-64-v2), and random numbers for the guest's kernel.
- */
-static const char tcg_cpu[] = "Westmere,+rdrand";
-/* The host's, but for how wide its addresses are: firmware keeps that where it is measured, and values are known for 40 bits (vm/uki/reference_firmware.c). */
-static const char kvm_cpu[] = "host,host-phys-bits=off,phys-bits=40";
-
-/* --- what there must be -------------------------------------------------------- */
-
-static int
-need_file(const char *path, const char *package, struct ai_err *err)
-{
-	if (access(path, R_OK) == 0)
-		return 0;
-	(void)ai_fail_errno(err, AI_EENV, "machine: %s", path);
-	return ai_hint(err, package ? "install it: apt-get install %s" : "%s", package ? package : "aicert vm build makes it");
-}
-
-static int
-need_program(const char *name, const char *package, struct ai_err *err)
-{
-	const char *path = getenv("PATH");
-	for (path = path ? path : "/usr/bin:/bin"; *path; path += strcspn(path, ":"), path += *path == ':') {
-		AI_FREE char *file = ai_format("%.*s/%s", (int)strcspn(path, ":"), path, name);
-		if (file && access(file, X_OK) == 0)
-			return 0;
-	}
-	(void)ai_fail(err, AI_EENV, "machine: there is no %s on this host", name);
-	return ai_hint(err, "install it: apt-get install %s", package);
-}
-
-int
-ai_machine_check(const char *uki, struct ai_err *err)
-{
-	if (need_file(uki, NULL, err) < 0 || need_program("qemu-system-x86_64", "qemu-system-x86", err) < 0 || need_program("swtpm", "swtpm", err) < 0)
-		return err->code;
-	return need_file(OVMF "OVMF_CODE_4M.fd", "ovmf", err) < 0 ? err->code : need_file(OVMF "OVMF_VARS_4M.fd", "ovmf", err);
-}
 
 /* The firmware's variables are the machine's own to write: each boot begins with the distribution's. */
 static int
 copy_variables(const char *to, struct ai_err *err)
 {
 	AI_BUF_AUTO bytes = AI_BUF(MAX_FIRMWARE);
-	if (ai_read_file(AT_FDCWD, OVMF "OVMF_VARS_4M.fd", &bytes, err) < 0)
+	if (ai_read_file(AT_FDCWD, AI_OVMF "OVMF_VARS_4M.fd", &bytes, err) < 0)
 		return err->code;
 	return ai_write_file(AT_FDCWD, to, bytes.data, bytes.len, 0600, err);
-}
-
-/* A path within an option of QEMU, where a comma is written twice; fresh. */
-static char *
-quoted(const char *path)
-{
-	size_t n = 0;
-	char *out = ai_calloc(2 * strlen(path) + 1, 1);
-	for (; out && *path; path++) {
-		if (*path == ',')
-			out[n++] = ',';
-		out[n++] = *path;
-	}
-	return out;
-}
-
-static void
-add_file(struct ai_argv *a, const char *option, const char *before, const char *path)
-{
-	AI_FREE char *file = quoted(path);
-	if (!file) {
-		a->failed = true;
-		return;
-	}
-	ai_argv_add(a, "%s", option);
-	ai_argv_add(a, "%s%s", before, file);
-}
-
-static void
-add_all(struct ai_argv *a, const char *const *words)
-{
-	for (; *words; words++)
-		ai_argv_add(a, "%s", *words);
-}
-
-static void
-make_argv(const struct ai_machine *m, const char *variables, const char *control, struct ai_argv *a)
-{
-	const char *accelerator = ai_machine_accelerator();
-	static const char *const fixed[] = { "qemu-system-x86_64", "-M", "q35,smm=off", "-nodefaults", "-no-user-config", "-display", "none", "-monitor", "none",
-		"-no-reboot", "-rtc", "base=utc", "-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
-		"-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console", "-tpmdev", "emulator,id=tpm0,chardev=tpm",
-		"-device", "tpm-crb,tpmdev=tpm0", "-device", "virtio-blk-pci,drive=job,serial=aicert-job",
-		"-device", "virtio-blk-pci,drive=result,serial=aicert-result", NULL };
-	add_all(a, fixed);
-	ai_argv_add(a, "-accel");
-	ai_argv_add(a, "%s", accelerator);
-	ai_argv_add(a, "-cpu");
-	ai_argv_add(a, "%s", strcmp(accelerator, "kvm") == 0 ? kvm_cpu : tcg_cpu);
-	ai_argv_add(a, "-m");
-	ai_argv_add(a, "%llu", (unsigned long long)((m->memory + MIB - 1) / MIB));
-	ai_argv_add(a, "-smp");
-	ai_argv_add(a, "%u", m->cpus ? m->cpus : 1);
-	add_file(a, "-drive", "if=pflash,unit=0,format=raw,readonly=on,file=", OVMF "OVMF_CODE_4M.fd");
-	add_file(a, "-drive", "if=pflash,unit=1,format=raw,file=", variables);
-	add_file(a, "-chardev", "socket,id=tpm,path=", control);
-	add_file(a, "-drive", "if=none,id=job,format=raw,readonly=on,file=", m->job);
-	/* What it holds is taken into the store when the machine is gone, so nothing need be on the platters before. */
-	add_file(a, "-drive", "if=none,id=result,format=raw,cache=unsafe,discard=unmap,file=", m->result);
-	ai_argv_add(a, "-kernel");
-	ai_argv_add(a, "%s", m->uki);
 }
 
 /* --- its console ---------------------------------------------------------------- */
@@ -212,7 +105,7 @@ died(int status, const char *errors, struct ai_err *err)
 }
 
 static int
-run(const struct ai_machine *m, const struct ai_argv *argv, const char *errors, struct ai_err *err)
+run(const struct ai_machine *m, const struct ai_machine_program *program, const char *errors, struct ai_err *err)
 {
 	AI_FD out = -1;
 	pid_t pid = 0;
@@ -221,7 +114,7 @@ run(const struct ai_machine *m, const struct ai_argv *argv, const char *errors, 
 	AI_FREE struct console *c = ai_calloc(1, sizeof *c);
 	if (!c)
 		return ai_nomem(err);
-	if (ai_child_start(argv, "qemu-system-x86", &io, &pid, err) < 0)
+	if (ai_child_start(&program->argv, program->package, &io, &pid, err) < 0)
 		return err->code;
 	c->m = m;
 	c->fd = out;
@@ -235,24 +128,44 @@ run(const struct ai_machine *m, const struct ai_argv *argv, const char *errors, 
 	return r;
 }
 
+/* The TPM first: it holds the socket that the machine connects to. */
+static int
+start_tpm(const struct ai_machine *m, const struct ai_machine_facts *known, struct ai_swtpm *tpm, struct ai_machine_program *machine, struct ai_err *err)
+{
+	char listen[32];
+	struct ai_machine_facts f = *known;
+	struct ai_machine_program program = { 0 };
+	if (ai_swtpm_listen(m->tpm_state, m->scratch, m->talk, tpm, err) < 0)
+		return err->code;
+	snprintf(listen, sizeof listen, "fd=%d", tpm->listen);
+	f.listen = listen;
+	f.control = tpm->control;
+	int r = ai_machine_program(m->shape, "machine", &f, machine, err);
+	r = r < 0 ? r : ai_machine_program(m->shape, "tpm", &f, &program, err);
+	r = r < 0 ? r : ai_swtpm_launch(tpm, &program.argv, program.package, err);
+	ai_machine_program_done(&program);
+	return r;
+}
+
 int
 ai_machine_run(const struct ai_machine *m, struct ai_err *err)
 {
 	AI_FREE char *variables = ai_join(m->scratch, "vars.fd");
 	AI_FREE char *errors = ai_join(m->scratch, "qemu.err");
 	struct ai_swtpm tpm = AI_SWTPM_NONE;
-	struct ai_argv argv = { 0 };
+	struct ai_machine_program machine = { 0 };
 	if (!variables || !errors)
 		return ai_nomem(err);
-	if (ai_machine_check(m->uki, err) < 0 || copy_variables(variables, err) < 0)
+	const struct ai_machine_facts known = { .uki = m->uki, .job = m->job, .result = m->result, .variables = variables, .tpm = m->tpm_state,
+		.accelerator = m->accelerator, .memory = m->memory, .cpus = m->cpus };
+	if (ai_machine_check(m->shape, m->uki, err) < 0 || copy_variables(variables, err) < 0)
 		return err->code;
-	int r = ai_swtpm_start(m->tpm_state, m->scratch, false, m->talk, &tpm, err);
+	int r = start_tpm(m, &known, &tpm, &machine, err);
 	if (r == 0) {
-		make_argv(m, variables, tpm.control, &argv);
-		ai_say(m->talk, AI_TALK_DETAIL, "machine: %s, %llu MiB", ai_machine_accelerator(), (unsigned long long)(m->memory / MIB));
-		r = run(m, &argv, errors, err);
+		ai_say(m->talk, AI_TALK_DETAIL, "machine: %s, %llu MiB", m->accelerator, (unsigned long long)(m->memory / MIB));
+		r = run(m, &machine, errors, err);
 	}
-	ai_argv_done(&argv);
+	ai_machine_program_done(&machine);
 	ai_swtpm_stop(&tpm);
 	return r;
 }

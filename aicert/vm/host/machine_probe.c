@@ -10,6 +10,7 @@
 #include "base/path.h"
 #include "vm/host/child.h"
 #include "vm/host/machine.h"
+#include "vm/host/scratch.h"
 
 enum { ROM = 64 << 10, RESET = ROM - 16, CODE = 0x10, SECONDS = 5, MAX_CPUINFO = 8 << 20 };
 
@@ -65,11 +66,11 @@ static bool
 kvm_works(void)
 {
 	struct ai_err ignored = { 0 };
-	AI_FREE char *scratch = NULL;
-	if (!processor_can() || !device_opens() || ai_mkdtemp("/tmp/aicert-kvm", &scratch, &ignored) < 0)
+	struct ai_vm_scratch scratch = AI_VM_SCRATCH_NONE;
+	if (!processor_can() || !device_opens() || ai_vm_scratch_make(&scratch, &ignored) < 0)
 		return false;
-	bool works = runs(scratch);
-	ai_discard_tree(scratch);
+	bool works = runs(scratch.path);
+	ai_vm_scratch_done(&scratch);
 	return works;
 }
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/fs.h"
@@ -17,11 +18,11 @@
 #include "vm/host/machine.h"
 #include "vm/host/objects.h"
 #include "vm/host/run_vm_parts.h"
-#include "vm/host/swtpm.h"
+#include "vm/host/scratch.h"
 #include "vm/host/vtpm.h"
 
 #define RESULT_SIZE (16ull << 30)
-enum { MAX_MEMINFO = 1 << 20 };
+enum { MAX_MEMINFO = 1 << 20, NO_SPACE = 1 << 20 };
 
 /* One measured run: what is there while it goes on. */
 struct measured {
@@ -30,14 +31,15 @@ struct measured {
 	char *uki;
 	char *folder;          /* below <cache>/tmp: both disks */
 	int lock;              /* of folder */
-	char *scratch;         /* sockets, firmware variables: a short path */
+	struct ai_vm_scratch scratch; /* sockets, firmware variables */
 	char *job_disk, *result_disk, *console_log, *tpm_state;
 	uint64_t content;
 	json_t *certificates;
 	struct ai_digest ak;   /* of the vTPM, as the host knows it */
 	struct ai_digest given; /* header of the job disk */
 	struct ai_vm_console console;
-	struct ai_provider *cloud; /* NULL: QEMU here */
+	struct ai_provider *provider;
+	bool cloud;            /* it is one; else the machine is of this host */
 	struct ai_err left;    /* the result came, and something may have been left in the cloud */
 };
 
@@ -48,14 +50,12 @@ measured_done(struct measured *m)
 		ai_discard_tree(m->folder);
 	if (m->lock >= 0)
 		close(m->lock);
-	if (m->scratch)
-		ai_discard_tree(m->scratch);
+	ai_vm_scratch_done(&m->scratch);
 	if (m->console.log >= 0)
 		close(m->console.log);
-	ai_provider_close(m->cloud);
+	ai_provider_close(m->provider);
 	free(m->uki);
 	free(m->folder);
-	free(m->scratch);
 	free(m->job_disk);
 	free(m->result_disk);
 	free(m->console_log);
@@ -90,7 +90,7 @@ find_uki(struct measured *m, struct ai_err *err)
 	if (!m->uki)
 		return ai_nomem(err);
 	if (!m->cloud)
-		return ai_machine_check(m->uki, err);
+		return ai_machine_check(m->provider, m->uki, err);
 	if (ai_exists(m->uki))
 		return 0;
 	ai_fail(err, AI_EENV, "%s: there is no runner yet", m->uki);
@@ -109,7 +109,7 @@ make_places(struct measured *m, struct ai_err *err)
 	m->console_log = ai_format("%s/machine-%s.log", logs, plan);
 	if (!logs || !m->console_log)
 		return ai_nomem(err);
-	if (ai_mkdirs(logs, 0700, err) < 0 || ai_scratch_make(cache, "vm", &m->folder, &m->lock, err) < 0 || ai_swtpm_scratch(&m->scratch, err) < 0)
+	if (ai_mkdirs(logs, 0700, err) < 0 || ai_scratch_make(cache, "vm", &m->folder, &m->lock, err) < 0 || ai_vm_scratch_make(&m->scratch, err) < 0)
 		return err->code;
 	m->job_disk = ai_join(m->folder, "job.raw");
 	m->result_disk = ai_join(m->folder, "result.raw");
@@ -124,14 +124,22 @@ make_job_disk(struct measured *m, const char *objects, struct ai_err *err)
 {
 	const struct ai_job *job = m->job;
 	const char *const aside[] = { objects };
+	uint64_t shelved = 0;
+	AI_BUF_AUTO meminfo = AI_BUF(MAX_MEMINFO);
+	if (ai_read_file(AT_FDCWD, "/proc/meminfo", &meminfo, err) < 0)
+		return err->code = AI_EENV;
+	const uint64_t memory = m->vm->memory || m->cloud ? m->vm->memory : ai_machine_memory(m->provider);
 	const struct ai_job_pack in = { .store = job->store, .plan = job->plan, .nonce = job->opt->nonce,
 		.certificates = json_array_size(m->certificates) ? m->certificates : NULL, .environments = job->environments, .aside = aside, .n_aside = 1,
-		.talk = job->opt->talk };
+		.room = ai_vm_room_on(job->manifest, meminfo.data ? meminfo.data : "", m->cloud, memory), .shelved = &shelved, .talk = job->opt->talk };
 	AI_FD fd = open(m->job_disk, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return ai_fail_errno(err, AI_EENV, "%s", m->job_disk);
 	if (ai_job_pack(&in, fd, UINT64_MAX >> 1, &m->given, &m->content, err) < 0)
 		return ai_in(err, "job disk");
+	if (shelved)
+		ai_say(job->opt->talk, AI_TALK_STAGE, "shelf   %llu MiB stay on the job disk, each block checked as it is read; %llu MiB go into memory",
+			(unsigned long long)(shelved >> 20), (unsigned long long)(m->content >> 20));
 	/* A disk is made of whole sectors. */
 	off_t end = lseek(fd, 0, SEEK_END);
 	return end < 0 || ftruncate(fd, (end + AI_DISK_BLOCK - 1) / AI_DISK_BLOCK * AI_DISK_BLOCK) < 0 ? ai_fail_errno(err, AI_EENV, "%s", m->job_disk) : 0;
@@ -170,8 +178,10 @@ choose_shape(const struct measured *m, uint64_t *memory, unsigned *cpus, struct 
 {
 	AI_BUF_AUTO meminfo = AI_BUF(MAX_MEMINFO);
 	bool known = false;
-	*memory = m->vm->memory ? m->vm->memory : ai_vm_memory(m->job->manifest, m->content);
-	*cpus = m->vm->cpus ? m->vm->cpus : ai_vm_cpus(m->job->manifest);
+	*memory = m->vm->memory ? m->vm->memory : ai_machine_memory(m->provider);
+	*memory = *memory ? *memory : ai_vm_memory(m->job->manifest, m->content);
+	*cpus = m->vm->cpus ? m->vm->cpus : ai_machine_cpus(m->provider);
+	*cpus = *cpus ? *cpus : ai_vm_cpus(m->job->manifest);
 	if (ai_read_file(AT_FDCWD, "/proc/meminfo", &meminfo, err) < 0)
 		return err->code = AI_EENV;
 	if (ai_vm_shape(meminfo.data ? meminfo.data : "", memory, cpus, &known, err) < 0)
@@ -201,7 +211,7 @@ boot_in_cloud(struct measured *m, struct ai_err *err)
 		return ai_nomem(err);
 	const struct ai_provider_run run = { .uki = m->uki, .job = m->job_disk, .result = m->result_disk, .records = records,
 		.time_s = m->vm->time_s ? m->vm->time_s : ai_vm_time(m->job->manifest), .talk = m->job->opt->talk };
-	return ai_vm_cloud_run(m->cloud, &run, &m->left, err);
+	return ai_vm_cloud_run(m->provider, &run, &m->left, err);
 }
 
 static int
@@ -209,17 +219,17 @@ boot(struct measured *m, struct ai_err *err)
 {
 	const struct ai_job *job = m->job;
 	struct ai_machine machine = {
-		.uki = m->uki, .job = m->job_disk, .result = m->result_disk, .tpm_state = m->tpm_state, .scratch = m->scratch,
+		.shape = m->provider, .uki = m->uki, .job = m->job_disk, .result = m->result_disk, .tpm_state = m->tpm_state, .scratch = m->scratch.path,
 		.time_s = m->vm->time_s ? m->vm->time_s : ai_vm_time(job->manifest),
 		.line = ai_vm_console_line, .ctx = &m->console, .talk = job->opt->talk,
 	};
 	if (m->cloud)
 		return boot_in_cloud(m, err);
-	if (choose_shape(m, &machine.memory, &machine.cpus, err) < 0)
+	if (choose_shape(m, &machine.memory, &machine.cpus, err) < 0 || ai_machine_choose(m->provider, &machine.accelerator, err) < 0)
 		return err->code;
-	ai_say(job->opt->talk, AI_TALK_STAGE, "boot    %s (%s, %llu MiB)", m->uki, ai_machine_accelerator(), (unsigned long long)(machine.memory >> 20));
+	ai_say(job->opt->talk, AI_TALK_STAGE, "boot    %s (%s, %llu MiB)", m->uki, machine.accelerator, (unsigned long long)(machine.memory >> 20));
 	int r = ai_machine_run(&machine, err);
-	return r == AI_EENV ? with_console(m, err) : r;
+	return r == AI_EENV && m->console.n ? with_console(m, err) : r;
 }
 
 /* --- what it gave back ----------------------------------------------------------------- */
@@ -257,6 +267,16 @@ check_given(const struct measured *m, const json_t *attestation, struct ai_err *
 	return ai_fail(err, AI_EINPUT, "result disk: the attestation is of another job disk than this host gave the machine");
 }
 
+/* What the machine cannot know: why its disk took no more. */
+static int
+perhaps_full(const struct measured *m, struct ai_err *err)
+{
+	struct statvfs v;
+	if (statvfs(m->folder, &v) == 0 && (uint64_t)v.f_bavail * v.f_frsize < NO_SPACE)
+		return ai_hint(err, "this host's disk is full: free some space, or set AICERT_HOME to a folder on a larger disk");
+	return err->code;
+}
+
 /* A failure that the machine attested is kept as one outside is: for `log`, and for whoever asks what was tried. */
 static int
 take(struct measured *m, json_t **attestation, struct ai_err *err)
@@ -273,6 +293,7 @@ take(struct measured *m, json_t **attestation, struct ai_err *err)
 	int r = ai_result_take(fd, (uint64_t)st.st_size, job, attestation, err);
 	if (r == 0)
 		return check_key(m, *attestation, err) < 0 ? err->code : check_given(m, *attestation, err);
+	(void)perhaps_full(m, err);
 	if (blank)
 		return with_console(m, err);
 	if (*attestation && ai_job_record(job, NULL, &second) < 0)
@@ -295,9 +316,12 @@ run(struct measured *m, struct ai_err *err)
 {
 	struct ai_job *job = m->job;
 	AI_JSON *attestation = NULL;
-	if (ai_vm_check_steps(job->manifest, job->shown, err) < 0 || ai_vm_cloud_open(m->vm, &m->cloud, err) < 0 || find_uki(m, err) < 0)
+	if (ai_vm_check_steps(job->manifest, job->shown, err) < 0 || ai_vm_provider_open(m->vm, &m->provider, err) < 0)
 		return err->code;
-	if (ai_job_fetch(job, err) < 0 || ai_job_plan(job, err) < 0 || ai_job_emit_check(job, err) < 0)
+	m->cloud = !ai_provider_is_host(m->provider);
+	if (find_uki(m, err) < 0)
+		return err->code;
+	if (ai_vm_check_uki(m->uki, err) < 0 || ai_job_fetch(job, err) < 0 || ai_job_plan(job, err) < 0 || ai_job_emit_check(job, err) < 0)
 		return err->code;
 	if (prepare(m, err) < 0 || boot(m, err) < 0 || take(m, &attestation, err) < 0 || stamp(job, attestation, err) < 0)
 		return err->code;
@@ -308,7 +332,7 @@ int
 ai_run_in_vm(const struct ai_run_options *options, const struct ai_vm_options *vm, struct ai_run_report *report, struct ai_err *err)
 {
 	struct ai_job job;
-	struct measured m = { .job = &job, .vm = vm, .lock = -1, .console = { .talk = options->talk, .log = -1 } };
+	struct measured m = { .job = &job, .vm = vm, .lock = -1, .scratch = AI_VM_SCRATCH_NONE, .console = { .talk = options->talk, .log = -1 } };
 	if (check_options(options, err) < 0)
 		return err->code;
 	int r = ai_job_open(options, &job, err);

@@ -14,8 +14,6 @@
 #include "base/buf.h"
 #include "base/fs.h"
 
-enum { MAX_RUNTIME = 60 }; /* a socket's path has 107 bytes at most */
-
 int
 ai_swtpm_lock(const char *state, const struct ai_talk *talk, int *fd_out, struct ai_err *err)
 {
@@ -58,33 +56,45 @@ listen_at(const char *path, int *out, struct ai_err *err)
 }
 
 int
-ai_swtpm_scratch(char **out, struct ai_err *err)
+ai_swtpm_listen(const char *state, const char *scratch, const struct ai_talk *talk, struct ai_swtpm *out, struct ai_err *err)
 {
-	const char *runtime = getenv("XDG_RUNTIME_DIR");
-	bool good = runtime && *runtime == '/' && strlen(runtime) <= MAX_RUNTIME && !strchr(runtime, ',') && access(runtime, W_OK | X_OK) == 0;
-	AI_FREE char *prefix = ai_format("%s/aicert-vm", good ? runtime : "/tmp");
-	return prefix ? ai_mkdtemp(prefix, out, err) : ai_nomem(err);
-}
-
-static int
-names(const char *scratch, bool commands, struct ai_swtpm *s, struct ai_err *err)
-{
-	s->control = ai_format("%s/sock.ctrl", scratch);
-	s->errors = ai_format("%s/swtpm.err", scratch);
-	s->tcti = commands ? ai_format("swtpm:path=%s/sock", scratch) : NULL;
-	return s->control && s->errors && (s->tcti || !commands) ? 0 : ai_nomem(err);
-}
-
-static int
-launch(const char *state, const char *scratch, bool commands, struct ai_swtpm *s, struct ai_err *err)
-{
-	AI_FREE char *server = ai_format("%s/sock", scratch);
-	AI_FD control_fd = -1;
-	AI_FD server_fd = -1;
-	struct ai_argv a = { 0 };
-	if (!server)
+	*out = AI_SWTPM_NONE;
+	out->control = ai_format("%s/sock.ctrl", scratch);
+	out->errors = ai_format("%s/swtpm.err", scratch);
+	if (!out->control || !out->errors)
 		return ai_nomem(err);
-	if (listen_at(s->control, &control_fd, err) < 0 || (commands && listen_at(server, &server_fd, err) < 0))
+	return ai_swtpm_lock(state, talk, &out->lock, err) < 0 ? err->code : listen_at(out->control, &out->listen, err);
+}
+
+/* server: a second socket that it gets; -1: none. */
+static int
+launch(struct ai_swtpm *s, const struct ai_argv *argv, const char *package, int server, struct ai_err *err)
+{
+	const int keep[] = { s->listen, server };
+	const struct ai_child_io io = { .errors = s->errors, .keep = keep, .n_keep = server < 0 ? 1 : 2 };
+	int r = ai_child_start(argv, package, &io, &s->pid, err);
+	close(s->listen);
+	s->listen = -1;
+	return r;
+}
+
+int
+ai_swtpm_launch(struct ai_swtpm *s, const struct ai_argv *argv, const char *package, struct ai_err *err)
+{
+	return launch(s, argv, package, -1, err);
+}
+
+int
+ai_swtpm_start(const char *state, const char *scratch, const struct ai_talk *talk, struct ai_swtpm *out, struct ai_err *err)
+{
+	AI_FREE char *path = ai_format("%s/sock", scratch);
+	AI_FD server = -1;
+	struct ai_argv a = { 0 };
+	if (ai_swtpm_listen(state, scratch, talk, out, err) < 0)
+		return err->code;
+	if (!path || !(out->tcti = ai_format("swtpm:path=%s", path)))
+		return ai_nomem(err);
+	if (listen_at(path, &server, err) < 0)
 		return err->code;
 	ai_argv_add(&a, "swtpm");
 	ai_argv_add(&a, "socket");
@@ -92,29 +102,14 @@ launch(const char *state, const char *scratch, bool commands, struct ai_swtpm *s
 	ai_argv_add(&a, "--tpmstate");
 	ai_argv_add(&a, "dir=%s", state);
 	ai_argv_add(&a, "--ctrl");
-	ai_argv_add(&a, "type=unixio,fd=%d", control_fd);
-	if (commands) {
-		ai_argv_add(&a, "--server");
-		ai_argv_add(&a, "type=unixio,fd=%d", server_fd);
-		ai_argv_add(&a, "--flags");
-		ai_argv_add(&a, "not-need-init,startup-clear");
-	} else {
-		ai_argv_add(&a, "--terminate");
-	}
-	const int keep[] = { control_fd, server_fd };
-	const struct ai_child_io io = { .errors = s->errors, .keep = keep, .n_keep = commands ? 2 : 1 };
-	int r = ai_child_start(&a, "swtpm", &io, &s->pid, err);
+	ai_argv_add(&a, "type=unixio,fd=%d", out->listen);
+	ai_argv_add(&a, "--server");
+	ai_argv_add(&a, "type=unixio,fd=%d", server);
+	ai_argv_add(&a, "--flags");
+	ai_argv_add(&a, "not-need-init,startup-clear");
+	int r = launch(out, &a, "swtpm", server, err);
 	ai_argv_done(&a);
 	return r;
-}
-
-int
-ai_swtpm_start(const char *state, const char *scratch, bool commands, const struct ai_talk *talk, struct ai_swtpm *out, struct ai_err *err)
-{
-	*out = AI_SWTPM_NONE;
-	if (names(scratch, commands, out, err) < 0 || ai_swtpm_lock(state, talk, &out->lock, err) < 0)
-		return err->code;
-	return launch(state, scratch, commands, out, err);
 }
 
 void
@@ -126,6 +121,8 @@ ai_swtpm_stop(struct ai_swtpm *s)
 		unlink(s->control);
 	if (server)
 		unlink(server);
+	if (s->listen >= 0)
+		close(s->listen);
 	if (s->lock >= 0)
 		close(s->lock);
 	free(s->control);

@@ -15,22 +15,24 @@
 struct ai_swtpm {
 	pid_t pid;
 	int lock;         /* of the state; -1: not held */
-	char *control;    /* socket that QEMU's tpmdev talks to */
+	int listen;       /* the control socket until swtpm has it; -1 */
+	char *control;    /* its path: QEMU's tpmdev talks to it */
 	char *tcti;       /* "swtpm:path=…"; NULL when it is for a machine */
 	char *errors;     /* file with what it says */
 };
 
-#define AI_SWTPM_NONE ((struct ai_swtpm){ .lock = -1 })
+#define AI_SWTPM_NONE ((struct ai_swtpm){ .lock = -1, .listen = -1 })
 
-/* A fresh folder, ours alone, whose path is short enough for sockets; the caller frees and removes. */
-int ai_swtpm_scratch(char **out, struct ai_err *err) AI_CHECKED;
 /* Locks a folder of state, waiting for whoever has it. AI_EINTR. The descriptor is the caller's to close. */
 int ai_swtpm_lock(const char *state, const struct ai_talk *talk, int *fd, struct ai_err *err) AI_CHECKED;
+/* For our own commands: takes them by its tcti, started up. state: its folder; scratch: one for the sockets. ai_swtpm_stop ends it, also after an error. */
+int ai_swtpm_start(const char *state, const char *scratch, const struct ai_talk *talk, struct ai_swtpm *out, struct ai_err *err) AI_CHECKED;
 /*
- * state: its folder; scratch: a folder for the sockets, whose path is short; commands: takes TPM commands by its tcti, started up (else: QEMU's to
- * start). It answers when it returns. ai_swtpm_stop ends it, also after an error.
+ * For a machine, in two steps: the state is locked and the control socket listens, so that whoever connects is answered as soon as swtpm runs; then
+ * it is started by a command line that names the socket's descriptor. ai_swtpm_stop as above.
  */
-int ai_swtpm_start(const char *state, const char *scratch, bool commands, const struct ai_talk *talk, struct ai_swtpm *out, struct ai_err *err) AI_CHECKED;
+int ai_swtpm_listen(const char *state, const char *scratch, const struct ai_talk *talk, struct ai_swtpm *out, struct ai_err *err) AI_CHECKED;
+int ai_swtpm_launch(struct ai_swtpm *s, const struct ai_argv *argv, const char *package, struct ai_err *err) AI_CHECKED;
 void ai_swtpm_stop(struct ai_swtpm *s);
 
 #endif

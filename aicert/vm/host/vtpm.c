@@ -1,6 +1,7 @@
 /* vtpm.c -- see vtpm.h.  SPDX-License-Identifier: Apache-2.0 */
 #include "vm/host/vtpm.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -25,12 +26,12 @@ int
 ai_vtpm_open(const char *state, const struct ai_talk *talk, struct ai_vtpm *v, struct ai_err *err)
 {
 	*v = AI_VTPM_NONE;
-	if (ai_swtpm_scratch(&v->scratch, err) < 0)
+	if (ai_vm_scratch_make(&v->scratch, err) < 0)
 		return err->code;
-	AI_FREE char *data = ai_join(v->scratch, "data");
+	AI_FREE char *data = ai_join(v->scratch.path, "data");
 	if (!data)
 		return ai_nomem(err);
-	if (ai_swtpm_start(state, v->scratch, true, talk, &v->server, err) < 0)
+	if (ai_swtpm_start(state, v->scratch.path, talk, &v->server, err) < 0)
 		return err->code;
 	struct ai_tpm_options o = { .tcti = v->server.tcti, .state = data };
 	return ai_tpm_open(&o, &v->tpm, err) < 0 ? ai_in(err, "vTPM") : 0;
@@ -41,9 +42,7 @@ ai_vtpm_close(struct ai_vtpm *v)
 {
 	ai_tpm_close(v->tpm);
 	ai_swtpm_stop(&v->server);
-	if (v->scratch)
-		ai_discard_tree(v->scratch);
-	free(v->scratch);
+	ai_vm_scratch_done(&v->scratch);
 	*v = AI_VTPM_NONE;
 }
 
@@ -156,6 +155,21 @@ make(const char *state, const struct ai_talk *talk, struct ai_err *err)
 	return r;
 }
 
+/* What somebody left who was killed over it, keys and all: whoever makes one holds the lock. */
+static void
+sweep(const char *folder)
+{
+	static const char fresh[] = "tpm.XXXXXX";
+	DIR *d = opendir(folder);
+	for (struct dirent *e; d && (e = readdir(d));) {
+		AI_FREE char *path = strlen(e->d_name) == sizeof fresh - 1 && strncmp(e->d_name, fresh, 4) == 0 ? ai_join(folder, e->d_name) : NULL;
+		if (path)
+			ai_discard_tree(path);
+	}
+	if (d)
+		closedir(d);
+}
+
 /* What a state that is new says of itself: its AK. */
 static int
 learn(const struct ai_home *home, const char *state, const struct ai_talk *talk, struct ai_err *err)
@@ -181,6 +195,7 @@ make_if_absent(const struct ai_home *home, const char *state, const struct ai_ta
 		return ai_nomem(err);
 	if (ai_mkdirs(folder, 0700, err) < 0 || ai_swtpm_lock(state, talk, &lock, err) < 0)
 		return err->code;
+	sweep(folder);
 	if (ai_exists(state))
 		return 0;
 	/* What was known is of another vTPM. */

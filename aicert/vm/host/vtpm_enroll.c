@@ -139,5 +139,6 @@ ai_vtpm_enroll(const struct ai_home *home, const char *ca, const char *passphras
 	ai_vtpm_close(&v);
 	ai_authority_free(a);
 	ai_ca_close(&d);
-	return r;
+	/* A call to the TPM that a signal broke off fails with words of its own. */
+	return r < 0 && ai_check_interrupt(err) < 0 ? err->code : r;
 }

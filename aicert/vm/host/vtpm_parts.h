@@ -1,23 +1,24 @@
 /*
  * vtpm_parts.h -- the vTPM as our own commands use it, while no machine does. For vtpm*.c.
  *
- * Depends on: swtpm, attest/tpm.  Threads: one.
+ * Depends on: scratch, swtpm, attest/tpm.  Threads: one.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef AI_VTPM_PARTS_H
 #define AI_VTPM_PARTS_H
 
 #include "attest/tpm/tpm.h"
+#include "vm/host/scratch.h"
 #include "vm/host/swtpm.h"
 #include "vm/host/vtpm.h"
 
 struct ai_vtpm {
-	char *scratch;          /* sockets, and what opening a TPM leaves behind */
+	struct ai_vm_scratch scratch; /* sockets, and what opening a TPM leaves behind */
 	struct ai_swtpm server;
 	struct ai_tpm *tpm;
 };
 
-#define AI_VTPM_NONE ((struct ai_vtpm){ .server = AI_SWTPM_NONE })
+#define AI_VTPM_NONE ((struct ai_vtpm){ .scratch = AI_VM_SCRATCH_NONE, .server = AI_SWTPM_NONE })
 
 /* Starts it and opens it; ai_vtpm_close also after an error. */
 int ai_vtpm_open(const char *state, const struct ai_talk *talk, struct ai_vtpm *out, struct ai_err *err) AI_CHECKED;

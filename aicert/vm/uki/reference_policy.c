@@ -15,15 +15,16 @@ static const struct kind kinds[] = { { "qemu", true, false }, { "azure", false, 
 
 /* --- what is known of the firmware ------------------------------------------------ */
 
-/* A name stands in a comment of the policy, and must not end it. */
+/* A name stands in a comment of the policy, and must not end it: YAML breaks lines at U+0085, U+2028 and U+2029, too. */
 static int
 check_name(const json_t *build, size_t i, struct ai_err *err)
 {
 	const char *name = ai_json_str(build, "name");
 	for (const char *p = name; p && *p; p++)
-		if ((unsigned char)*p < ' ' || *p == 0x7f)
-			return ai_fail(err, AI_EUSAGE, "firmware: build %zu: a control character in its name", i);
-	return name && *name && ai_json_obj(build, "pcrs") ? 0 : ai_fail(err, AI_EUSAGE, "firmware: build %zu: expected {\"name\": text, \"pcrs\": {\"0\": [hex]}}", i);
+		if (*p < ' ' || *p > '~')
+			return ai_fail(err, AI_EUSAGE, "firmware: build %zu: its name: got byte 0x%02x, expected printable ASCII", i, (unsigned char)*p);
+	return name && *name && ai_json_obj(build, "pcrs") && json_object_size(build) == 2 ? 0
+		: ai_fail(err, AI_EUSAGE, "firmware: build %zu: expected {\"name\": text, \"pcrs\": {\"0\": [hex]}}, and nothing else", i);
 }
 
 /* Values of one PCR, by a build: how many. */
@@ -31,15 +32,40 @@ static int
 count_values(const json_t *build, const char *pcr, struct ai_err *err)
 {
 	const json_t *values = json_object_get(ai_json_obj(build, "pcrs"), pcr);
+	static const struct ai_digest zero;
 	struct ai_digest d;
 	size_t i;
 	json_t *v;
 	if (values && json_array_size(values) == 0)
 		return ai_fail(err, AI_EUSAGE, "firmware '%s': PCR %s: expected a list of values", ai_json_str(build, "name"), pcr);
-	json_array_foreach((json_t *)values, i, v)
+	json_array_foreach((json_t *)values, i, v) {
 		if (!json_is_string(v) || !ai_unhex(json_string_value(v), &d))
 			return ai_fail(err, AI_EUSAGE, "firmware '%s': PCR %s: value %zu: expected 64 hex digits", ai_json_str(build, "name"), pcr, i);
+		/* Firmware that measures ends each of its PCRs with a separator. */
+		if (ai_digest_eq(&d, &zero))
+			return ai_fail(err, AI_EUSAGE, "firmware '%s': PCR %s: value %zu: got zeros, which is what firmware that measures nothing leaves there",
+				ai_json_str(build, "name"), pcr, i);
+	}
 	return (int)json_array_size(values);
+}
+
+/* A policy lists values PCR by PCR, so of two builds that differ in more than PCR 0 it would take one's with the other's. */
+static int
+check_alike(const json_t *builds, struct ai_err *err)
+{
+	json_t *first = json_array_get(builds, 0), *build, *values;
+	const char *key;
+	size_t i;
+	json_array_foreach((json_t *)builds, i, build)
+		json_object_foreach(ai_json_obj(build, "pcrs"), key, values) {
+			const json_t *its = json_object_get(ai_json_obj(first, "pcrs"), key);
+			if (strcmp(key, "0") == 0 || !its || json_equal(its, values))
+				continue;
+			(void)ai_fail(err, AI_EUSAGE, "firmware: PCR %s: '%s' and '%s' have different values, which a policy would take mixed, too", key,
+				ai_json_str(first, "name"), ai_json_str(build, "name"));
+			return ai_hint(err, "write a policy for each build");
+		}
+	return 0;
 }
 
 static int
@@ -62,7 +88,7 @@ check_builds(const struct kind *k, const json_t *builds, struct ai_err *err)
 		if (n <= 0)
 			return n < 0 ? n : ai_fail(err, AI_EUSAGE, "firmware '%s': there is no value of PCR 0", ai_json_str(build, "name"));
 	}
-	return 0;
+	return check_alike(builds, err);
 }
 
 /* "[ a, b ]": a PCR's values of all builds, or "rules" where none has one. A build that has none would be refused by the others' values. */
@@ -123,6 +149,9 @@ put_authority(const struct kind *k, const char *authority, const char *root_pem,
 {
 	if (!authority != !root_pem)
 		return ai_fail(err, AI_EUSAGE, "policy: an authority and its root come together: got only the %s", authority ? "authority" : "root");
+	for (size_t i = 0; authority && i < sizeof kinds / sizeof *kinds; i++)
+		if (kinds[i].cloud && strcmp(authority, kinds[i].name) == 0)
+			return ai_fail(err, AI_EUSAGE, "policy: authority: got '%s', which is the cloud's that has its roots built in: expected another name", authority);
 	if (!authority && k->cloud) {
 		ai_buf_printf(out, "# Whose TPMs and hypervisors they are: the cloud's, by its built-in roots.\nrequire: measured-platform\nauthorities: [ %s ]\n", k->name);
 		return 0;
