@@ -63,7 +63,7 @@ begin(const char *answers, const char *well)
 	g.job = in(&g, "job");
 	g.result = in(&g, "result");
 	g.calls = in(&g, "calls");
-	g.talk = (struct ai_talk){ hear, NULL };
+	g.talk = (struct ai_talk){ .say = hear };
 	ok(ai_write_file(AT_FDCWD, g.uki, uki, sizeof uki, 0600, &err));
 	put(g.job, "a job");
 	AI_FREE char *file = in(&g, "answers.json"), *text = ai_format("[%s%s%s]", answers, *answers && *well ? "," : "", well);

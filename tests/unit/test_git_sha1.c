@@ -103,7 +103,7 @@ test_as_an_object(void **state)
 		bytes_of(shattered[i], one);
 		ok(ai_write_file(AT_FDCWD, path, one, N, 0600, &err));
 		refused(AI_EINPUT, "git object " COLLIDING ": its bytes are made to collide",
-			ai_aside_git_tree(&aside, COLLIDING, true, ai_hashsink_sink(hash), NULL, &tree, &err));
+			ai_aside_git_tree(&aside, COLLIDING, true, true, ai_hashsink_sink(hash), NULL, &tree, &err));
 	}
 	ai_hashsink_free(hash);
 	ok(ai_remove_tree(AT_FDCWD, folder, &err));
