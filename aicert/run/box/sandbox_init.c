@@ -332,7 +332,10 @@ confine_writes(const struct ai_sandbox *s, struct ai_err *err)
 	return ai_landlock_confine(paths, err);
 }
 
-/* The command: limits, then Landlock, then seccomp, so that the first two need not be allowed by the last. */
+/*
+ * The command: Landlock, then limits, then seccomp, so that the first two need not be allowed by the last, and nothing is allocated
+ * under a limit of memory that counts what the engine holds.
+ */
 static _Noreturn void
 become_command(const struct ai_box *b)
 {
@@ -348,7 +351,7 @@ become_command(const struct ai_box *b)
 		ai_fail_errno(&err, AI_EENV, "/dev/null: cannot open");
 		give_up(SOCK, &err);
 	}
-	if (keep_cpus(b->s->cpus, &err) < 0 || ai_limits_set(&b->rlimits, &err) < 0 || confine_writes(b->s, &err) < 0 ||
+	if (keep_cpus(b->s->cpus, &err) < 0 || confine_writes(b->s, &err) < 0 || ai_limits_set(&b->rlimits, &err) < 0 ||
 	    ai_filter_install(&b->filter, b->s->observer ? &listener : NULL, &err) < 0)
 		give_up(SOCK, &err);
 	if (listener >= 0) {
