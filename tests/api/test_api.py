@@ -24,6 +24,7 @@ lib/libaicert.so.0
 lib/pkgconfig/aicert-verify.pc
 lib/pkgconfig/aicert.pc
 libexec/aicert/aicert-engine
+libexec/aicert/aicert-worker
 """.split()
 AICERTFILE = """\
 kind: python
