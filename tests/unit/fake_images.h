@@ -96,7 +96,10 @@ plan_images(struct fake *x)
 	fake_blob(x, rule->text, id);
 	json_decref(environments);
 	json_decref(gpus);
-	return plan;
+	/* A recipe's `env` is shared with every later plan of this thread (rule.h): a lie in it would be told by the planner that judges it, too. */
+	json_t *own = json_deep_copy(plan);
+	json_decref(plan);
+	return own;
 }
 
 /* The result of a step, and its output among the run's. */
