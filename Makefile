@@ -107,7 +107,7 @@ $(B)/libaicert.so: $(call obj,$(VERIFY_SRC) $(PLAN_SRC) $(ENGINE_SRC) $(API_SRC)
 	@ln -sf $(@F) $@.0
 
 # Two programs with one main: `aicert` starts without curl, git2, tss2 and SQLite, and hands what needs them to aicert-engine.
-LIGHT_CLI := $(addprefix aicert/cli/,main.c options.c print.c family.c commands_light.c verify.c show.c hash.c rules.c rules_find.c rules_show.c rules_test.c trust.c proofs.c merge.c redact.c disclose.c policy.c policy_init.c policy_check.c tpm.c tpm_check.c tpm_check_files.c tpm_check_judge.c tpm_eventlog.c tpm_eventlog_known.c tpm_eventlog_show.c ca.c ca_init.c ca_challenge.c ca_issue.c ca_list.c exchange.c)
+LIGHT_CLI := $(addprefix aicert/cli/,main.c options.c print.c family.c commands_light.c verify.c show.c hash.c rules.c rules_find.c rules_inputs.c rules_show.c rules_test.c trust.c proofs.c merge.c redact.c disclose.c policy.c policy_init.c policy_check.c tpm.c tpm_check.c tpm_check_files.c tpm_check_judge.c tpm_eventlog.c tpm_eventlog_known.c tpm_eventlog_show.c ca.c ca_init.c ca_challenge.c ca_issue.c ca_list.c exchange.c)
 FULL_CLI := $(filter-out aicert/cli/commands_light.c,$(wildcard aicert/cli/*.c))
 $(B)/aicert: $(call obj,$(LIGHT_CLI) $(VERIFY_SRC) $(PLAN_SRC) aicert/api_replan.c aicert/api_hooks_plan.c) $(EMBED)
 	$(call say,LD)

@@ -11,6 +11,16 @@
 #include "cli/options.h"
 #include "cli/print.h"
 
+/* A list is short. The line's own reference goes. */
+static int
+append(json_t *list, json_t *line, struct ai_err *err)
+{
+	json_object_del(line, "attrs");
+	json_object_del(line, "outputs");
+	json_object_del(line, "example");
+	return json_array_append_new(list, line) < 0 ? ai_nomem(err) : 0;
+}
+
 /* What a list says of one rule: {"name", "kind", "doc", "from"}, or {"name", "from", "error"} when its file is broken. */
 static int
 add(json_t *list, const char *project, const char *name, bool own, struct ai_err *err)
@@ -27,11 +37,26 @@ add(json_t *list, const char *project, const char *name, bool own, struct ai_err
 		json_object_set_new(line, "error", json_string(broken.text));
 	else
 		json_object_update_missing(line, about);
-	json_object_del(line, "attrs");
-	json_object_del(line, "outputs");
-	json_object_del(line, "example");
 	ai_rules_done(&f);
-	return json_array_append_new(list, line) < 0 ? ai_nomem(err) : 0;
+	return append(list, line, err);
+}
+
+/* Those that no file describes. */
+static int
+add_inputs(json_t *list, char **own, size_t n_own, struct ai_err *err)
+{
+	const char *name;
+	for (size_t i = 0; (name = ai_rules_input_name(i)); i++) {
+		json_t *line = ai_rules_input(name);
+		bool replaced = false;
+		for (size_t k = 0; k < n_own; k++)
+			replaced = replaced || strcmp(own[k], name) == 0;
+		if (line && replaced)
+			json_decref(line);
+		else if (!line || json_object_set_new(line, "from", json_string("aicert")) < 0 || append(list, line, err) < 0)
+			return ai_nomem(err);
+	}
+	return 0;
 }
 
 static int
@@ -52,6 +77,8 @@ make_list(const char *project, json_t *list, struct ai_err *err)
 		if (!replaced)
 			rc = add(list, project, builtin[i], false, err);
 	}
+	if (rc == 0)
+		rc = add_inputs(list, own, n_own, err);
 	ai_rules_own_done(own, n_own);
 	return rc;
 }
@@ -70,7 +97,7 @@ print_list(const json_t *list)
 {
 	static const char *const headings[][3] = {
 		{ "project", "rule", "steps, of this project" }, { "project", "source", "inputs, of this project" },
-		{ "aicert", "rule", "steps" }, { "aicert", "source", "inputs (beside path, git, url and proof)" } };
+		{ "aicert", "rule", "steps" }, { "aicert", "source", "inputs" } };
 	size_t width = 0, i;
 	int code = 0;
 	const json_t *line;

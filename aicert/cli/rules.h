@@ -26,6 +26,10 @@ int ai_rules_find(const char *project, const char *name, struct ai_rule_file *ou
 int ai_rules_read(const char *path, struct ai_rule_file *out, struct ai_err *err) AI_CHECKED;
 void ai_rules_done(struct ai_rule_file *f);
 
+/* The types of inputs that are no files: their names by number (NULL after the last), and what ai_rule_about would say; NULL: none, or no memory. */
+const char *ai_rules_input_name(size_t i);
+json_t *ai_rules_input(const char *name);
+
 /* The names of the project's own, sorted; files of tests (NAME_test.lua) are none. The list and its members are the caller's. */
 int ai_rules_own(const char *project, char ***names, size_t *n, struct ai_err *err) AI_CHECKED;
 void ai_rules_own_done(char **names, size_t n);

@@ -14,6 +14,21 @@ is_needed(const json_t *a)
 	return !json_object_get(a, "default") && !json_object_get(a, "optional") && strcmp(ai_json_str(a, "type"), "outputs") != 0;
 }
 
+/* The type of an attribute as somebody says it who has not read how rules are written. */
+static const char *
+said(const char *type)
+{
+	static const char *const words[][2] = { { "artifact", "input or step.output" }, { "folder", "folder: input or step.output" },
+		{ "file", "file: input or step.output" }, { "list of artifact", "list of inputs and step.outputs" },
+		{ "list of folder", "list of folders: inputs and step.outputs" }, { "list of file", "list of files: inputs and step.outputs" },
+		{ "map of artifact", "NAME: input or step.output" }, { "template", "text with ${…}" }, { "list of template", "list of texts with ${…}" },
+		{ "list of text", "list of texts" }, { "lines", "text, or list of lines" }, { "env", "NAME: value" }, { "outputs", "NAME: path" } };
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+		if (strcmp(words[i][0], type) == 0)
+			return words[i][1];
+	return type;
+}
+
 static void
 put_attribute(const json_t *a)
 {
@@ -21,12 +36,12 @@ put_attribute(const json_t *a)
 	printf("  %s", ai_bold());
 	ai_put_safe(ai_json_str(a, "name"));
 	printf("%s  %s", ai_plain(), ai_dim());
-	ai_put_safe(ai_json_str(a, "type"));
+	ai_put_safe(said(ai_json_str(a, "type")));
 	if (given) {
 		printf(", default ");
 		ai_put_safe(*given ? given : "empty");
 	} else {
-		printf(", %s", is_needed(a) ? "needed" : json_object_get(a, "optional") ? "optional" : "default outputs");
+		printf(", %s", is_needed(a) ? "needed" : json_object_get(a, "optional") ? "optional" : "all of outputs/ if left out");
 	}
 	if (alias) {
 		printf("; also written ");
@@ -83,7 +98,7 @@ put_about(const json_t *about, bool own)
 		ai_put_safe(ai_json_str(a, "name"));
 		printf("  %s\n", strcmp(ai_json_str(a, "type"), "dir") == 0 ? "a folder" : "a file");
 	}
-	puts(source ? "\nLike every input it also takes: to." : "\nLike every step it also takes: environment, limits, matrix, checkpoint.");
+	puts(source ? "\nLike every input it also takes: to, its place below /workspace." : "\nLike every step it also takes: environment, limits, matrix, checkpoint.");
 	if (*example) {
 		puts("\nexample");
 		put_lines(example + strspn(example, "\n"));
@@ -115,8 +130,11 @@ ai_rules_show(int argc, char **argv)
 		r = ai_fail(&err, AI_EUSAGE, "usage: aicert rules show NAME: got %zu names", words.n);
 	} else if (r == 0) {
 		r = ai_rules_find(project, words.items[0], &f, &err);
+		if (r < 0)
+			about = ai_rules_input(words.items[0]);
+		r = about ? 0 : r;
 	}
-	if (r == 0 && !help)
+	if (r == 0 && !help && !about)
 		r = ai_rule_about(&f.rule, &about, &err);
 	if (about && json) {
 		char *text = json_dumps(about, JSON_INDENT(2));

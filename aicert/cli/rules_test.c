@@ -34,11 +34,19 @@ each(void *ctx, const char *name, const char *fault)
 	}
 }
 
+/* How much of rules/x.lua or rules/x_test.lua is rules/x; 0 when it is neither. */
+static size_t
+stem(const char *path)
+{
+	size_t n = strlen(path);
+	return n > 9 && strcmp(path + n - 9, "_test.lua") == 0 ? n - 9 : n > 4 && strcmp(path + n - 4, ".lua") == 0 ? n - 4 : 0;
+}
+
 /* rules/x.lua and rules/x_test.lua are both the way to x: the file of its tests, and its own. */
 static int
 find_pair(const char *path, struct ai_rule_file *rule, struct ai_rule_file *tests, struct ai_err *err)
 {
-	size_t n = strlen(path), cut = n > 9 && strcmp(path + n - 9, "_test.lua") == 0 ? n - 9 : n > 4 && strcmp(path + n - 4, ".lua") == 0 ? n - 4 : 0;
+	size_t n = strlen(path), cut = stem(path);
 	AI_FREE char *rule_path = ai_format("%.*s.lua", (int)cut, path), *tests_path = ai_format("%.*s_test.lua", (int)cut, path);
 	if (!cut)
 		return ai_fail(err, AI_EUSAGE, "%s: expected a file rules/NAME.lua or rules/NAME_test.lua", path);
@@ -60,6 +68,14 @@ find_pair(const char *path, struct ai_rule_file *rule, struct ai_rule_file *test
 		return ai_fail(err, AI_EUSAGE, "%s: there is no such file, and no rule '%s' built in", rule_path, name ? name : "");
 	rule->rule = *builtin;
 	return 0;
+}
+
+/* rules/x.lua and rules/x_test.lua, as rules/x*.lua names them both, are one rule's tests, which run once. */
+static bool
+is_same_pair(const char *a, const char *b)
+{
+	size_t n = stem(a);
+	return n && n == stem(b) && memcmp(a, b, n) == 0;
 }
 
 /* Returns how many tests failed. */
@@ -94,7 +110,7 @@ put_help(const struct ai_option *table, size_t n)
 	     "and for a type of inputs: net = { [\"https://…\"] = \"body\" } with what it will be answered, and pin = pin.files { … }.\n"
 	     "Nothing is run, fetched or written. Exit code 1: a test failed; its first difference is shown.\n");
 	ai_options_help(table, n);
-	puts("\nexample: aicert rules test rules/*_test.lua");
+	puts("\nexample: aicert rules test rules/*.lua");
 }
 
 int
@@ -118,6 +134,11 @@ ai_rules_test(int argc, char **argv)
 	if (r == 0 && words.n == 0)
 		r = ai_fail(&err, AI_EUSAGE, "usage: aicert rules test FILE…: got no file");
 	for (size_t i = 0; r >= 0 && i < words.n; i++) {
+		bool again = false;
+		for (size_t k = 0; k < i; k++)
+			again = again || is_same_pair(words.items[k], words.items[i]);
+		if (again)
+			continue;
 		r = run_file(words.items[i], &p, &err);
 		failed += r > 0 ? r : 0;
 	}

@@ -77,6 +77,17 @@ print_report(const char *text)
 		(int)json_integer_value(json_object_get(j, "reused")));
 }
 
+/* `aicert -q plan`: without a word before them, the options are of `run`, and the words its steps. */
+static void
+hint_order(const char *word, aicert_error *error)
+{
+	if (!word || error->code != AI_EUSAGE || error->hint[0])
+		return;
+	for (const struct ai_command *c = ai_commands; c->name; c++)
+		if (strcmp(c->name, word) == 0)
+			snprintf(error->hint, sizeof error->hint, "a command comes first: aicert %s …", word);
+}
+
 /* A report is there also when --check found a difference, or a timestamp is missing. */
 static int
 run(struct ai_engine_cli *e)
@@ -87,6 +98,8 @@ run(struct ai_engine_cli *e)
 	aicert_error error;
 	int r = aicert_run(&e->run, &report, &error);
 	ai_engine_settle(e);
+	if (r < 0)
+		hint_order(e->run.n_steps ? e->run.steps[0] : NULL, &error);
 	if (r < 0 && e->events)
 		ai_events_error(e->events, &error);
 	if (report && e->events)
@@ -129,7 +142,7 @@ take_jobs(const char *text, aicert_run_options *o, struct ai_err *err)
 {
 	size_t digits = text ? strspn(text, "0123456789") : 0;
 	if (text && (digits == 0 || digits > 4 || text[digits] || *text == '0'))
-		return ai_fail(err, AI_EUSAGE, "usage: --jobs: got '%s', expected a number of steps", text);
+		return ai_fail(err, AI_EUSAGE, "usage: --jobs: got '%s', expected a number from 1 to 9999", text);
 	o->jobs = text ? (unsigned)strtoull(text, NULL, 10) : 0;
 	return 0;
 }

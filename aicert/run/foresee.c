@@ -121,6 +121,9 @@ look_at_input(struct foresight *f, struct ai_job_source *s, size_t i, struct ai_
 	}
 	int there = pinned ? ai_job_input_there(job, in, pin, &s->content, err) : 0;
 	int known = there == 0 ? pinned_content(in, pin, &s->content, err) : there;
+	/* A run reads a proof again, and takes what it names from the store. */
+	if (pinned && in->type == AI_INPUT_PROOF && known == 1)
+		there = ai_store_has(job->store, &s->content, err);
 	if (there < 0 || known < 0)
 		return err->code;
 	if (known == 0)

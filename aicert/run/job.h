@@ -97,6 +97,8 @@ struct ai_job {
 
 /* Finds the files, opens the store, reads Aicertfile, lock and rules. */
 int ai_job_open(const struct ai_run_options *options, struct ai_job *job, struct ai_err *err) AI_CHECKED;
+/* The project, the store and `previous` alone: what was does not hang on what the Aicertfile says now, nor on its parameters. */
+int ai_job_open_past(const struct ai_run_options *options, struct ai_job *job, struct ai_err *err) AI_CHECKED;
 void ai_job_done(struct ai_job *job);
 
 /* Pins what is missing (AI_EINPUT under --locked), brings every input into the store, writes the lock. */

@@ -171,11 +171,27 @@ open_store(struct ai_job *job, struct ai_err *err)
 	return job->opt->look ? ai_store_look(job->store, err) : 0;
 }
 
-int
-ai_job_open(const struct ai_run_options *options, struct ai_job *job, struct ai_err *err)
+static void
+begin(const struct ai_run_options *options, struct ai_job *job)
 {
 	*job = (struct ai_job){ .opt = options, .text = AI_BUF(AI_MAX_AICERTFILE), .lock_text = AI_BUF(AI_MAX_LOCK) };
 	ai_now(job->started);
+}
+
+int
+ai_job_open_past(const struct ai_run_options *options, struct ai_job *job, struct ai_err *err)
+{
+	begin(options, job);
+	if (find_file(job, err) < 0 || open_store(job, err) < 0)
+		return err->code;
+	int r = ai_store_last_run(job->store, job->project, &job->previous, err);
+	return r < 0 ? r : 0;
+}
+
+int
+ai_job_open(const struct ai_run_options *options, struct ai_job *job, struct ai_err *err)
+{
+	begin(options, job);
 	if (find_file(job, err) < 0)
 		return err->code;
 	/* What the user names may be a pipe of theirs. */

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/path.h"
+
 static const char *
 text_of(const json_t *v, char *buf, size_t size)
 {
@@ -146,17 +148,22 @@ ai_why_differs(const json_t *before, const json_t *now, const json_t *env_before
 static int
 previous_step(struct ai_job *job, const char *name, json_t **out, struct ai_err *err)
 {
-	const json_t *steps = ai_json_arr(job->previous, "steps");
+	/* What that run left out, or did not come to, earlier ones may have run. */
+	const json_t *lists[] = { ai_json_arr(job->previous, "steps"), ai_json_arr(job->previous, "earlier") };
 	struct ai_digest id;
-	size_t i;
+	size_t i, at = 0;
 	json_t *s;
-	if (!job->previous_names.n)
-		json_array_foreach(steps, i, s) {
-			const char *was = ai_json_str(s, "name");
-			if (was && ai_names_put(&job->previous_names, was, strlen(was), i, err) < 0)
+	bool known = job->previous_names.n > 0;
+	for (size_t k = 0; k < 2 && !known; k++, at = json_array_size(lists[0]))
+		json_array_foreach(lists[k], i, s) {
+			const char *was = ai_json_str(s, "step") ? ai_json_str(s, "name") : NULL;
+			if (was && ai_names_put(&job->previous_names, was, strlen(was), at + i, err) < 0)
 				return err->code;
 		}
-	if (!ai_names_find(&job->previous_names, name, strlen(name), &i) || !ai_json_digest(json_array_get(steps, i), "step", &id))
+	if (!ai_names_find(&job->previous_names, name, strlen(name), &i))
+		return 0;
+	size_t n = json_array_size(lists[0]);
+	if (!ai_json_digest(i < n ? json_array_get(lists[0], i) : json_array_get(lists[1], i - n), "step", &id))
 		return 0;
 	return ai_store_get_node(job->store, &id, out, err);
 }
@@ -184,6 +191,25 @@ ai_why_step(struct ai_job *job, const struct ai_job_step *s, char **out, struct 
 	return 0;
 }
 
+/* No name is every step; a matrix's, all that it made. */
+static bool
+is_meant(const struct ai_job_step *s, const char *name)
+{
+	return !name || strcmp(name, s->name) == 0 || (s->spec->matrix && strcmp(name, s->spec->matrix) == 0);
+}
+
+static int
+no_step(const struct ai_job *job, const char *name, struct ai_err *err)
+{
+	AI_FREE const char **names = ai_calloc(job->n_steps ? job->n_steps : 1, sizeof *names);
+	if (!names)
+		return ai_nomem(err);
+	for (size_t i = 0; i < job->n_steps; i++)
+		names[i] = job->steps[i].name;
+	const char *near = ai_near(name, names, job->n_steps);
+	return ai_fail(err, AI_EUSAGE, "%s: there is no step '%s'%s%s%s", job->shown, name, near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
+}
+
 static int
 report_step(struct ai_job *job, struct ai_job_step *s, const char *only, json_t *report, struct ai_err *err)
 {
@@ -203,7 +229,7 @@ report_step(struct ai_job *job, struct ai_job_step *s, const char *only, json_t 
 		else if (ai_why_step(job, s, &why, err) < 0)
 			return err->code;
 	}
-	if (only && strcmp(only, s->name) != 0)
+	if (!is_meant(s, only))
 		return 0;
 	json_t *line = json_pack("{s:s, s:s, s:s}", "step", s->name, "would", would, "why", why ? why : "");
 	return json_array_append_new(report, line) < 0 ? ai_nomem(err) : 0;
@@ -216,11 +242,11 @@ why_job(struct ai_job *job, const char *step, json_t *report, struct ai_err *err
 		return err->code;
 	bool found = !step;
 	for (size_t i = 0; i < job->n_steps; i++) {
-		found |= step && strcmp(step, job->steps[i].name) == 0;
+		found |= is_meant(&job->steps[i], step);
 		if (report_step(job, &job->steps[i], step, report, err) < 0)
 			return err->code;
 	}
-	return found ? 0 : ai_fail(err, AI_EUSAGE, "%s: no step '%s'", job->shown, step);
+	return found ? 0 : no_step(job, step, err);
 }
 
 int

@@ -83,7 +83,7 @@ def test_what_is_no_rule(aicert, project):
 
 def test_show(aicert, project):
     shown = aicert("rules", "count").stdout
-    assert "count, a type of steps of this project" in shown and "artifact, needed" in shown and "default 0.5" in shown
+    assert "count, a type of steps of this project" in shown and "input or step.output, needed" in shown and "default 0.5" in shown
     assert "also written byWord" in shown and "lines: { use: count, data: corpus }" in shown
     about = aicert.json("rules", "show", "rules/count.lua")
     assert [a["name"] for a in about["attrs"]] == ["data", "rate", "words"] and about["outputs"] == [{"name": "count", "type": "file"}]
