@@ -140,7 +140,9 @@ def test_the_root_is_that_of_a_run_outside(ground, git_repo):
     assert sorted(v["how"] for v in claims["verified"]) == ["git", "none", "oci"]
     log = evidence["run_log"]
     assert log[0] == {"event": "job", "id": given["header"]} and log[1] == {"event": "plan", "id": given["plan"]}
-    assert [e["event"] for e in log[2:]] == ["results", "results", "claims"]
+    # Results that come within half a second of each other are one event.
+    *results, last = log[2:]
+    assert last["event"] == "claims" and {e["event"] for e in results} == {"results"} and len({i for e in results for i in e["ids"]}) == 2
     # The header is measured before anything else is said of the job, and what a step prints cannot be taken for a line of the agent's.
     assert said[0] == f"aicert: job     {given['header']}"
     assert "| sorting" in said and all(line.startswith(("aicert: ", "| ")) for line in said)
