@@ -1,4 +1,5 @@
 """`aicert run --in vm` with a machine that boots: what it proves, and that every other end leaves nothing behind."""
+import hashlib
 import http.server
 import json
 import os
@@ -13,6 +14,8 @@ import pytest
 sys.path.insert(0, os.path.dirname(__file__))
 from runner import SORT, Started, leftovers, project, runner, runtime  # noqa: E402,F401
 from images import busybox  # noqa: E402
+from fetch.hub_help import Hub, Repo, pointer  # noqa: E402
+from fetch.s3_help import S3  # noqa: E402
 
 AICERTFILE = """\
 aicert: 1
@@ -40,6 +43,37 @@ steps:
     outputs: {{ model: model.txt }}
     limits: {{ time: 5m }}
 outputs: {{ model: sort.model }}
+"""
+
+EVERYTHING = """\
+aicert: 1
+name: everything
+environment: {{ image: 'oci:image' }}
+parameters: {{ word: }}
+inputs:
+  base: {{ proof: ../base/proof.json, level: software }}
+  hub: {{ huggingface: o/n, files: ['*.bin'] }}
+  bucket: {{ s3: 's3://bucket/d/' }}
+  code: {{ git: 'file://{repo}', ref: main }}
+  absent: {{ path: absent }}
+steps:
+  train:
+    use: shell
+    matrix: {{ seed: [1, 2] }}
+    checkpoint: ckpt
+    script: |
+      test -z "$(ls ckpt)" && echo half > ckpt/half
+      echo ${{matrix.seed}} ${{param.word}} > "$OUT_MODEL"
+    outputs: {{ model: model.txt }}
+  join:
+    use: shell
+    inputs: [base, hub, bucket, code, train.model]
+    script: |
+      cd resources
+      cat base hub/model.bin bucket/part code/large.bin train-1/model.txt train-2/model.txt > "$OUT_JOINED"
+    outputs: {{ joined: {{ path: joined.txt, carried: true }} }}
+  said: {{ use: container, outputs: {{ said: said.txt }} }}
+  other: {{ use: shell, inputs: [absent], script: 'true', outputs: {{ o: o.txt }} }}
 """
 
 
@@ -211,8 +245,32 @@ def test_two_at_once_take_turns(aicert, aicert_in, runner, runtime, tmp_path):  
 
 
 @pytest.mark.long
-def test_known_results_are_not_used_inside(aicert, runner, runtime):  # noqa: F811
-    project(aicert)
-    aicert("run", "-q", "--output-bom", "outside.json")
-    assert "1 executed, 0 reused" in boot(aicert, runner, runtime, "--fresh").stdout
-    assert json.loads((aicert.cwd / "outside.json").read_text())["root"] == json.loads((aicert.cwd / "proof.json").read_text())["root"]
+def test_known_results_are_not_used_inside(aicert, runner, runtime, git_repo, tmp_path):  # noqa: F811
+    """Of a job with all that an Aicertfile can ask for: parameters, a matrix, chosen steps, every remote source, another run's output, checkpoints."""
+    base = tmp_path / "base"
+    base.mkdir()
+    (base / "Aicertfile").write_text("aicert: 1\nname: base\nenvironment: host\nsteps:\n  b: { use: shell, script: 'echo base > $OUT_M', outputs: { m: m.txt } }\n")
+    aicert(cwd=base)
+    with Hub() as hub, S3() as s3:
+        hub.repos["models", "o/n"] = Repo({"config.json": b"{}", "model.bin": b"hub\n"}, ["model.bin"])
+        s3.public.add("bucket"), s3.put("bucket", "d/part", b"s3\n")
+        repo, _ = git_repo({".gitattributes": "*.bin filter=lfs -text\n", "large.bin": pointer(b"lfs\n")})
+        oid = hashlib.sha256(b"lfs\n").hexdigest()
+        large = repo / ".git/lfs/objects" / oid[:2] / oid[2:4]
+        large.mkdir(parents=True)
+        (large / oid).write_bytes(b"lfs\n")
+        busybox(aicert.cwd / "image", env=["PATH=/bin"], run={"Entrypoint": ["/bin/sh", "-c"], "Cmd": ["echo cmd > /workspace/outputs/said.txt"]})
+        (aicert.cwd / "Aicertfile").write_text(EVERYTHING.format(repo=repo))
+        servers = {"HF_ENDPOINT": hub.url, "AWS_ENDPOINT_URL": s3.url}
+        chosen = ("join", "said", "-D", "word=given")
+        aicert("run", "-q", *chosen, "--output-bom", "outside.json", "--output-dir", "out", env=servers)
+        r = aicert("run", *chosen, "--in", "vm", "--vm-image", runner, "--fresh", env={**servers, "XDG_RUNTIME_DIR": str(runtime)}, timeout=900)
+    assert leftovers(aicert, runtime) == [] and "4 executed, 0 reused" in r.stdout
+    outside, proof = (json.loads((aicert.cwd / f).read_text()) for f in ("outside.json", "proof.json"))
+    assert outside["root"] == proof["root"]
+    assert (aicert.cwd / "outputs/joined").read_text() == "base\nhub\ns3\nlfs\n1 given\n2 given\n" and (aicert.cwd / "outputs/said").read_text() == "cmd\n"
+    assert sorted(v["how"] for v in proof["claims"]["verified"]) == ["git", "oci", "sha256", "sha256", "sha256"]
+    report = aicert.json("verify", "proof.json", "--require", "software")
+    assert [t["name"] for t in report["lineage"]] == ["base"] and [c["text"] for c in report["carried"]] == ["base\nhub\ns3\nlfs\n1 given\n2 given\n"]
+    plan = next(n for n in proof["nodes"].values() if n["kind"] == "plan")
+    assert {p["name"]: p["value"] for p in plan["parameters"]} == {"aicert.steps": "join,said", "word": "given"}
