@@ -117,6 +117,8 @@ static void
 on_step(void *ctx, const aicert_step_event *event)
 {
 	struct ai_engine_cli *e = ctx;
+	e->n_steps = event->total;
+	e->n_told += event->kind == AICERT_STEP_BEGINS || event->kind == AICERT_STEP_IS_REUSED || event->kind == AICERT_STEP_IS_SKIPPED;
 	if (e->live)
 		ai_live_step(e->live, event);
 	if (e->events)

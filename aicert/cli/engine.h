@@ -23,6 +23,7 @@ struct ai_engine_cli {
 	struct ai_live *live;       /* a terminal; NULL: none */
 	struct ai_events *events;   /* --json; NULL: not asked for */
 	struct ai_lines lines;      /* a pipe: the lines of steps that run beside each other */
+	size_t n_steps, n_told;     /* of this run; how many of them were begun, reused or skipped */
 };
 
 enum { AI_ENGINE_OPTIONS = 8 };

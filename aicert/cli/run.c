@@ -88,6 +88,16 @@ hint_order(const char *word, aicert_error *error)
 			snprintf(error->hint, sizeof error->hint, "a command comes first: aicert %s …", word);
 }
 
+/* A failed step ends the run; who wants the others too is told how. */
+static void
+hint_others(const struct ai_engine_cli *e, aicert_error *error)
+{
+	size_t left = e->n_steps > e->n_told ? e->n_steps - e->n_told : 0, n = strlen(error->hint);
+	if (error->code == AI_ESTEP && left && !e->run.keep_going)
+		snprintf(error->hint + n, sizeof error->hint - n, "%s%zu other step%s not started: -k starts what does not need it", n ? "; " : "", left,
+			left == 1 ? " was" : "s were");
+}
+
 /* A report is there also when --check found a difference, or a timestamp is missing. */
 static int
 run(struct ai_engine_cli *e)
@@ -98,8 +108,10 @@ run(struct ai_engine_cli *e)
 	aicert_error error;
 	int r = aicert_run(&e->run, &report, &error);
 	ai_engine_settle(e);
-	if (r < 0)
+	if (r < 0) {
 		hint_order(e->run.n_steps ? e->run.steps[0] : NULL, &error);
+		hint_others(e, &error);
+	}
 	if (r < 0 && e->events)
 		ai_events_error(e->events, &error);
 	if (report && e->events)

@@ -7,6 +7,7 @@
 #include "fetch/fetch.h"
 #include "model/lock.h"
 #include "model/lock_files.h"
+#include "rule/source.h"
 #include "run/images.h"
 #include "run/inputs.h"
 #include "run/pip/resolve.h"
@@ -58,6 +59,10 @@ static int
 tell_source(struct foresight *f, const struct ai_job_source *s, const char *would, json_int_t size, struct ai_err *err)
 {
 	const char *type = ai_json_str(s->node, "type"), *uri = ai_json_str(s->node, "uri");
+	/* Until it is pinned, a rule's input is what was asked for. */
+	const struct ai_yaml *asked = s->input && s->input->type == AI_INPUT_RULE && strcmp(would, "pin") == 0 ? ai_yaml_get(s->input->attrs, s->input->use) : NULL;
+	if (asked && asked->type == AI_YAML_SCALAR)
+		uri = asked->text;
 	json_t *line = json_pack("{s:s, s:s, s:s, s:s}", "name", s->name, "type", type, "uri", uri, "would", would);
 	if (line && size >= 0 && strcmp(would, "fetch") == 0)
 		json_object_set_new(line, "size", json_integer(size));
@@ -93,6 +98,16 @@ pinned_content(const struct ai_input *in, const json_t *pin, struct ai_ref *out,
 	return ai_pin_content(pin, out, err);
 }
 
+/* What a run would refuse before it asks anybody. */
+static int
+check_attributes(const struct ai_job *job, const struct ai_input *in, struct ai_err *err)
+{
+	for (size_t i = 0; in->type == AI_INPUT_RULE && i < job->n_rules; i++)
+		if (strcmp(job->rules[i].name, in->use) == 0)
+			return ai_source_check(&job->rules[i], job->shown, in, err);
+	return 0;
+}
+
 static int
 look_at_input(struct foresight *f, struct ai_job_source *s, size_t i, struct ai_err *err)
 {
@@ -102,7 +117,7 @@ look_at_input(struct foresight *f, struct ai_job_source *s, size_t i, struct ai_
 	struct ai_ref unknown = { .type = AI_REF_TREE };
 	if (in->type == AI_INPUT_PATH && !f->shape)
 		return look_at_path(f, s, err);
-	if (make_up(f, i, &unknown.id, hex, err) < 0)
+	if (make_up(f, i, &unknown.id, hex, err) < 0 || check_attributes(job, in, err) < 0)
 		return err->code;
 	s->content = unknown;
 	if (in->type == AI_INPUT_PATH)

@@ -173,6 +173,8 @@ no_log(const struct ai_job *job, const char *step, struct ai_err *err)
 		return ai_fail(err, AI_EUSAGE, "log: nothing ran here yet");
 	if (!step)
 		return ai_fail(err, AI_EUSAGE, "log: no log is kept of the last run");
+	if (state && strcmp(state, "waiting") == 0)
+		return ai_fail(err, AI_EUSAGE, "log: the last run did not come to step '%s', and no earlier one is known", step);
 	if (state)
 		return ai_fail(err, AI_EUSAGE, "log: no log is kept for step '%s', which the last run has as %s", step, state);
 	if (put_matrix(steps, step, &matrix))

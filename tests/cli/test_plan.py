@@ -167,6 +167,16 @@ def test_nothing_is_asked_of_anybody(aicert, inputs):
     assert pathlib.Path(aicert.cwd / "aicert.lock").exists() is False
 
 
+def test_attributes_of_an_input_are_checked(aicert):
+    def write(more):
+        (aicert.cwd / "Aicertfile").write_text("aicert: 1\nenvironment: host\ninputs: { m: { huggingface: owner/name%s } }\n"
+                                               "steps: { a: { use: shell, script: 'echo > outputs/x' } }\n" % more)
+    write("")
+    assert aicert.json("plan")["sources"][0]["uri"] == "owner/name"
+    write(", file: [x]")
+    assert "'huggingface' takes no attribute 'file' (did you mean 'files'?)" in aicert("plan", code=2).stderr
+
+
 def test_what_is_wrong_is_said(aicert):
     assert "Aicertfile" in aicert("plan", code=2).stderr
     (aicert.cwd / "Aicertfile").write_text("aicert: 1\nenvironment: host\ninputs: { p: { path: nowhere } }\nsteps:\n"

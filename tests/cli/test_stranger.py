@@ -284,3 +284,48 @@ def test_a_changed_script_is_told_by_its_line(aicert):
     assert "command: line 2 was 'echo 'one'', is 'echo 'two " in aicert("why").stdout
     shown = aicert().stderr.splitlines()[0]
     assert "line 2 was" in shown and "\\xe2\\x80\\xae" in shown
+
+
+SEVERAL = """\
+aicert: 1
+environment: host
+parameters: { word: }
+steps:
+  first: { use: shell, matrix: { n: [1, 2, 3] }, script: 'echo "${param.word} ${matrix.n}"; test ${matrix.n} != BAD; echo > "$OUT_O"', outputs: { o: o } }
+  last: { use: shell, inputs: [first.o], script: 'echo last; echo "${param.word}" > "$OUT_O"', outputs: { o: o } }
+"""
+
+
+def test_what_was_needs_no_parameters(aicert):
+    """Logs are of what ran: the Aicertfile's parameters, or a fault in it, do not stand before them."""
+    f = aicert.cwd / "Aicertfile"
+    f.write_text(SEVERAL)
+    assert "nothing ran here yet" in aicert("log", code=2).stderr
+    aicert("-q", "-D", "word=one")
+    assert aicert("log", "first-2").stdout == "one 2\n" and aicert("log").stdout == "last\n"
+    assert "'first' is several steps: 'first-1', 'first-2', 'first-3'" in aicert("log", "first", code=2).stderr
+    assert "no step 'lasst' (did you mean 'last'?)" in aicert("log", "lasst", code=2).stderr
+    # A run of a chosen step leaves the others' pasts alone.
+    aicert("run", "-q", "first-2", "-D", "word=one")
+    assert aicert("log", "last").stdout == "last\n"
+    why = {l["step"]: l["why"] for l in aicert.json("why", "-D", "word=two")}
+    assert why["first-1"] == "command: argument was 'echo \"one 1\"; test 1 != BAD; echo > \"$OUT_O\"', is 'echo \"two 1\"; test 1 != BAD; echo > \"$OUT_O\"'"
+    assert [l["step"] for l in aicert.json("why", "first", "-D", "word=one")] == ["first-1", "first-2", "first-3"]
+    assert "no step 'lasst' (did you mean 'last'?)" in aicert("why", "lasst", "-D", "word=one", code=2).stderr
+    f.write_text("no: [")
+    assert aicert("log", "first-2").stdout == "one 2\n"
+
+
+def test_a_failure_says_what_was_not_started(aicert):
+    (aicert.cwd / "Aicertfile").write_text(SEVERAL.replace("BAD", "1"))
+    r = aicert("-j1", "-D", "word=x", code=4)
+    assert "failed: exit 1" in r.stderr and "; 2 other steps were not started: -k starts what does not need it" in r.stderr
+    assert "the last run did not come to step 'first-3'" in aicert("log", "first-3", code=2).stderr
+    r = aicert("-k", "-D", "word=x", code=4)
+    assert "not started" not in r.stderr and "skipped last" in r.stderr
+
+
+def test_a_command_behind_its_options(aicert):
+    (aicert.cwd / "Aicertfile").write_text(SEVERAL)
+    assert "hint: a command comes first: aicert plan …" in aicert("-D", "word=x", "plan", code=2).stderr
+    assert "number from 1" in aicert("-j0", code=2).stderr

@@ -94,6 +94,27 @@ def test_show(aicert, project):
         assert "example: aicert rules" in aicert("rules", *args).stdout
 
 
+def test_inputs_that_are_no_files(aicert, project):
+    assert {"git", "path", "proof", "url"} <= {r["name"] for r in aicert.json("rules") if (r["kind"], r["from"]) == ("source", "aicert")}
+    for name in ("git", "path", "proof", "url"):
+        shown = aicert("rules", name).stdout
+        assert f"{name}, a type of inputs of aicert's own" in shown and "example\n  inputs:\n" in shown
+        # What it says stands is taken: each key, and the example.
+        example = aicert.json("rules", name)["example"]
+        (aicert.cwd / "Aicertfile").write_text("aicert: 1\nenvironment: host\n" + example + "steps: { a: { use: shell, script: ls } }\n")
+        assert "Aicertfile" not in aicert("graph", code=None).stderr
+        for a in aicert.json("rules", name)["attrs"]:
+            key = f"{{ {name}: x, {a['name']}: {{}} }}" if a["name"] != name else f"{{ {name}: {{}} }}"
+            (aicert.cwd / "Aicertfile").write_text(f"aicert: 1\ninputs: {{ i: {key} }}\nsteps: {{ a: {{ use: shell, script: ls }} }}\n")
+            r = aicert("graph", code=2).stderr
+            assert "unknown" not in r and "takes no" not in r and "did you mean" not in r, r
+
+
+def test_a_pair_of_files_is_one_rule_s_tests(aicert, project):
+    r = run_tests(aicert, project, "count", GOOD, 0)
+    assert aicert("rules", "test", "rules/count.lua", "rules/count_test.lua").stdout == r.stdout
+
+
 def test_foreign_text_is_harmless(aicert, project):
     (project / "evil.lua").write_text(COUNT.replace('"count"', '"evil"', 1).replace("Counts lines.", "\\27[31mred\\27]0;title\\7.").replace("what is counted", "\\27[2J"))
     for args in (["rules"], ["rules", "evil"]):

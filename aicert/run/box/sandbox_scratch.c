@@ -49,7 +49,7 @@ static int
 give(const struct ai_box *b, int fd, const char *name, struct ai_err *err)
 {
 	if (b->root && fchownat(fd, name, b->uid, b->gid, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH) < 0)
-		return ai_fail_errno(err, AI_EENV, "%s: cannot give to the step's user", name);
+		return ai_fail_errno(err, AI_EENV, "%s: cannot give to the step's user", *name ? name : "its folder");
 	return 0;
 }
 
