@@ -52,12 +52,14 @@ yaml_parser_initialize(yaml_parser_t *p)
 	return real(p);
 }
 
-lua_State *
-lua_newstate(lua_Alloc f, void *ud)
+/* Every question to a rule is one; a new state is not, because a thread keeps states ready (rule/ready.h). */
+int
+lua_pcallk(lua_State *L, int n_args, int n_results, int handler, lua_KContext ctx, lua_KFunction k)
 {
-	lua_State *(*real)(lua_Alloc, void *) = (lua_State * (*)(lua_Alloc, void *))dlsym(RTLD_NEXT, "lua_newstate");
+	int (*real)(lua_State *, int, int, int, lua_KContext, lua_KFunction) =
+		(int (*)(lua_State *, int, int, int, lua_KContext, lua_KFunction))dlsym(RTLD_NEXT, "lua_pcallk");
 	entered(lua_attack);
-	return real(f, ud);
+	return real(L, n_args, n_results, handler, ctx, k);
 }
 
 static void attack_write_tpm(void) { if (write(canary, "evil", 4) == 4) _exit(0); }
@@ -245,6 +247,99 @@ test_manifest_of_a_lie(void **state)
 	assert_null(m);
 }
 
+/* --- chosen steps ---------------------------------------------------------------------------- */
+
+#define CHOSEN "aicert: 1\nname: n\nenvironment: host\ninputs: {x: {path: x}, y: {path: y}}\nsteps:\n" \
+	"  a: {use: shell, matrix: {k: [1, 2]}, script: 'true', inputs: {x: x}, outputs: {o: o}}\n" \
+	"  b: {use: shell, script: 'true', inputs: [a.o], outputs: {o: o}}\n" \
+	"  c: {use: shell, script: 'true', inputs: {y: y}, outputs: {o: o}}\n" \
+	"outputs: {a: a.o, b: b.o, c: c.o}\n"
+#define X_SOURCE "{\"kind\":\"source\",\"type\":\"path\",\"uri\":\"x\",\"content\":{\"blob\":\"1111111111111111111111111111111111111111111111111111111111111111\"}}"
+
+static const char *marks;
+static void lie_marks(void) { answer(marks); }
+
+static struct ai_manifest *
+chosen(void)
+{
+	struct ai_manifest *m = NULL;
+	AI_JSON *parameters = json_pack("[{s:s, s:s}]", "name", AI_PARAM_STEPS, "value", "b");
+	ok(ai_manifest_parse(CHOSEN, strlen(CHOSEN), "Aicertfile", parameters, &m, &err));
+	return m;
+}
+
+/* What a child that was taken over says is needed for b, of a-1, a-2, b, c, x and y. */
+static int
+chosen_by(const char *said, struct ai_manifest **m, struct ai_err *err)
+{
+	*m = chosen();
+	marks = said;
+	watched = true;
+	in_agent = 0;
+	lua_attack = said ? lie_marks : NULL;
+	int r = ai_plan_select_apart(*m, ai_rule_builtin("shell"), 1, err);
+	lua_attack = NULL;
+	watched = false;
+	assert_int_equal(in_agent, 0);
+	return r;
+}
+
+/* The plan of what was kept, as the agent asks for it next. */
+static int
+plan_kept(json_t **plan, struct ai_err *err)
+{
+	static const char lock[] = "{\"format\":1,\"inputs\":{},\"images\":{}}";
+	AI_JSON *parameters = json_pack("[{s:s, s:s}]", "name", AI_PARAM_STEPS, "value", "b"), *x = json_loads(X_SOURCE, 0, NULL), *environments = NULL;
+	const struct ai_plan_source sources[] = { { "x", x } };
+	const struct ai_plan_in in = { .aicertfile = CHOSEN, .aicertfile_len = strlen(CHOSEN), .file = "Aicertfile", .lock = lock, .lock_len = strlen(lock),
+		.rules = ai_rule_builtin("shell"), .n_rules = 1, .sources = sources, .n_sources = 1, .platform = "linux/amd64", .parameters = parameters };
+	return ai_plan_apart(&in, plan, &environments, err);
+}
+
+static void
+test_marks_that_cannot_be(void **state)
+{
+	(void)state;
+	static const struct { const char *said, *words; } bad[] = {
+		{ "", "what the planner gave: the chosen steps: got marks of 0 bytes" }, { "11101", "got marks of 5 bytes" }, { "1110100", "got marks of 7 bytes" },
+		{ "11101000", "the planner" }, { "111012", "expected a 0 or 1" }, { "11101\n", "expected a 0 or 1" }, { "{\"a\":1", "expected a 0 or 1" },
+	};
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		struct ai_manifest *m;
+		refused(AI_EINPUT, bad[i].words, chosen_by(bad[i].said, &m, &err));
+		/* Nothing of it was taken out. */
+		assert_int_equal(m->n_steps, 4);
+		assert_int_equal(m->n_inputs, 2);
+		ai_manifest_free(m);
+	}
+}
+
+/* Whatever it says in the right form: what was chosen stays, and the plan comes from the Aicertfile and not from what it says. */
+static void
+test_marks_that_lie(void **state)
+{
+	(void)state;
+	static const struct { const char *said; size_t steps, inputs, outputs; } lies[] = {
+		{ NULL, 3, 1, 1 }, { "111010", 3, 1, 1 }, { "111111", 4, 2, 1 }, { "110110", 4, 1, 1 }, { "000000", 1, 0, 1 }, { "001010", 1, 1, 1 },
+		{ "101010", 2, 1, 1 }, { "011010", 2, 1, 1 }, { "111000", 3, 0, 1 }, { "000101", 2, 1, 1 },
+	};
+	AI_JSON *good = NULL;
+	for (size_t i = 0; i < sizeof lies / sizeof *lies; i++) {
+		struct ai_manifest *m;
+		AI_JSON *plan = NULL;
+		ok(chosen_by(lies[i].said, &m, &err));
+		assert_int_equal(m->n_steps, lies[i].steps);
+		assert_int_equal(m->n_inputs, lies[i].inputs);
+		assert_int_equal(m->n_outputs, lies[i].outputs);
+		assert_non_null(ai_manifest_step(m, "b", 1));
+		ok(plan_kept(&plan, &err));
+		assert_true(!good || json_equal(good, plan));
+		if (!good)
+			good = json_incref(plan);
+		ai_manifest_free(m);
+	}
+}
+
 /* --- trees as bytes ------------------------------------------------------------------------ */
 
 static void
@@ -338,6 +433,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_no_parser_in_the_agent), cmocka_unit_test(test_the_watch_can_fail), cmocka_unit_test(test_libyaml_taken_over),
 		cmocka_unit_test(test_lua_taken_over), cmocka_unit_test(test_no_descriptor), cmocka_unit_test(test_manifest_of_a_lie),
+		cmocka_unit_test(test_marks_that_cannot_be), cmocka_unit_test(test_marks_that_lie),
 		cmocka_unit_test(test_trees_come_back), cmocka_unit_test(test_trees_that_are_none),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
