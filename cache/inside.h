@@ -18,6 +18,14 @@
 
 struct ai_new_object;
 
+/* Attestations that this process has read, so that steps that rest on a few of them by turns read each once. */
+struct ai_read {
+	json_t **texts; size_t n, cap;
+	struct ai_idset at;           /* id -> index of texts */
+	size_t bytes;                 /* of their texts as stored; with too many all are let go */
+};
+void ai_read_done(struct ai_read *r);
+
 struct ai_store {
 	char *cache;                  /* absolute path */
 	int cache_fd, objects_fd;
@@ -27,7 +35,7 @@ struct ai_store {
 	struct ai_batch batch;        /* what the disk does not have for sure yet */
 	struct ai_idset sound;        /* objects and whole trees that this process has seen to be there, with AI_AS_ bits */
 	struct ai_idset laid;         /* trees whose kept checkout this process has looked through */
-	struct { struct ai_digest id; json_t *text; } attestation; /* the one that was read last: results of one run share theirs. text NULL: none */
+	struct ai_read read;          /* attestations: results of one run share theirs */
 	struct ai_sink sink;
 	bool looks;                   /* ai_store_look: nothing is kept */
 	struct ai_hashsink *hashes;   /* what hashes then, else NULL */

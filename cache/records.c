@@ -7,6 +7,8 @@
 #include "cache/inside.h"
 #include "cache/nodes.h"
 
+enum { MAX_READ = 64 << 20 /* bytes of attestations that are kept parsed */ };
+
 /* --- pins ------------------------------------------------------------------ */
 
 int
@@ -158,9 +160,34 @@ ai_store_put_attestation(struct ai_store *s, const json_t *attestation, struct a
 	return 0;
 }
 
-/* The attestation of that id becomes the one that was read last. */
+void
+ai_read_done(struct ai_read *r)
+{
+	for (size_t i = 0; i < r->n; i++)
+		json_decref(r->texts[i]);
+	free(r->texts);
+	ai_idset_done(&r->at);
+	*r = (struct ai_read){ 0 };
+}
+
+/* Takes over text. */
 static int
-read_attestation(struct ai_store *s, const struct ai_digest *id, struct ai_err *err)
+keep_read(struct ai_read *r, const struct ai_digest *id, json_t *text, size_t bytes, struct ai_err *err)
+{
+	if (r->bytes + bytes > MAX_READ)
+		ai_read_done(r);
+	if (ai_grow(&r->texts, &r->cap, r->n, sizeof(json_t *), err) < 0 || ai_idset_put(&r->at, id, r->n, err) < 0) {
+		json_decref(text);
+		return err->code;
+	}
+	r->texts[r->n++] = text;
+	r->bytes += bytes;
+	return 0;
+}
+
+/* 1 and a new reference, 0 absent. */
+static int
+read_attestation(struct ai_store *s, const struct ai_digest *id, json_t **out, struct ai_err *err)
 {
 	AI_STMT st = { 0 };
 	AI_JSON *j = NULL;
@@ -178,10 +205,8 @@ read_attestation(struct ai_store *s, const struct ai_digest *id, struct ai_err *
 	const json_t *c = ai_json_obj(j, "claims");
 	if (!c || ai_json_id(c, &claims, err) < 0 || !ai_digest_eq(id, &claims))
 		return ai_fail(err, AI_EENV, "attest.db: damaged: an attestation's claims do not hash to its id");
-	json_decref(s->attestation.text);
-	s->attestation.text = json_incref(j);
-	s->attestation.id = *id;
-	return 1;
+	*out = json_incref(j);
+	return keep_read(&s->read, id, json_incref(j), n, err) < 0 ? err->code : 1;
 }
 
 /* One attestation lists all that its run executed, and is read once for all of them. */
@@ -190,6 +215,8 @@ ai_store_attestation_of(struct ai_store *s, const struct ai_digest *result, stru
 {
 	AI_STMT st = { 0 };
 	struct ai_digest id;
+	json_t *found = NULL;
+	uint64_t at;
 	if (ai_stmt_begin(&st, s->attest, "SELECT a.id FROM executed e JOIN attestations a ON a.id = e.attestation "
 			"WHERE e.result=? ORDER BY a.seq DESC LIMIT 1", err) < 0)
 		return err->code;
@@ -199,13 +226,14 @@ ai_store_attestation_of(struct ai_store *s, const struct ai_digest *result, stru
 		return r;
 	if (ai_col_digest(&st, 0, &id, err) < 0)
 		return err->code;
-	if (!s->attestation.text || !ai_digest_eq(&s->attestation.id, &id)) {
-		r = read_attestation(s, &id, err);
-		if (r <= 0)
-			return r;
+	if (ai_idset_get(&s->read.at, &id, &at))
+		found = json_incref(s->read.texts[at]);
+	else if ((r = read_attestation(s, &id, &found, err)) <= 0) {
+		json_decref(found);
+		return r;
 	}
 	*id_out = id;
-	*out = json_incref(s->attestation.text);
+	*out = found;
 	return 1;
 }
 

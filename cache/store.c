@@ -129,7 +129,7 @@ ai_store_close(struct ai_store *s)
 	ai_close_fd(&s->objects_fd);
 	ai_idset_done(&s->sound);
 	ai_idset_done(&s->laid);
-	json_decref(s->attestation.text);
+	ai_read_done(&s->read);
 	ai_hashsink_free(s->hashes);
 	free(s->chunk);
 	free(s->cache);

@@ -412,5 +412,7 @@ ai_job_emit(struct ai_job *job, const json_t *attestation, struct ai_err *err)
 		return ai_nomem(err);
 	if (emit_alone(job, &turn, err) < 0 || export_outputs(job, written, err) < 0 || write_proof(job, attestation, written, err) < 0)
 		return err->code;
+	json_decref(job->written);
+	job->written = json_incref(written);
 	return ai_job_record(job, written, err);
 }

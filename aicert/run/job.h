@@ -14,6 +14,7 @@
 #include "base/buf.h"
 #include "base/home.h"
 #include "base/talk.h"
+#include "cache/idset.h"
 #include "cache/store.h"
 #include "model/manifest.h"
 #include "rule/rule.h"
@@ -80,8 +81,11 @@ struct ai_job {
 	struct ai_tpm *tpm;
 	json_t *run_node;
 	json_t *previous;               /* record of the last run of this project; NULL if none */
+	struct ai_idset held;           /* attestations that results of this run rest on: they hold */
 	struct ai_names previous_names, written_paths; /* indexes of its steps and of what it wrote; made when one is first looked for */
+	json_t *written;                /* what emit put where, once it has ([{"path","id"}]) */
 	json_t *accepted;               /* array of hex: keys whose attestations count for reuse */
+	json_t *kin;                    /* {root: true}: whose proofs this run's will carry; NULL: none yet (run/lineage.h) */
 	unsigned fetched;
 	bool renew_wheels;              /* `lock --update`: of the step or input of this name, or of all */
 	const char *renew;
@@ -95,6 +99,8 @@ struct ai_job {
 	char started[24];
 };
 
+/* Finds the files and nothing more. */
+int ai_job_find(const struct ai_run_options *options, struct ai_job *job, struct ai_err *err) AI_CHECKED;
 /* Finds the files, opens the store, reads Aicertfile, lock and rules. */
 int ai_job_open(const struct ai_run_options *options, struct ai_job *job, struct ai_err *err) AI_CHECKED;
 /* The project, the store and `previous` alone: what was does not hang on what the Aicertfile says now, nor on its parameters. */

@@ -171,18 +171,18 @@ open_store(struct ai_job *job, struct ai_err *err)
 	return job->opt->look ? ai_store_look(job->store, err) : 0;
 }
 
-static void
-begin(const struct ai_run_options *options, struct ai_job *job)
+int
+ai_job_find(const struct ai_run_options *options, struct ai_job *job, struct ai_err *err)
 {
 	*job = (struct ai_job){ .opt = options, .text = AI_BUF(AI_MAX_AICERTFILE), .lock_text = AI_BUF(AI_MAX_LOCK) };
 	ai_now(job->started);
+	return find_file(job, err);
 }
 
 int
 ai_job_open_past(const struct ai_run_options *options, struct ai_job *job, struct ai_err *err)
 {
-	begin(options, job);
-	if (find_file(job, err) < 0 || open_store(job, err) < 0)
+	if (ai_job_find(options, job, err) < 0 || open_store(job, err) < 0)
 		return err->code;
 	int r = ai_store_last_run(job->store, job->project, &job->previous, err);
 	return r < 0 ? r : 0;
@@ -191,8 +191,7 @@ ai_job_open_past(const struct ai_run_options *options, struct ai_job *job, struc
 int
 ai_job_open(const struct ai_run_options *options, struct ai_job *job, struct ai_err *err)
 {
-	begin(options, job);
-	if (find_file(job, err) < 0)
+	if (ai_job_find(options, job, err) < 0)
 		return err->code;
 	/* What the user names may be a pipe of theirs. */
 	if (!options->file && is_plain(job->file, err) < 0)
@@ -259,7 +258,10 @@ ai_job_done(struct ai_job *job)
 	ai_names_done(&job->previous_names);
 	ai_names_done(&job->written_paths);
 	json_decref(job->previous);
+	json_decref(job->written);
+	ai_idset_done(&job->held);
 	json_decref(job->accepted);
+	json_decref(job->kin);
 	json_decref(job->lock);
 	json_decref(job->parameters);
 	ai_manifest_free(job->manifest);

@@ -77,15 +77,16 @@ lists_executed(const json_t *attestation, const struct ai_digest *result)
 	return false;
 }
 
-/* An attestation that no verifier would take must not get into a proof. One that an earlier step of this run rests on is known good. */
-static bool
-holds(const struct ai_job *job, const struct ai_digest *claims, const json_t *attestation)
+/* An attestation that no verifier would take must not get into a proof: 1, 0. One that an earlier step of this run rests on is known good. */
+static int
+holds(struct ai_job *job, const struct ai_digest *claims, const json_t *attestation, struct ai_err *err)
 {
-	for (size_t i = 0; i < job->n_steps; i++)
-		if (job->steps[i].state == AI_STEP_REUSED && ai_digest_eq(&job->steps[i].attestation, claims))
-			return true;
 	struct ai_err why = { 0 };
-	return ai_attestation_holds(attestation, &why) == 0;
+	if (ai_idset_get(&job->held, claims, NULL))
+		return 1;
+	if (ai_attestation_holds(attestation, &why) < 0)
+		return 0;
+	return ai_idset_put(&job->held, claims, 0, err) < 0 ? err->code : 1;
 }
 
 int
@@ -153,10 +154,11 @@ try_result(struct ai_job *job, struct ai_job_step *s, const struct ai_digest *id
 		because(s, ai_strdup(r ? "its last result is attested by a key that is not accepted here" : "its last result was never attested"));
 		return 0;
 	}
-	if (!lists_executed(attestation, id) || !holds(job, &claims, attestation)) {
+	r = lists_executed(attestation, id) ? holds(job, &claims, attestation, err) : 0;
+	if (r == 0)
 		because(s, ai_strdup("the attestation of its last result is damaged"));
-		return 0;
-	}
+	if (r <= 0)
+		return r;
 	r = used_holds(job, s, result, err);
 	if (r <= 0)
 		return r;

@@ -2,11 +2,13 @@
 #include "run/run.h"
 
 #include <stdlib.h>
+#include <time.h>
 
 #include "run/issuers.h"
 #include "run/job.h"
 #include "run/again/repeat.h"
 #include "run/stamp.h"
+#include "run/standing.h"
 #include "run/worker.h"
 
 static int
@@ -71,13 +73,22 @@ ai_job_report(const struct ai_job *job, struct ai_run_report *report, struct ai_
 	return report->proof && report->output_dir ? 0 : ai_nomem(err);
 }
 
-int
-ai_run(const struct ai_run_options *options, struct ai_run_report *report, struct ai_err *err)
+/* A note that cannot be kept costs the next run its time, and this one nothing. */
+static void
+keep_standing(struct ai_job *job, const struct timespec *began)
+{
+	struct ai_err why = { 0 };
+	if (ai_standing_keep(job, began, &why) < 0)
+		ai_say(job->opt->talk, AI_TALK_DETAIL, "no note is kept of what stands: %s", why.text);
+}
+
+static int
+run(const struct ai_run_options *options, struct ai_run_report *report, struct ai_err *err)
 {
 	struct ai_job job;
 	struct ai_nursery *nursery = NULL;
-	if (options->timestamp && ai_stamp_check_url(options->timestamp, err) < 0)
-		return err->code;
+	struct timespec began;
+	clock_gettime(CLOCK_REALTIME_COARSE, &began);
 	if (options->jobs != 1 && ai_nursery_open(&nursery, err) < 0)
 		return err->code;
 	int r = ai_job_open(options, &job, err);
@@ -94,10 +105,28 @@ ai_run(const struct ai_run_options *options, struct ai_run_report *report, struc
 		report->checks = json_incref(job.checks);
 	if (r == 0 && job.unstamped.code)
 		r = ai_job_unstamped(&job, err);
+	if (r == 0)
+		keep_standing(&job, &began);
 	json_decref(job.checks);
 	ai_job_done(&job);
 	ai_nursery_close(nursery);
 	return r;
+}
+
+int
+ai_run(const struct ai_run_options *options, struct ai_run_report *report, struct ai_err *err)
+{
+	struct ai_run_report stands = { 0 };
+	if (options->timestamp && ai_stamp_check_url(options->timestamp, err) < 0)
+		return err->code;
+	int r = ai_standing_look(options, &stands, err);
+	if (r <= 0)
+		return r < 0 ? r : run(options, report, err);
+	if (report)
+		*report = stands;
+	else
+		ai_run_report_done(&stands);
+	return 0;
 }
 
 void
