@@ -2,12 +2,12 @@
  * archive.h -- what is in an archive, as a tree: tar (ustar, pax, GNU; plain, gz, bz2, xz, zst) and zip.
  *
  * Which of them it is shows in its bytes, never in its name. What a tree does not have is lost: owners, times, modes but the owner's x. Refused by
- * name: absolute paths and "..", links that lead out, devices and the like, bad names, members that are encrypted; and archives that unpack
- * to more than AI_ARCHIVE_FREE bytes and AI_ARCHIVE_RATIO times their own size, or to more than AI_ARCHIVE_ENTRIES entries.
+ * name: absolute paths and "..", links that lead out, by their names or from where they came to lie, devices and the like, bad names, members that
+ * are encrypted; and archives that unpack to more than AI_ARCHIVE_FREE bytes and AI_ARCHIVE_RATIO times their own size, or to more than AI_ARCHIVE_ENTRIES entries.
  * Names are the bytes that they are, but of a zip that says of them that they are UTF-8: libarchive composes those (NFC).
  * Of two members with one name the later counts, and a link among its parents is followed, as when it is unpacked to disk.
  *
- * Depends on: base, model, sink, image_tree.  Threads: pure but for the sink.
+ * Depends on: base, model, sink, archive_walk.  Threads: pure but for the sink.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef AI_ARCHIVE_H

@@ -2,9 +2,7 @@
 #include "fetch/archive_deb.h"
 
 #include <archive.h>
-#include <archive_entry.h>
 #include <errno.h>
-#include <locale.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -12,18 +10,16 @@
 
 #include "base/buf.h"
 #include "base/path.h"
-#include "base/talk.h"
-#include "fetch/image_tree.h"
+#include "fetch/archive_walk.h"
 
-enum { CHUNK = 1 << 16, HEADER = 60, MAX_MEMBERS = 16, MAX_ENTRIES = 1000000 };
-static const uint64_t max_unpacked = (uint64_t)16 << 30;
+enum { CHUNK = 1 << 16, HEADER = 60, MAX_MEMBERS = 16 };
+
+/* dpkg's tar files have no holes. */
+static const struct ai_archive_rules rules = { .what = "the packages", .entries = 1000000, .free = (uint64_t)16 << 30, .keeps_links = true };
 
 struct ai_debs {
-	const struct ai_sink *sink;
 	const char *const *leave_out;
-	struct ai_image_tree tree;
-	uint64_t unpacked;
-	size_t entries;
+	struct ai_archive_walk walk;
 	bool broken;
 };
 
@@ -32,7 +28,7 @@ struct deb {
 	struct ai_debs *all;
 	int fd;
 	off_t at, end;
-	struct archive *tar;
+	const char *packing;          /* what its name has behind "data.tar" */
 	struct ai_err *err;
 	char chunk[CHUNK];
 };
@@ -51,20 +47,37 @@ put_at(struct ai_image_tree *t, const char *path, ai_image_kind_of kind, const c
 	return r;
 }
 
+/* The path without "./" and a final '/', matched as a whole. */
+static int
+not_left_out(void *ctx, const struct ai_image_path *at, struct ai_err *err)
+{
+	const struct ai_debs *d = ctx;
+	AI_BUF_AUTO b = AI_BUF(AI_IMAGE_PATH + 1);
+	for (size_t i = 0; i < at->n; i++)
+		ai_buf_printf(&b, "%s%s", i ? "/" : "", at->part[i]);
+	if (ai_buf_ok(&b, "name", err) < 0)
+		return err->code;
+	for (size_t i = 0; b.data && d->leave_out && d->leave_out[i]; i++)
+		if (ai_glob(d->leave_out[i], b.data))
+			return 0;
+	return 1;
+}
+
 int
 ai_debs_new(const struct ai_sink *sink, const char *const *leave_out, struct ai_debs **out, struct ai_err *err)
 {
 	struct ai_debs *d = ai_calloc(1, sizeof *d);
 	if (!d)
 		return ai_nomem(err);
-	d->sink = sink;
 	d->leave_out = leave_out;
-	int r = ai_image_tree_init(&d->tree, err);
-	d->tree.layer = 1;
+	int r = ai_archive_walk_init(&d->walk, &rules, sink, err);
+	d->walk.place = not_left_out;
+	d->walk.ctx = d;
+	d->walk.tree.layer = 1;
 	for (size_t i = 0; r == 0 && i < sizeof folders / sizeof *folders; i++)
-		r = put_at(&d->tree, folders[i], AI_IMAGE_FOLDER, NULL, err);
+		r = put_at(&d->walk.tree, folders[i], AI_IMAGE_FOLDER, NULL, err);
 	for (size_t i = 0; r == 0 && i < sizeof links / sizeof *links; i++)
-		r = put_at(&d->tree, links[i][0], AI_IMAGE_LINK, links[i][1], err);
+		r = put_at(&d->walk.tree, links[i][0], AI_IMAGE_LINK, links[i][1], err);
 	if (r < 0) {
 		ai_debs_free(d);
 		return r;
@@ -78,7 +91,7 @@ ai_debs_free(struct ai_debs *d)
 {
 	if (!d)
 		return;
-	ai_image_tree_done(&d->tree);
+	ai_archive_walk_done(&d->walk);
 	free(d);
 }
 
@@ -185,145 +198,21 @@ read_some(struct archive *tar, void *ctx, const void **bytes)
 	return n;
 }
 
-static int
-tar_fault(struct deb *y)
-{
-	const char *why = archive_error_string(y->tar);
-	return ai_fail(y->err, AI_EINPUT, "%s", why ? why : "damaged tar file");
-}
-
-static int
-copy_content(struct deb *y, void *obj, uint64_t size)
-{
-	uint64_t at = 0;
-	for (;;) {
-		const void *bytes;
-		size_t n;
-		la_int64_t offset;
-		int r = archive_read_data_block(y->tar, &bytes, &n, &offset);
-		if (r == ARCHIVE_EOF)
-			return at == size ? 0 : ai_fail(y->err, AI_EINPUT, "sparse file");
-		if (r != ARCHIVE_OK)
-			return tar_fault(y);
-		if (offset < 0 || (uint64_t)offset != at || n > size - at)
-			return ai_fail(y->err, AI_EINPUT, "sparse file");
-		if (n > 0 && y->all->sink->write(obj, bytes, n, y->err) < 0)
-			return y->err->code;
-		at += n;
-	}
-}
-
-static int
-put_file(struct deb *y, struct archive_entry *e, const struct ai_image_path *at)
-{
-	const struct ai_sink *sink = y->all->sink;
-	struct ai_digest id;
-	void *obj;
-	int64_t size = archive_entry_size(e);
-	if (size < 0 || (uint64_t)size > max_unpacked - y->all->unpacked)
-		return ai_fail(y->err, AI_EINPUT, "the packages unpack to more than %llu bytes", (unsigned long long)max_unpacked);
-	y->all->unpacked += (uint64_t)size;
-	if (sink->begin(sink->ctx, &obj, y->err) < 0)
-		return y->err->code;
-	if (copy_content(y, obj, (uint64_t)size) < 0 || sink->commit(obj, &id, NULL, y->err) < 0) {
-		sink->abort(obj);
-		return y->err->code;
-	}
-	return ai_image_put(&y->all->tree, at, archive_entry_perm(e) & 0100 ? AI_IMAGE_EXEC : AI_IMAGE_FILE, &id, NULL, y->err);
-}
-
-static int
-put_hard_link(struct deb *y, struct archive_entry *e, const struct ai_image_path *at)
-{
-	if (archive_entry_size_is_set(e) && archive_entry_size(e) > 0)
-		return ai_fail(y->err, AI_EINPUT, "hard link with content of its own");
-	return ai_image_put_hard_link(&y->all->tree, at, archive_entry_hardlink(e), y->err);
-}
-
-static int
-put_entry(struct deb *y, struct archive_entry *e, const struct ai_image_path *at)
-{
-	if (archive_entry_hardlink(e))
-		return put_hard_link(y, e, at);
-	switch (archive_entry_filetype(e)) {
-	case AE_IFREG:
-		return put_file(y, e, at);
-	case AE_IFDIR:
-		return archive_entry_size(e) > 0 ? ai_fail(y->err, AI_EINPUT, "a folder with bytes in it") : ai_image_work_folder(&y->all->tree, at, y->err);
-	case AE_IFLNK:
-		return ai_image_put_link(&y->all->tree, at, archive_entry_symlink(e), y->err);
-	default:
-		return ai_fail(y->err, AI_EINPUT, "a device, FIFO or socket");
-	}
-}
-
-/* The path without "./" and a final '/', matched as a whole. */
-static bool
-left_out(const struct ai_debs *d, const struct ai_image_path *at)
-{
-	AI_BUF_AUTO b = AI_BUF(AI_IMAGE_PATH + 1);
-	for (size_t i = 0; i < at->n; i++)
-		ai_buf_printf(&b, "%s%s", i ? "/" : "", at->part[i]);
-	for (size_t i = 0; b.data && d->leave_out && d->leave_out[i]; i++)
-		if (ai_glob(d->leave_out[i], b.data))
-			return true;
-	return false;
-}
-
-static int
-apply_entry(struct deb *y, struct archive_entry *e)
-{
-	struct ai_image_path at;
-	char shown[AI_IMAGE_SHOWN];
-	const char *name = archive_entry_pathname(e);
-	if (++y->all->entries > MAX_ENTRIES)
-		return ai_fail(y->err, AI_EINPUT, "the packages have more than %d entries", MAX_ENTRIES);
-	if (ai_image_path_split(name ? name : "", &at, y->err) < 0)
-		return y->err->code;
-	int r = left_out(y->all, &at) ? 0 : put_entry(y, e, &at);
-	ai_image_path_done(&at);
-	if (r == 0)
-		return 0;
-	ai_image_shown(name, shown);
-	return ai_in(y->err, "'%s'", shown);
-}
-
-static int
-apply_entries(struct deb *y)
-{
-	struct archive_entry *e;
-	int r;
-	while ((r = archive_read_next_header(y->tar, &e)) != ARCHIVE_EOF) {
-		if (r != ARCHIVE_OK)
-			return tar_fault(y);
-		if (apply_entry(y, e) < 0 || ai_check_interrupt(y->err) < 0)
-			return y->err->code;
-	}
-	return 0;
-}
-
 /* Only the packing that the member's name says is tried. */
 static int
-support(struct deb *y, const char *packing)
+open_tar(void *ctx, struct archive *tar)
 {
-	int r = archive_read_support_format_tar(y->tar);
-	if (r == ARCHIVE_OK && strcmp(packing, ".gz") == 0)
-		r = archive_read_support_filter_gzip(y->tar);
-	else if (r == ARCHIVE_OK && strcmp(packing, ".xz") == 0)
-		r = archive_read_support_filter_xz(y->tar);
-	else if (r == ARCHIVE_OK && strcmp(packing, ".zst") == 0)
-		r = archive_read_support_filter_zstd(y->tar);
-	else if (r == ARCHIVE_OK && *packing)
-		return ai_fail(y->err, AI_EINPUT, "'data.tar%s': expected gz, xz or zst", packing);
-	return r == ARCHIVE_OK ? 0 : tar_fault(y);
-}
-
-static int
-read_tar(struct deb *y, const struct member *m)
-{
-	if (support(y, m->name + strlen("data.tar")) < 0)
-		return y->err->code;
-	return archive_read_open(y->tar, y, NULL, read_some, NULL) == ARCHIVE_OK ? apply_entries(y) : tar_fault(y);
+	struct deb *y = ctx;
+	int r = archive_read_support_format_tar(tar);
+	if (r == ARCHIVE_OK && strcmp(y->packing, ".gz") == 0)
+		r = archive_read_support_filter_gzip(tar);
+	else if (r == ARCHIVE_OK && strcmp(y->packing, ".xz") == 0)
+		r = archive_read_support_filter_xz(tar);
+	else if (r == ARCHIVE_OK && strcmp(y->packing, ".zst") == 0)
+		r = archive_read_support_filter_zstd(tar);
+	else if (r == ARCHIVE_OK && *y->packing)
+		return ai_fail(y->err, AI_EINPUT, "'data.tar%s': expected gz, xz or zst", y->packing);
+	return r == ARCHIVE_OK ? archive_read_open(tar, y, NULL, read_some, NULL) : r;
 }
 
 static int
@@ -332,16 +221,8 @@ apply(struct deb *y)
 	struct member m;
 	if (find_data(y, &m) < 0)
 		return y->err->code;
-	/* As image_layers.c: names as the bytes that they are. */
-	locale_t c = newlocale(LC_ALL_MASK, "C", (locale_t)0);
-	if (!c)
-		return ai_nomem(y->err);
-	locale_t before = uselocale(c);
-	int r = (y->tar = archive_read_new()) ? read_tar(y, &m) : ai_nomem(y->err);
-	archive_read_free(y->tar);
-	uselocale(before);
-	freelocale(c);
-	return r;
+	y->packing = m.name + strlen("data.tar");
+	return ai_archive_walk(&y->all->walk, open_tar, y, y->err);
 }
 
 int
@@ -368,5 +249,5 @@ ai_debs_tree(struct ai_debs *d, struct ai_digest *tree_out, struct ai_err *err)
 	size_t specials;
 	if (d->broken)
 		return ai_fail(err, AI_EINPUT, "a package before failed");
-	return ai_image_seal(&d->tree, d->sink, tree_out, &specials, err);
+	return ai_image_seal(&d->walk.tree, d->walk.sink, tree_out, &specials, err);
 }

@@ -7,7 +7,7 @@
  *
  * A .deb is an ar(1) container, deb(5): "debian-binary" ("2.0\n" and later minor versions), "control.tar*", "data.tar*" (plain, gz, xz, zst).
  *
- * Depends on: base, model, sink, image_tree.  Threads: belongs to one.
+ * Depends on: base, model, sink, archive_walk.  Threads: belongs to one.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef AI_ARCHIVE_DEB_H

@@ -379,22 +379,6 @@ ai_image_put_link(struct ai_image_tree *t, const struct ai_image_path *at, const
 	return ai_image_put(t, at, AI_IMAGE_LINK, NULL, target, err);
 }
 
-int
-ai_image_put_hard_link(struct ai_image_tree *t, const struct ai_image_path *at, const char *target, struct ai_err *err)
-{
-	struct ai_image_path to;
-	if (ai_image_path_split(target, &to, err) < 0)
-		return ai_in(err, "hard link to");
-	int r = ai_image_hard_link(t, at, &to, err);
-	if (r < 0) {
-		char shown[AI_IMAGE_SHOWN];
-		ai_image_shown(target, shown);
-		r = ai_in(err, "hard link to '%s'", shown);
-	}
-	ai_image_path_done(&to);
-	return r;
-}
-
 struct listing { struct ai_image_node **nodes; size_t n; };
 
 static void
@@ -435,6 +419,39 @@ clean(struct ai_image_tree *t, struct ai_image_node *dir, struct ai_err *err)
 	free(l.nodes);
 	dir->cleaned = t->layer;
 	return r;
+}
+
+/* path: of the folder, with '/' at its end unless it is the root. */
+static int
+links_inside(const struct ai_image_node *dir, const char *path, struct ai_err *err)
+{
+	struct listing l;
+	char shown[AI_IMAGE_SHOWN];
+	if (list(dir, &l, err) < 0)
+		return err->code;
+	int r = 0;
+	for (size_t i = 0; r == 0 && i < l.n; i++) {
+		const struct ai_image_node *n = l.nodes[i];
+		if (n->kind != AI_IMAGE_LINK && n->kind != AI_IMAGE_FOLDER)
+			continue;
+		AI_FREE char *whole = ai_format("%s%s%s", path, n->name, n->kind == AI_IMAGE_FOLDER ? "/" : "");
+		if (!whole) {
+			r = ai_nomem(err);
+		} else if (n->kind == AI_IMAGE_FOLDER) {
+			r = links_inside(n, whole, err);
+		} else if (!ai_link_inside(whole, n->target)) {
+			ai_image_shown(whole, shown);
+			r = ai_fail(err, AI_EINPUT, "'%s': link to '%s' leads out", shown, n->target);
+		}
+	}
+	free(l.nodes);
+	return r;
+}
+
+int
+ai_image_links_inside(const struct ai_image_tree *t, struct ai_err *err)
+{
+	return links_inside(t->root, "", err);
 }
 
 int

@@ -52,9 +52,10 @@ typedef enum ai_image_kind_of { AI_IMAGE_FILE, AI_IMAGE_EXEC, AI_IMAGE_FOLDER, A
 int ai_image_put(struct ai_image_tree *t, const struct ai_image_path *at, ai_image_kind_of kind, const struct ai_digest *id, const char *target,
 	struct ai_err *err) AI_CHECKED;
 int ai_image_hard_link(struct ai_image_tree *t, const struct ai_image_path *at, const struct ai_image_path *target, struct ai_err *err) AI_CHECKED;
-/* The two kinds of link as an archive has them: their targets are foreign text (NULL: none), and faults name them. */
+/* A link as an archive has it: its target is foreign text (NULL: none). */
 int ai_image_put_link(struct ai_image_tree *t, const struct ai_image_path *at, const char *target, struct ai_err *err) AI_CHECKED;
-int ai_image_put_hard_link(struct ai_image_tree *t, const struct ai_image_path *at, const char *target, struct ai_err *err) AI_CHECKED;
+/* Does every link, from where it came to lie, stay inside by its text (ai_link_inside)? AI_EINPUT names the first that does not. */
+int ai_image_links_inside(const struct ai_image_tree *t, struct ai_err *err) AI_CHECKED;
 /* at is the whole path, its last part the marker's name. */
 int ai_image_whiteout(struct ai_image_tree *t, const struct ai_image_path *at, struct ai_err *err) AI_CHECKED;
 
