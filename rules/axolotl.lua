@@ -16,7 +16,11 @@ local python = python -- named here, it is read once and not for each step
 
 return rule {
   name = "axolotl",
-  doc = "Fine-tune as an Axolotl YAML configuration says, offline.",
+  doc = "Fine-tune as an Axolotl YAML configuration says, offline. "
+    .. "Axolotl is the image's, the host's, or what requirements.txt of source asks for. "
+    .. "Its own images have it in /workspace, where a step has its own files: build one with FROM docker.io/axolotlai/axolotl:main-latest "
+    .. "and RUN mv /workspace/axolotl /opt/axolotl && pip install --no-deps --no-build-isolation -e /opt/axolotl. "
+    .. "Of its commands this is train alone, on one machine; others (preprocess, merge-lora) are for steps of type shell.",
   example = [[
 inputs:
   recipe: { path: lora.yml }
@@ -34,16 +38,20 @@ steps:
 
   attrs = {
     config    = attr.artifact { under = "resources", only = "file", doc = "Axolotl's YAML file" },
-    source    = attr.artifact { optional = true, at = "src", only = "dir", doc = "code of one's own that the configuration names (plugins, prompt strategies)" },
+    source    = attr.artifact { optional = true, at = "src", only = "dir",
+      doc = "code of one's own that the configuration names (plugins, prompt strategies)" },
     launcher  = attr.choice { of = { "axolotl", "accelerate", "torchrun", "python" }, default = "axolotl",
       doc = "axolotl: its command, which starts what it needs. Others start the module axolotl.cli.train" },
     launcher_args = attr.list(attr.template) { default = {}, doc = "further arguments of accelerate launch or torchrun" },
-    hub       = attr.list(attr.artifact) { default = {}, under = "resources", only = "dir", doc = "models and data sets in the layout hub-cache" },
+    hub       = attr.list(attr.artifact) { default = {}, under = "resources", only = "dir",
+      doc = "models and data sets, inputs with layout: hub-cache, found by the owner/name in the configuration" },
     resources = attr.list(attr.artifact) { default = {}, under = "resources", doc = "other data and models, read-only in resources/" },
-    args      = attr.list(attr.template) { default = {}, doc = "options over the configuration's: --learning-rate=1e-4" },
+    args      = attr.list(attr.template) { default = {},
+      doc = "options over the configuration's: --learning-rate=1e-4; with another launcher than axolotl as the YAML has them: --learning_rate=1e-4" },
     env       = attr.env { default = {}, doc = "variables, over the offline ones" },
     version   = attr.version { optional = true, parts = 2, doc = "of Python: 3.11, or 11 for short; any Python 3 if left out" },
-    wheels    = attr.artifact { optional = true, at = "wheels", only = "dir", doc = "a folder of wheels; left out: what requirements.txt of source asks for" },
+    wheels    = attr.artifact { optional = true, at = "wheels", only = "dir",
+      doc = "a folder of wheels; left out: what requirements.txt of source asks for" },
     built     = attr.artifact { optional = true, at = "built", only = "dir", doc = "a further folder of wheels: those that a step has built" },
     sdists    = attr.lines { default = "", doc = "projects that may be built from source, or all; else only wheels are used" },
     outputs   = attr.outputs { doc = "what is kept: a folder, or names and paths in outputs/" },

@@ -104,7 +104,8 @@ end
 
 return source {
   name = "huggingface",
-  doc = "A model or data set of the Hugging Face hub: the files of one commit. Private and gated ones need HF_TOKEN or `huggingface-cli login`; HF_ENDPOINT names a mirror.",
+  doc = "A model or data set of the Hugging Face hub: the files of one commit. "
+    .. "Private and gated ones need HF_TOKEN or `huggingface-cli login`; HF_ENDPOINT names a mirror.",
   example = [[
 inputs:
   falcon: { huggingface: tiiuae/falcon-7b, ref: main, exclude: ["*.bin"], layout: hub-cache }

@@ -69,7 +69,8 @@ end
 
 return source {
   name = "s3",
-  doc = "An object of an S3 bucket, or all below a prefix. Requests are signed when there are keys in the usual places; AWS_ENDPOINT_URL names another server for everybody's s3:// addresses.",
+  doc = "An object of an S3 bucket, or all below a prefix. Requests are signed when there are keys in the usual places; "
+    .. "AWS_ENDPOINT_URL names another server for everybody's s3:// addresses.",
   example = [[
 inputs:
   corpus: { s3: "s3://my-bucket/corpus/2024/", exclude: ["*.tmp"] }
@@ -81,7 +82,8 @@ inputs:
     region = attr.text { optional = true, doc = "the bucket's region; found out on AWS" },
     files = attr.list(attr.text) { default = {}, doc = "patterns of the files to take, below the prefix; all if there are none" },
     exclude = attr.list(attr.text) { default = {}, doc = "patterns of files to leave out" },
-    versions = attr.flag { default = false, doc = "pin version ids too, so that what is overwritten can still be fetched: for buckets that keep versions" },
+    versions = attr.flag { default = false,
+      doc = "pin version ids too, so that what is overwritten can still be fetched: for buckets that keep versions" },
   },
 
   resolve = function(a, net)

@@ -20,7 +20,8 @@ end
 local launchers = {
   python = function(a) return {} end,
   accelerate = function(a)
-    return { "-m", "accelerate.commands.launch", a.accelerate and { "--config_file", a.accelerate } or {}, count("--num_processes", a.processes), a.launcher_args }
+    return { "-m", "accelerate.commands.launch", a.accelerate and { "--config_file", a.accelerate } or {},
+      count("--num_processes", a.processes), a.launcher_args }
   end,
   -- --standalone: the processes find each other on this machine, by a free port.
   torchrun = function(a) return { "-m", "torch.distributed.run", "--standalone", count("--nproc_per_node", a.processes), a.launcher_args } end,
@@ -30,7 +31,9 @@ local python = python -- named here, it is read once and not for each step
 
 return rule {
   name = "train-hf",
-  doc = "Train with Transformers, Accelerate or TRL, offline: a script of one's own, or a command of TRL with its YAML.",
+  doc = "Train with Transformers, Accelerate or TRL, offline: a script of one's own, or a command of TRL with its YAML. "
+    .. "The libraries are the image's (docker.io/huggingface/trl has them), those of the host's python3, or what requirements.txt of source asks for. "
+    .. "One machine: several processes and GPUs, not several nodes.",
   example = [[
 inputs:
   code: { git: "https://github.com/mithril-security/AICert-example" }
@@ -51,13 +54,16 @@ steps:
   attrs = {
     source    = attr.artifact { optional = true, at = "src", only = "dir", doc = "the folder or repository that holds the script" },
     entry     = attr.path { optional = true, doc = "the script, inside source" },
-    trl       = attr.choice { optional = true, of = { "sft", "dpo", "grpo", "kto", "reward", "rloo" }, doc = "instead of entry: a command of TRL" },
-    config    = attr.artifact { optional = true, under = "resources", only = "file", doc = "a YAML file: --config of TRL; a script gets it as its first argument" },
+    trl       = attr.choice { optional = true, of = { "sft", "dpo", "grpo", "kto", "reward", "rloo", "distillation" },
+      doc = "instead of entry: a command of TRL" },
+    config    = attr.artifact { optional = true, under = "resources", only = "file",
+      doc = "a YAML file: --config of TRL; a script gets it as its first argument" },
     launcher  = attr.choice { of = { "accelerate", "torchrun", "python" }, default = "accelerate", doc = "what starts a script; TRL starts itself" },
     launcher_args = attr.list(attr.template) { default = {}, doc = "further arguments of accelerate launch or torchrun" },
     accelerate = attr.artifact { optional = true, under = "resources", only = "file", doc = "the YAML file of `accelerate config`" },
     processes = attr.integer { optional = true, min = 1, max = 1024, doc = "how many processes; the launcher's own choice if left out" },
-    hub       = attr.list(attr.artifact) { default = {}, under = "resources", only = "dir", doc = "models and data sets in the layout hub-cache" },
+    hub       = attr.list(attr.artifact) { default = {}, under = "resources", only = "dir",
+      doc = "models and data sets, inputs with layout: hub-cache, found by from_pretrained(\"owner/name\") and load_dataset" },
     resources = attr.list(attr.artifact) { default = {}, under = "resources", doc = "other data and models, read-only in resources/" },
     args      = attr.list(attr.template) { default = {}, doc = "arguments; ${input}, ${step.output} and ${out.name} are paths" },
     env       = attr.env { default = {}, doc = "variables, over the offline ones" },

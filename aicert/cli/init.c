@@ -288,8 +288,8 @@ ai_cmd_init(int argc, char **argv)
 		puts("usage: aicert init [DIR] [OPTION…]\n"
 		     "\n"
 		     "Writes DIR/Aicertfile (default: here) for what is in DIR: a Python program, taken from the git repository's origin or\n"
-		     "from the folder itself; where there is none, the YAML of an Axolotl or TRL training, or a model; else a shell command. It names an image to run in; the host is the commented\n"
-		     "alternative. Overwrites nothing.\n");
+		     "from the folder itself; where there is none, the YAML of an Axolotl or TRL training, or a model; else a shell command.\n"
+		     "It names an image to run in; the host is the commented alternative. Overwrites nothing.\n");
 		ai_options_help(table, n);
 		puts("\nexample: aicert init && aicert");
 	} else if (r == 0 && words.n > 1) {

@@ -10,8 +10,9 @@
 #include "base/fs.h"
 #include "base/path.h"
 
-#define AXOLOTL_IMAGE "docker.io/axolotlai/axolotl:main-latest"
-#define TRL_IMAGE "docker.io/huggingface/transformers-pytorch-gpu:latest"
+/* Axolotl's own images have it in /workspace, where a step has its own files. */
+#define AXOLOTL_IMAGE "registry.example/team/axolotl:1"
+#define TRL_IMAGE "docker.io/huggingface/trl:latest"
 
 enum { MAX_CONFIG = 1 << 20 };
 
@@ -117,7 +118,7 @@ read_config(const char *text, size_t len, struct ai_training *t)
 static const char *
 trl_command(const char *name)
 {
-	static const char *const commands[] = { "dpo", "grpo", "kto", "reward", "rloo" };
+	static const char *const commands[] = { "distillation", "dpo", "grpo", "kto", "reward", "rloo" };
 	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
 		if (strstr(name, commands[i]))
 			return commands[i];
@@ -216,8 +217,15 @@ put_input(struct ai_buf *b, const char *dir, const char *name, const char *what,
 static void
 put_environment(struct ai_buf *b, const char *image)
 {
-	ai_buf_printf(b, "\n# What it runs in: any image with the libraries; aicert.lock pins its digest, so that others get the same root.\n"
-		"environment: { image: \"%s\" }\n# In place of the image, the packages of this machine:\n# environment: host\n\n", image);
+	if (strcmp(image, AXOLOTL_IMAGE) == 0)
+		ai_buf_puts(b, "\n# What it runs in: an image of yours. Axolotl's have it in /workspace, where a step has its own files; one that fits is built of\n"
+			"#   FROM docker.io/axolotlai/axolotl:main-latest\n"
+			"#   RUN mv /workspace/axolotl /opt/axolotl && pip install --no-deps --no-build-isolation -e /opt/axolotl\n");
+	else
+		ai_buf_puts(b, "\n# What it runs in: any image with the libraries.");
+	ai_buf_printf(b, "%s aicert.lock pins its digest, so that others get the same root.\n"
+		"environment: { image: \"%s\" }\n# In place of the image, the packages of this machine:\n# environment: host\n\n",
+		strcmp(image, AXOLOTL_IMAGE) == 0 ? "#" : "", image);
 }
 
 static void
@@ -243,7 +251,7 @@ put_output(struct ai_buf *b, const struct ai_training *t)
 	else if (!inside)
 		ai_buf_puts(b, "    args: [--output_dir, \"${out.model}\"]   # only what is written to outputs/ is kept\n");
 	ai_buf_printf(b, "    outputs: { model: \"%s%s\" }\n", name, n && name[n - 1] == '/' ? "" : "/");
-	ai_buf_puts(b, "    # checkpoint: outputs/checkpoints   # a folder that outlives a crash\n    # limits: { gpus: 1 }\n");
+	ai_buf_puts(b, "    # checkpoint: outputs/checkpoints   # a folder that outlives a crash\n    # limits: { gpus: 1 }   # without it a step sees no GPU\n");
 }
 
 static void
@@ -274,7 +282,7 @@ put_model(struct ai_buf *b)
 		"  data: { huggingface: \"datasets/trl-lib/Capybara\", layout: hub-cache }\n"
 		"\nsteps:\n  train:\n    use: train-hf\n    trl: sft\n    hub: [data]\n    resources: [model]\n"
 		"    args: [--model_name_or_path, \"${model}\", --dataset_name, trl-lib/Capybara, --output_dir, \"${out.model}\"]\n"
-		"    outputs: { model: model/ }\n    # checkpoint: outputs/checkpoints   # a folder that outlives a crash\n    # limits: { gpus: 1 }\n");
+		"    outputs: { model: model/ }\n    # checkpoint: outputs/checkpoints   # a folder that outlives a crash\n    # limits: { gpus: 1 }   # without it a step sees no GPU\n");
 }
 
 void

@@ -151,6 +151,9 @@ def test_trainings(aicert, init, files, kind, parts):
     assert init(files)["kind"] == kind
     text = (aicert.cwd / "Aicertfile").read_text()
     assert all(p in text for p in parts), text
+    # Each image has what the step starts: TRL's has the command trl, and Axolotl's own would lose it to the step's /workspace.
+    assert kind != "train-hf" or 'image: "docker.io/huggingface/trl:latest"' in text
+    assert kind != "axolotl" or ('image: "docker.io' not in text and "/opt/axolotl" in text)
     # It is whole: rules and inputs are as they must be; a plan asks no network.
     p = aicert.json("plan")
     assert [s["would"] for s in p["steps"]] == ["wait"]

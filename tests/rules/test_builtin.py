@@ -17,7 +17,7 @@ def test_documented(path):
 @pytest.mark.parametrize("path", sorted((ROOT / "lua").glob("*.lua")) + RULES, ids=lambda p: p.name)
 def test_text_only(path):
     text = path.read_text()
-    assert "_ENV" not in text and max(map(len, text.splitlines())) <= 200
+    assert "_ENV" not in text and max(map(len, text.splitlines())) <= (165 if path in RULES else 175)
 
 
 # Tables in, actions out: what `aicert rules test` runs for a rule's author too.
