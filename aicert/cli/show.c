@@ -11,6 +11,7 @@
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "cli/print.h"
+#include "model/manifest.h"
 
 static const char *
 text(const json_t *obj, const char *key)
@@ -365,6 +366,27 @@ show_attestation(const json_t *proof)
 	printf("\n  %-9s %zu executed, %zu reused\n", "results", json_array_size(ai_json_arr(c, "executed")), json_array_size(ai_json_arr(c, "reused")));
 }
 
+/* What whoever ran it chose: values of parameters, and steps if not all were run. */
+static void
+show_parameters(const json_t *plan)
+{
+	const char *title = "with";
+	size_t i;
+	json_t *p;
+	json_array_foreach(ai_json_arr(plan, "parameters"), i, p) {
+		if (strcmp(text(p, "name"), AI_PARAM_STEPS) == 0) {
+			field("chosen", text(p, "value"));
+			continue;
+		}
+		printf("  %-9s ", title);
+		ai_put_safe(text(p, "name"));
+		fputs(" = ", stdout);
+		ai_put_safe(text(p, "value"));
+		putchar('\n');
+		title = "";
+	}
+}
+
 /* The proof of an input: which run it is of, and what that was made from. */
 static void
 show_carried(const char *root, const json_t *proof)
@@ -374,6 +396,7 @@ show_carried(const char *root, const json_t *proof)
 	json_t *v;
 	heading("proof", text(run, "name"));
 	field("root", root);
+	show_parameters(plan);
 	json_array_foreach(ai_json_arr(plan, "sources"), i, v) {
 		const json_t *s = node(proof, ai_json_str(v, "id"));
 		const char *word, *id = reference(ai_json_obj(s, "content"), &word);
@@ -383,8 +406,7 @@ show_carried(const char *root, const json_t *proof)
 		ai_put_safe(is_withheld(s) ? "withheld" : text(s, "type"));
 		putchar(' ');
 		ai_put_safe(is_withheld(s) ? "" : text(s, "uri"));
-		if (!is_withheld(s))
-			{
+		if (!is_withheld(s)) {
 			printf(" %s ", word);
 			ai_put_safe(id);
 		}
@@ -403,6 +425,7 @@ show(const json_t *proof)
 	json_t *v;
 	heading("run", text(run, "name"));
 	field("root", text(proof, "root"));
+	show_parameters(plan);
 	json_array_foreach(ai_json_arr(plan, "sources"), i, v)
 		show_source(proof, lock, v);
 	json_array_foreach(ai_json_arr(run, "results"), i, v)

@@ -234,6 +234,27 @@ ai_lineage_put_carried(json_t *proofs, const json_t *proof, struct ai_err *err)
 	return 0;
 }
 
+int
+ai_lineage_room(json_t *kin, const json_t *proof, struct ai_err *err)
+{
+	const char *root = ai_json_str(proof, "root"), *key;
+	struct ai_lineage l;
+	json_t *carried;
+	AI_JSON *all = json_object(), *run = json_pack("{s:[s]}", "lineage", root);
+	if (!all || !run)
+		return ai_nomem(err);
+	if (ai_lineage_put(all, root, proof, err) < 0 || ai_lineage_put_carried(all, proof, err) < 0)
+		return err->code;
+	if (ai_lineage_open(all, run, &l, err) < 0)
+		return ai_in(err, "with the proofs that it carries");
+	ai_lineage_done(&l);
+	json_object_foreach(all, key, carried)
+		if (json_object_set_new(kin, key, json_true()) < 0)
+			return ai_nomem(err);
+	return json_object_size(kin) <= AI_MAX_LINEAGE ? 0
+		: ai_fail(err, AI_ENO, "the inputs come from %zu runs, expected at most %d, whose proofs can be carried", json_object_size(kin), AI_MAX_LINEAGE);
+}
+
 /* --- the checks ------------------------------------------------------------------ */
 
 /* Is the source's content the output that it names of the run that it names? Notes whose input it is. */
@@ -261,22 +282,29 @@ check_source(struct ai_verify *v, const char *input, const json_t *source, json_
 	return 0;
 }
 
-/* Every source of type `proof` is of a root of the lineage, and every root of the lineage is some source's. named: {root: is it?} */
+/*
+ * Every source of type `proof` is of a root of the lineage, and every root of the lineage is some source's: one that is withheld can be of one
+ * root at most. named: {root: is it?}
+ */
 static int
 check_sources(struct ai_verify *v, json_t *named, struct ai_err *err)
 {
 	const char *name;
 	json_t *item;
+	struct ai_digest id;
+	size_t hidden = 0;
+	json_object_foreach(v->source_ids, name, item)
+		hidden += ai_unhex(name, &id) && ai_dag_kind(v->dag, &id) == AI_KIND_WITHHELD;
 	json_object_foreach(v->sources, name, item) {
-		struct ai_digest id;
 		const json_t *source = ai_json_digest(item, "id", &id) ? ai_dag_node(v->dag, AI_KIND_SOURCE, &id) : NULL;
 		const char *type = ai_json_str(source, "type");
 		if (type && strcmp(type, "proof") == 0 && check_source(v, name, source, named, err) < 0)
 			return err->code;
 	}
 	json_object_foreach(named, name, item)
-		if (!json_is_true(item) && !v->sources_withheld)
-			return ai_fail(err, AI_ENO, "the run's lineage names %s, and no input is of it", name);
+		if (!json_is_true(item) && hidden-- == 0)
+			return ai_fail(err, AI_ENO, "the run's lineage names %s, and no input is of it%s", name,
+				v->sources_withheld ? ": what is withheld can only be of the others" : "");
 	return 0;
 }
 

@@ -37,6 +37,7 @@ struct ai_lineage {
 	json_t *places;             /* {root: index in kin} */
 	size_t *order, n_order;     /* each behind those that it is made from */
 	json_t *taken;              /* [{"root","by","input","output"}]: which run's input is which output of which proof */
+	int64_t planning;           /* milliseconds that planning again took of all of them so far */
 };
 
 /*
@@ -58,5 +59,10 @@ char *ai_lineage_who(const struct ai_lineage *l, const char *root, const char *o
 /* Puts a proof under its root, with an empty "proofs" of its own; and those that it carries. What stands there already stays. */
 int ai_lineage_put(json_t *proofs, const char *root, const json_t *proof, struct ai_err *err) AI_CHECKED;
 int ai_lineage_put_carried(json_t *proofs, const json_t *proof, struct ai_err *err) AI_CHECKED;
+/*
+ * Can a run that takes an output of this proof's run, beside those whose proofs kin names ({root: true}, added to), have a proof that verifies?
+ * AI_ENO: with what it came from it is deeper than a verifier goes, or they are more.
+ */
+int ai_lineage_room(json_t *kin, const json_t *proof, struct ai_err *err) AI_CHECKED;
 
 #endif

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/buf.h"
 #include "model/recipe.h"
@@ -421,6 +422,29 @@ ai_check_provenance(struct ai_verify *v, struct ai_buf *said, struct ai_err *err
 
 /* --- planned again --------------------------------------------------------- */
 
+/* Of planning for all carried proofs together: each has its own limit, and a stranger may carry a thousand. */
+enum { KIN_SECONDS = 600 };
+
+static int64_t
+milliseconds(void)
+{
+	struct timespec t = { 0 };
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static int
+plan_again(struct ai_verify *v, json_t **again, struct ai_err *err)
+{
+	if (v->is_kin && v->lineage->planning > (int64_t)KIN_SECONDS * 1000)
+		return ai_fail(err, AI_ENO, "planning again for the carried proofs takes too long: got more than %d s", KIN_SECONDS);
+	const int64_t began = milliseconds();
+	int r = v->options->replan(v->options->ctx, v->run, v->plan, v->dag, again, err);
+	if (v->is_kin)
+		v->lineage->planning += milliseconds() - began;
+	return r;
+}
+
 int
 ai_check_replan(struct ai_verify *v, struct ai_buf *said, struct ai_err *err)
 {
@@ -431,7 +455,7 @@ ai_check_replan(struct ai_verify *v, struct ai_buf *said, struct ai_err *err)
 		ai_buf_printf(said, "plan not rechecked: %s", v->options->replan ? "a source or an environment is withheld" : "this verifier has no planner");
 		return CHECK_SKIPPED;
 	}
-	if (v->options->replan(v->options->ctx, v->run, v->plan, v->dag, &again, err) < 0) {
+	if (plan_again(v, &again, err) < 0) {
 		/* A fault in what the proof carries is the proof's, not of how this verifier was called. */
 		if (err->code == AI_EUSAGE)
 			err->code = AI_ENO;

@@ -146,6 +146,7 @@ add_content(const struct ai_verify *v, bool holds, json_t *report, struct ai_err
 		return err->code;
 	int bad = json_object_set_new(report, "inputs", inputs_of(v, summary))
 		| json_object_set(report, "outputs", outputs)
+		| json_object_set_new(report, "parameters", holds ? json_incref(json_object_get(v->plan, "parameters")) : json_array())
 		| json_object_set_new(report, "carried", carried ? json_incref(carried) : json_array())
 		| json_object_set_new(report, "output_model_hash", json_string(model ? model : ""))
 		| json_object_set_new(report, "platform_hash", json_string(platform ? platform : ""))

@@ -57,7 +57,7 @@ struct ai_verify_options {
  * ai_verify -- *report (new reference), the documented JSON of `aicert verify --json`:
  *   {"verified": bool, "level": word, "required": word, "why_not_next": text, "hint": text, "root": hex, "name": text,
  *    "checks": [{"name", "status": "passed"|"failed"|"skipped", "compared": text}],
- *    "inputs": […], "outputs": [{"name","hash","type"}], "output_model_hash", "platform_hash", "key", "executed": n, "reused": n,
+ *    "inputs": […], "outputs": [{"name","hash","type"}], "parameters": [{"name","value"}], "carried": […], "output_model_hash", "platform_hash", "key", "executed": n, "reused": n,
  *    "started", "finished"}, and where the level is not "none":
  *   {"judged_at", "judged_by": "now"|"as-of"|"timestamp", "timestamp_authority", "anchor", "authority", "cosigned": n, "steps": {"in_images", "in_host", "all"},
  *    "clock": {"milliseconds", "resets", "restarts", "safe"}, "job": hex or "", "boot": {"replayed": bool, "matches": bool},

@@ -360,6 +360,21 @@ check_pinned(const struct ai_input *in, const struct read *r, const json_t *pin,
 	return ai_ref_eq(&pinned, content) ? 0 : ai_fail(err, AI_EINPUT, "aicert.lock: the pinned content is not that of the output of run %s", want);
 }
 
+/* A proof that carries more than a verifier reads would be found out when all has run: it is told here. */
+static int
+make_room(struct ai_job *job, const struct ai_input *in, const struct read *r, struct ai_err *err)
+{
+	if (!job->kin)
+		job->kin = json_object();
+	if (!job->kin)
+		return ai_nomem(err);
+	if (ai_lineage_room(job->kin, r->proof, err) == 0)
+		return 0;
+	if (err->code == AI_ENO)
+		err->code = AI_EINPUT;
+	return ai_in(err, "proof '%s'", in->where);
+}
+
 int
 ai_lineage_bring(struct ai_job *job, const struct ai_fetch *f, const struct ai_input *in, const json_t *pin, struct ai_ref *out, bool *fetched,
 	struct ai_err *err)
@@ -369,7 +384,7 @@ ai_lineage_bring(struct ai_job *job, const struct ai_fetch *f, const struct ai_i
 	struct ai_ref content;
 	if (find_pinned(job, f, in, ai_json_str(pin, "revision"), &r, fetched, err) < 0 || judge(job, in, &r, err) < 0 ||
 		output_of(job, in, &r, &content, &name, err) < 0 || check_pinned(in, &r, pin, &content, err) < 0 ||
-		keep(job, ai_json_str(pin, "revision"), &r, err) < 0)
+		make_room(job, in, &r, err) < 0 || keep(job, ai_json_str(pin, "revision"), &r, err) < 0)
 		return err->code;
 	int there = ai_store_has(job->store, &content, err);
 	if (there < 0 || (there == 0 && bring_content(job, f, in, &r, name, &content, err) < 0))

@@ -10,7 +10,7 @@ import tarfile
 import threading
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, Aicert
 
 BASE = """\
 aicert: 1
@@ -45,15 +45,23 @@ steps:
 SOFT = "proof: ../base/proof.json, level: software"
 
 
+@pytest.fixture(scope="module")
+def ground(tmp_path_factory):
+    """A home and the folder of a run of its own, with its proof: made once, and each test has a copy (which no run has written: --force)."""
+    top = tmp_path_factory.mktemp("ground")
+    for name in ("home", "base"):
+        (top / name).mkdir()
+    (top / "base" / "Aicertfile").write_text(BASE)
+    (top / "base" / "words.txt").write_text("b\na\n")
+    Aicert(top / "home", top / "base")()
+    return top
+
+
 @pytest.fixture
-def base(aicert):
-    """A run of its own folder, and its proof."""
-    folder = aicert.cwd.parent / "base"
-    folder.mkdir()
-    (folder / "Aicertfile").write_text(BASE)
-    (folder / "words.txt").write_text("b\na\n")
-    aicert(cwd=folder)
-    return folder
+def base(aicert, ground):
+    for name in ("home", "base"):
+        shutil.copytree(ground / name, aicert.cwd.parent / name, symlinks=True, dirs_exist_ok=True)
+    return aicert.cwd.parent / "base"
 
 
 def tune(aicert, text=SOFT, **kw):
@@ -175,7 +183,7 @@ def test_another_proof_of_the_same_run_does_as_well(aicert, base):
     """The lock names the run: who attests it again, or stamps it, changes nothing for those who build on it."""
     tune(aicert)
     root, old = proof_of(aicert.cwd)["root"], (base / "proof.json").read_bytes()
-    aicert(cwd=base)
+    aicert("--force", cwd=base)
     assert (base / "proof.json").read_bytes() != old
     aicert("--locked")
     mine = proof_of(aicert.cwd)
@@ -297,7 +305,7 @@ def test_a_pin_is_not_moved(aicert, base):
     tune(aicert)
     old = proof_of(base)["root"]
     (base / "words.txt").write_text("c\nb\na\n")
-    aicert(cwd=base)
+    aicert("--force", cwd=base)
     new = proof_of(base)["root"]
     refused = aicert(code=3)
     assert f"root: got {new}, expected {old}" in refused.stderr and "aicert lock --update base" in refused.stderr
@@ -334,6 +342,7 @@ def test_a_lock_that_names_other_content(aicert, base):
     ("proof: 'https://user:secret@127.0.0.1:1/proof.json'", "", None),
 ], ids=["output", "sha256", "absent", "no proof", "own", "ref", "rule", "level", "secret"])
 def test_refused(aicert, base, text, words, code):
+    aicert.env["AICERT_RETRY_BASE_MS"] = "1"
     (aicert.cwd / "words.txt").write_text("x")
     (aicert.cwd / "proof.json").write_text((base / "proof.json").read_text())
     refused = tune(aicert, text, code=code)

@@ -9,20 +9,25 @@ from conftest import ROOT
 
 SCHEMA = json.loads((ROOT / "aicert" / "python" / "src" / "aicert" / "report.schema.json").read_text())
 TYPES = {"object": dict, "array": list, "string": str, "boolean": bool, "integer": int}
-WORDS = {"$schema", "$id", "$ref", "$defs", "title", "description", "type", "required", "properties", "items", "enum", "pattern", "minimum"}
+WORDS = {"$schema", "$id", "$ref", "$defs", "title", "description", "type", "required", "properties", "items", "enum", "pattern", "minimum", "maximum"}
 AICERTFILE = """\
 aicert: 1
 name: reported
+parameters: { epochs: 3 }
 inputs:
   words: { path: words.txt }
+  base: { proof: base/proof.json, level: software }
 steps:
   sort:
     use: shell
-    inputs: { raw: words }
+    inputs: { raw: words, base: base }
     script: |
-      sort "$IN_RAW" > "$OUT_SORTED"
-    outputs: { sorted: sorted.txt }
+      sort "$IN_RAW" "$IN_BASE" > "$OUT_SORTED"
+      echo ${param.epochs} > "$OUT_METRICS"
+    outputs: { sorted: sorted.txt, metrics: { path: metrics.json, carried: true } }
+  other: { use: shell, script: 'printf "\\377" > $OUT_O', outputs: { o: { path: o, carried: true } } }
 """
+BASE = "aicert: 1\nname: base\nsteps:\n  b: { use: shell, script: 'echo base > $OUT_M', outputs: { m: m.txt } }\n"
 
 
 def faults(value, schema, where="report"):
@@ -40,6 +45,8 @@ def faults(value, schema, where="report"):
         yield f"{where}: got {value!r}, expected {schema['pattern']}"
     if value is not None and "minimum" in schema and value < schema["minimum"]:
         yield f"{where}: got {value}, expected at least {schema['minimum']}"
+    if value is not None and "maximum" in schema and value > schema["maximum"]:
+        yield f"{where}: got {value}, expected at most {schema['maximum']}"
     for name in schema.get("required", ()):
         if name not in value:
             yield f"{where}: lacks {name}"
@@ -57,7 +64,7 @@ def test_the_validator_finds_faults():
             "outputs": [], "output_model_hash": "", "platform_hash": "", "key": "", "executed": 0, "reused": 0, "started": "", "finished": ""}
     assert list(faults(good, SCHEMA)) == []
     for change in ({"verified": 1}, {"level": "gold"}, {"root": "ab"}, {"checks": [{"name": "x", "status": "ok", "compared": ""}]}, {"executed": -1},
-                   {"executed": True}, {"checks": [{"name": "x", "status": "passed"}]}, {"more": 1}, {"started": "now"}, {"clock": {}}, {"key": None}):
+                   {"carried": [{"step": "s", "output": "o", "hash": "0" * 64, "size": 65537}]}, {"parameters": [{"name": "n"}]}, {"executed": True}, {"checks": [{"name": "x", "status": "passed"}]}, {"more": 1}, {"started": "now"}, {"clock": {}}, {"key": None}):
         assert list(faults({**good, **change}, SCHEMA)), change
     for name in good:
         assert list(faults({k: v for k, v in good.items() if k != name}, SCHEMA)) == [f"report: lacks {name}"]
@@ -67,7 +74,10 @@ def test_the_validator_finds_faults():
 def done(aicert):
     (aicert.cwd / "Aicertfile").write_text(AICERTFILE)
     (aicert.cwd / "words.txt").write_text("b\na\n")
-    aicert("run")
+    (aicert.cwd / "base").mkdir()
+    (aicert.cwd / "base" / "Aicertfile").write_text(BASE)
+    aicert("run", cwd=aicert.cwd / "base")
+    aicert("run", "sort", "other", "-D", "epochs=5")
     return aicert
 
 
@@ -85,7 +95,11 @@ def test_every_verdict(done, tmp_path):
         seen.update(report)
         return report
 
-    assert judge("--require", "software")["level"] == "software"
+    good = judge("--require", "software")
+    assert good["level"] == "software"
+    assert good["parameters"] == [{"name": "aicert.steps", "value": "other,sort"}, {"name": "epochs", "value": "5"}]
+    assert [(t["name"], t["input"], t["output"]) for t in good["lineage"]] == [("base", "base", "m")]
+    assert sorted(("text" in c, c["step"], c["size"]) for c in good["carried"]) == [(False, "other", 1), (True, "sort", 2)]
     assert judge(code=1)["required"] == "measured-platform"
     assert judge("--require", "unsigned", "--only-keys")["level"] == "unsigned"
     judge("--policy", "policy.yaml", "--as-of", "2026-01-31")
@@ -96,5 +110,7 @@ def test_every_verdict(done, tmp_path):
         assert old in text
         (done.cwd / f"{i}.json").write_text(text.replace(old, new))
         assert judge("--require", "unsigned", proof=f"{i}.json", code=1)["level"] == "none"
+    said = done("show", "proof.json").stdout
+    assert "  chosen    other,sort\n  with      epochs = 5\n" in said and "proof base\n" in said and "  carries   metrics\n    5\n" in said
     # The schema promises nothing that no report has.
     assert seen == set(SCHEMA["properties"])

@@ -156,6 +156,35 @@ give([c.level, c.inputs, c.outputs, c.output_model_hash, c.platform_hash, c.root
     assert nodes[root]["kind"] == "run" and claims["root"] == root and claims["nonce"] == "n0nce"
 
 
+def test_what_it_was_made_from(py, built, tmp_path):
+    """An input that is this run's model: its proof is carried and judged; parameters and carried outputs are told, and a forged one tells nothing."""
+    aicert = built[0]
+    (tmp_path / "Aicertfile").write_text(f"""\
+aicert: 1
+name: tuned
+parameters: {{ epochs: }}
+inputs: {{ base: {{ proof: {aicert.cwd}/proof.json, level: software }} }}
+steps:
+  tune: {{ use: shell, inputs: [base], script: "echo ${{param.epochs}} > $OUT_M", outputs: {{ m: {{ path: m.json, carried: true }} }} }}
+""")
+    aicert("run", "-D", "epochs=2", cwd=tmp_path)
+    proof = json.loads((tmp_path / "proof.json").read_text())
+    base, = proof["proofs"]
+    proof["proofs"][base]["output_model_hash"] = "0" * 64
+    (tmp_path / "forged.json").write_text(json.dumps(proof))
+    good, forged = py("""
+def told(r): return [r.level, [(t["root"], t["name"], t["input"], t["output"], t["level"]) for t in r.lineage], r.parameters, [c["text"] for c in r.carried]]
+out = [told(aicert.load(sys.argv[1] + "/proof.json").verify(require="software"))]
+try:
+    aicert.load(sys.argv[1] + "/forged.json").verify(require="software")
+except aicert.VerificationError as e:
+    out += [told(e.report) + [c.name for c in e.failed]]
+give(out)
+""", tmp_path)
+    assert good == ["software", [[base, "tiny", "base", "model", "software"]], [{"name": "epochs", "value": "2"}], ["2\n"]]
+    assert forged == ["none", [], [], [], "lineage", "level"]
+
+
 def test_a_stranger_must_name_the_key(verify, py, tmp_path):
     r = verify(home=tmp_path, require="software")
     assert r["level"] == "unsigned" and "accepted key" in r["failed"]

@@ -6,6 +6,9 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "forgery.h"
+
+#include <dlfcn.h>
+
 #include "proof/lineage.h"
 
 enum { BASE, TUNE, MERGE, N_RUNS };
@@ -110,6 +113,9 @@ proof_of(struct run *r)
 		json_t *theirs = proof_of(r->below);
 		json_decref(r->f.proofs);
 		r->f.proofs = json_pack("{s:O}", r->below->f.root, theirs);
+		/* Asked for only by a lineage that names it. */
+		if (r->below->below)
+			json_object_set(r->f.proofs, r->below->below->f.root, proof_of(r->below->below));
 	}
 	r->proof = fake_make(&r->f);
 	return r->proof;
@@ -381,6 +387,48 @@ TEST(a_base_that_ran_in_what_the_policy_does_not_allow)
 	unwanted(given(&tune), "lineage accepted+policy environments", "environment of kind 'host'");
 }
 
+TEST(a_base_whose_certificate_has_expired)
+{
+	START;
+	s.leaf.not_after = s.o.now - 10;
+	json_decref(base.f.tpm.certificates);
+	base.f.tpm.certificates = forgery_certificates(&s.leaf);
+	ends(given(&tune), "unsigned", "lineage accepted", "input 'base'");
+}
+
+/* --- what is withheld ------------------------------------------------------------------------ */
+
+/* The run's proof without the node of its input, judged by one who lets nodes be withheld. */
+static json_t *
+without_the_input(struct run *r)
+{
+	json_t *proof = given(r);
+	json_object_set_new(json_object_get(proof, "nodes"), r->source, fake_json("{'kind':'withheld'}"));
+	s.o.allow_withheld = true;
+	change("require:", "withhold: [ source ]\nrequire:");
+	return proof;
+}
+
+TEST(the_good_input_that_is_withheld)
+{
+	START;
+	json_t *proof = without_the_input(&top);
+	json_array_set_new(json_object_get(proof, "inputs"), 1, fake_json("{'type':'withheld','name':'base','download_url':'','hash':'%s'}", top.source));
+	ends(proof, "measured-platform", "", "");
+}
+
+/* One input is hidden: it is of one run, and not of a famous one besides. */
+TEST(a_famous_ancestor_behind_what_is_withheld)
+{
+	START;
+	char both[2 * AI_HEX + 10];
+	proof_of(&tune);
+	const bool first = strcmp(base.f.root, tune.f.root) < 0;
+	snprintf(both, sizeof both, "['%s','%s']", first ? base.f.root : tune.f.root, first ? tune.f.root : base.f.root);
+	top.lineage = both;
+	caught(without_the_input(&top), "lineage", "what is withheld can only be of the others");
+}
+
 /* --- endless ones ------------------------------------------------------------------------------ */
 
 /* Only what the walk looks at: it must refuse before it judges any. */
@@ -448,6 +496,30 @@ TEST(a_lineage_of_ever_more_ways)
 	caught_chain(all, "format: field");
 }
 
+/* Whose plans take long, by a clock of ours. */
+static time_t slept, sleeps;
+
+int
+clock_gettime(clockid_t id, struct timespec *t)
+{
+	int (*real)(clockid_t, struct timespec *) = (int (*)(clockid_t, struct timespec *))dlsym(RTLD_NEXT, "clock_gettime");
+	int r = real(id, t);
+	t->tv_sec += slept;
+	return r;
+}
+
+static int
+plan_slowly(void *ctx, const json_t *run, const json_t *plan, const struct ai_dag *dag, json_t **out, struct ai_err *err)
+{
+	(void)ctx, (void)run, (void)dag, (void)err;
+	slept += sleeps;
+	*out = json_incref((json_t *)(uintptr_t)plan);
+	return 0;
+}
+
+TEST(the_good_chain_planned_again) { START; sleeps = 200; s.o.replan = plan_slowly; ends(given(&top), "measured-platform", "", ""); }
+TEST(plans_that_take_hours_together) { START; sleeps = 700; s.o.replan = plan_slowly; caught(given(&top), "lineage", "more than 600 s"); }
+
 #undef H
 #define H(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
@@ -467,7 +539,8 @@ main(void)
 		H(a_base_by_a_key_of_mine), H(a_base_below_the_base_by_a_key_of_mine), H(a_base_by_a_key_that_is_no_tpms), H(a_base_from_a_machine_that_is_not_known),
 		H(a_base_that_reused_what_a_key_of_mine_attested), H(a_base_by_a_program_that_is_denied), H(a_base_that_ran_in_what_the_policy_does_not_allow),
 		H(a_base_that_is_made_from_itself), H(a_circle_of_three), H(a_chain_of_a_thousand), H(more_proofs_than_anyone_has), H(a_lineage_of_what_are_no_roots),
-		H(a_lineage_of_ever_more_ways),
+		H(a_lineage_of_ever_more_ways), H(a_base_whose_certificate_has_expired), H(the_good_input_that_is_withheld),
+		H(a_famous_ancestor_behind_what_is_withheld), H(the_good_chain_planned_again), H(plans_that_take_hours_together),
 	};
 	return RUN("lineage", tests);
 }

@@ -138,11 +138,51 @@ flat(void **state)
 	assert_int_equal(json_object_size(json_object_get(a, "proofs")), 1);
 }
 
+/* --- how much of it -------------------------------------------------------------------- */
+
+/* n runs, each made from the next, in the proof of the first; roots begin at from. */
+static json_t *
+chain(size_t from, size_t n)
+{
+	json_t *first = NULL, *carried = json_object();
+	for (size_t i = 0; i < n; i++) {
+		char root[AI_HEX], next[AI_HEX];
+		snprintf(root, sizeof root, "%064zx", from + i);
+		snprintf(next, sizeof next, "%064zx", from + i + 1);
+		json_t *run = i + 1 < n ? json_pack("{s:[s]}", "lineage", next) : json_pack("{s:[]}", "lineage");
+		json_t *proof = json_pack("{s:s,s:s,s:{},s:{s:o}}", "version", "v1", "root", root, "proofs", "nodes", root, run);
+		if (i)
+			json_object_set_new(carried, root, proof);
+		else
+			first = proof;
+	}
+	json_object_set_new(first, "proofs", carried);
+	return first;
+}
+
+/* A run is not begun whose proof nobody would read: not one too deep, nor one of too many in all. */
+static void
+room(void **state)
+{
+	(void)state;
+	AI_JSON *kin = json_object(), *deepest = chain(0, AI_MAX_LINEAGE_DEPTH), *deeper = chain(0, AI_MAX_LINEAGE_DEPTH + 1);
+	ok(ai_lineage_room(kin, deepest, &err));
+	ok(ai_lineage_room(kin, deepest, &err));
+	assert_int_equal(json_object_size(kin), AI_MAX_LINEAGE_DEPTH);
+	refused(AI_ENO, "more than 100 proofs deep", ai_lineage_room(kin, deeper, &err));
+	for (size_t i = 1; i < AI_MAX_LINEAGE / AI_MAX_LINEAGE_DEPTH; i++) {
+		AI_JSON *more = chain(i * 1000, AI_MAX_LINEAGE_DEPTH);
+		ok(ai_lineage_room(kin, more, &err));
+	}
+	AI_JSON *last = chain(1u << 20, 1);
+	refused(AI_ENO, "come from 1001 runs, expected at most 1000", ai_lineage_room(kin, last, &err));
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(pins), cmocka_unit_test(planned), cmocka_unit_test(outputs), cmocka_unit_test(flat),
+		cmocka_unit_test(pins), cmocka_unit_test(planned), cmocka_unit_test(outputs), cmocka_unit_test(flat), cmocka_unit_test(room),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

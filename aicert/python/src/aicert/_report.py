@@ -38,6 +38,10 @@ class Report:
     """[{"type", "name", "download_url", "hash"}]: as `Certificate.inputs`."""
     outputs: List[Dict[str, Any]]
     """[{"name", "hash", "type": "file" or "dir"}]: as `Certificate.outputs`."""
+    parameters: List[Dict[str, str]]
+    """[{"name", "value"}]: the Aicertfile's parameters with the values that the run had; "aicert.steps", where the builder chose steps, names those."""
+    carried: List[Dict[str, Any]]
+    """[{"step", "output", "hash", "size", and "text" or "base64"}]: outputs whose bytes the proof carries, such as metrics."""
     output_model_hash: str
     """64 hex digits, or ""."""
     platform_hash: str
@@ -90,6 +94,6 @@ def make_report(raw: Mapping[str, Any]) -> Report:
     """From the library's JSON."""
     # What is said of the attester only when the proof holds together.
     fields: Dict[str, Any] = {"judged_at": "", "judged_by": "", "timestamp_authority": "", "anchor": "", "authority": "", "cosigned": 0,
-                              "job": "", "boot": {}, "lineage": []}
+                              "job": "", "boot": {}, "lineage": [], "parameters": [], "carried": []}
     fields.update({name: raw[name] for name in Report.__dataclass_fields__ if name in raw and name not in ("checks", "raw")})
     return Report(checks=[Check(c["name"], c["status"], c["compared"]) for c in raw["checks"]], raw=raw, **fields)
