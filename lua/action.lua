@@ -3,6 +3,7 @@
 --   action.run { argv = {…}, env = {…}, cwd = "…", inputs = {…} }   runs one command
 --   action.write { path = "…", text = "…" }                         writes a text file
 --   action.copy { from = …, to = "…" }                              copies a file
+--     A list may have holes: what is nil (an attribute that was not given) is left out.
 --   temporary "name"                                                a path that one action of the step writes and another reads; gone with the step
 --
 -- An artifact placed anywhere in an action, or in its `inputs`, becomes an input of the step and renders as its path.
@@ -49,7 +50,9 @@ local function flatten(value, used, what, out, depth)
 		return out
 	end
 	if depth > 8 then fault(what .. ": lists nested too deep") end
-	for _, item in ipairs(value) do flatten(item, used, what, out, depth + 1) end
+	local list, named = items(value)
+	if named then fault(what .. ": got a table with names, expected a list") end
+	for _, item in ipairs(list) do flatten(item, used, what, out, depth + 1) end
 	return out
 end
 
@@ -61,10 +64,9 @@ local function note(value, used, depth)
 		render(value, used, "inputs")
 		return
 	end
-	for _, item in ipairs(value) do note(item, used, depth + 1) end
-	if #value == 0 then
-		for _, key in ipairs(keys(value)) do note(value[key], used, depth + 1) end
-	end
+	local list, named = items(value)
+	for _, item in ipairs(list) do note(item, used, depth + 1) end
+	for _, key in ipairs(named and keys(named) or {}) do note(named[key], used, depth + 1) end
 end
 
 local function inside(text, what)
@@ -150,6 +152,9 @@ local function finish(file, planned, used, ctx)
 	here = file .. ": plan: "
 	if made[planned] then list = { planned } end
 	if type(list) ~= "table" then fault(("got a %s, expected an action or a list of them"):format(type(list))) end
+	local named
+	list, named = items(list)
+	if named then fault("got a table with names, expected a list of actions") end
 	for i, one in ipairs(list) do
 		local self = made[one]
 		if not self then fault(("item %d is not an action"):format(i)) end

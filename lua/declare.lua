@@ -12,16 +12,21 @@ local of_elements = { at = true, under = true, only = true }
 -- Each declaration by what the word returned: a file cannot look into it, nor change it.
 local made = {}
 
+-- The option as it is kept: a list is the declaration's own.
 local function check_option(what, key, value, level)
 	local want = common[key] or option_types[key]
 	if want and type(value) ~= want then error(("%s: %s: got a %s, expected a %s"):format(what, key, type(value), want), level + 1) end
 	if key == "only" and value ~= "file" and value ~= "dir" then error(("%s: only: expected \"file\" or \"dir\""):format(what), level + 1) end
 	if key == "keys" and value ~= "path" and value ~= "name" then error(("%s: keys: expected \"name\" or \"path\""):format(what), level + 1) end
 	if key == "alias" and value == "" then error(what .. ": alias: is empty", level + 1) end
-	for i, one in ipairs(want == "table" and value or {}) do
+	if want ~= "table" then return value end
+	local list, named = items(value)
+	if named then error(("%s: %s: expected a list"):format(what, key), level + 1) end
+	for i, one in ipairs(list) do
 		local good = key == "of" and type(one) == "string" or key == "len" and type(one) == "number" and integer(one)
 		if not good then error(("%s: %s: item %d is not one"):format(what, key, i), level + 1) end
 	end
+	return list
 end
 
 local function check_default(what, decl, want, level)
@@ -57,8 +62,7 @@ local function declare(kind, options, check, want, given, elem)
 			end
 			error(("%s has no option '%s'%s"):format(what, key, attr.meant(key, known)), 2)
 		end
-		check_option(what, key, given[key], 2)
-		decl[key] = given[key]
+		decl[key] = check_option(what, key, given[key], 2)
 	end
 	if kind == "choice" and not (decl.of and #decl.of > 0) then error("attr.choice: of: expected a list of words", 2) end
 	check_default(what, decl, want, 2)

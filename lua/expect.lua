@@ -20,11 +20,10 @@ local function plain(value, what, depth)
 	if type(value) == "string" or type(value) == "boolean" or type(value) == "number" then return value end
 	if type(value) ~= "table" then error(("%s: got a %s, expected a text, number, flag or table"):format(what, type(value)), 0) end
 	local out = {}
-	if #value > 0 then
-		for i, one in ipairs(value) do out[i] = plain(one, ("%s[%d]"):format(what, i), depth + 1) end
-	else
-		for _, key in ipairs(keys(value)) do out[key] = plain(value[key], what .. "." .. key, depth + 1) end
-	end
+	local list, named = items(value)
+	if named and #list > 0 then error(what .. ": got a list with names in it", 0) end
+	for i, one in ipairs(list) do out[i] = plain(one, ("%s[%d]"):format(what, i), depth + 1) end
+	for _, key in ipairs(named and keys(named) or {}) do out[key] = plain(value[key], what .. "." .. key, depth + 1) end
 	return out
 end
 

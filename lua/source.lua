@@ -56,7 +56,9 @@ for _, kind in ipairs(keys(pin_fields)) do
 		local out = taken(given, pin_fields[kind], "pin." .. kind)
 		if out.files then
 			local by_path, list = {}, {}
-			for i, one in ipairs(out.files) do
+			local files, named = items(out.files)
+			if named then error("pin.files: files: got a table with names, expected a list", 2) end
+			for i, one in ipairs(files) do
 				local file = taken(one, file_fields, ("pin.files: files[%d]"):format(i))
 				if not file.path then error(("pin.files: files[%d]: path: is missing"):format(i), 2) end
 				if by_path[file.path] then error(("pin.files: path '%s' is there twice"):format(file.path), 2) end

@@ -285,7 +285,7 @@ answer(lua_State *L)
 	lua_getfield(L, module, "evaluate");
 	lua_getfield(L, module, "vocabulary");
 	lua_call(L, 0, 1);
-	ai_state_load(L, q->text, q->n, q->where, -1);
+	ai_state_load_file(L, q->text, q->n, q->where, -1);
 	lua_remove(L, -2);
 	lua_call(L, 0, 1);
 	lua_pushstring(L, q->where);

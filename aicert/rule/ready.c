@@ -90,7 +90,7 @@ load(lua_State *L)
 	lua_getfield(L, -1, "rule");
 	lua_getfield(L, -1, "vocabulary");
 	lua_call(L, 0, 1);
-	ai_state_load(L, f->rule->text, f->rule->len, f->where, -1);
+	ai_state_load_file(L, f->rule->text, f->rule->len, f->where, -1);
 	lua_call(L, 0, 1);
 	lua_rawsetp(L, LUA_REGISTRYINDEX, &loaded_at);
 	return 0;

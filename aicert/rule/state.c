@@ -2,6 +2,8 @@
 #include "rule/state.h"
 
 #include <lauxlib.h>
+#include <locale.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,10 +19,13 @@ enum {
 	LOOK = 10 * STRIDE,           /* and between two looks at the time */
 	CONSTANTS = 32,
 	MARK = AI_RULE_MEMORY / 16,   /* what is copied at every way back */
+	FULL = 4,                     /* so often in a row has a whole collection found next to nothing */
 };
 
 struct spent {
 	size_t held, churned;
+	size_t refused_at;            /* churned, when memory was refused last */
+	int full;
 	long long instructions;       /* left */
 };
 
@@ -43,6 +48,18 @@ of(lua_State *L)
 	return *(struct ai_state **)lua_getextraspace(L);
 }
 
+/* Lua collects all garbage when it is refused memory, and asks again: at the ceiling it would do nothing else. */
+static bool
+is_full(struct ai_state *s, size_t more, size_t size)
+{
+	struct spent *now = &s->now;
+	if (now->full < FULL && now->held + more <= s->ceilings.memory && now->churned + size <= s->ceilings.churn)
+		return false;
+	now->full = now->churned - now->refused_at < s->ceilings.memory / 32 ? now->full + 1 : now->full < FULL ? 0 : FULL;
+	now->refused_at = now->churned;
+	return true;
+}
+
 /* The allocator's refusal is Lua's "not enough memory", which nothing in the state can catch. */
 static void *
 allocate(void *ud, void *p, size_t old, size_t size)
@@ -51,7 +68,7 @@ allocate(void *ud, void *p, size_t old, size_t size)
 	if (!p)
 		old = 0; /* then Lua tells the type of object here */
 	size_t more = size > old ? size - old : 0;
-	if (more && (s->now.held + more > s->ceilings.memory || s->now.churned + size > s->ceilings.churn))
+	if (more && is_full(s, more, size))
 		return NULL;
 	void *q = NULL;
 	if (s->arena)
@@ -102,10 +119,11 @@ on_count(lua_State *L, lua_Debug *ar)
 void
 ai_state_charge(lua_State *L, size_t n)
 {
-	if (n >= STRIDE)
-		spend(L, n);
+	struct ai_state *s = of(L);
+	if (n >= STRIDE || s->now.instructions < (long long)n)
+		spend(L, n); /* many small charges end too, while one function makes them */
 	else
-		of(L)->now.instructions -= (long long)n;
+		s->now.instructions -= (long long)n;
 }
 
 /* A tail call (`return action.run {…}`) leaves no trace of the rule's line: then the file alone is named, and not one of ours. */
@@ -247,14 +265,30 @@ say(struct ai_state *s, int status, const char *where, struct ai_err *err)
 	return ai_hint(err, "%s", look);
 }
 
+static locale_t of_c;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void
+make_locale(void)
+{
+	of_c = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+}
+
 int
 ai_state_run(struct ai_state *s, lua_CFunction body, void *p, const char *where, struct ai_err *err)
 {
+	/* Lua compares texts, and reads and writes numbers, as the locale of the program has it that we are a library of. */
+	pthread_once(&once, make_locale);
+	if (!of_c)
+		return ai_nomem(err);
+	locale_t before = uselocale(of_c);
 	s->where = where;
 	lua_pushcfunction(s->L, body);
 	lua_pushlightuserdata(s->L, p);
 	int status = lua_pcall(s->L, 1, 1, 0);
-	return status == LUA_OK ? 0 : say(s, status, where, err);
+	int rc = status == LUA_OK ? 0 : say(s, status, where, err);
+	uselocale(before);
+	return rc;
 }
 
 void

@@ -54,6 +54,9 @@ void ai_state_back(struct ai_state *s);
 /* [-0, +1, e] Pushes the chunk, text only, its _ENV the table at index env. name is shown in errors ("rules/python.lua"). */
 void ai_state_load(lua_State *L, const char *text, size_t len, const char *name, int env);
 
+/* operators.c: [-0, +1, e] the same of a file that is not ours: without the operators that are not the same everywhere. Its _ENV gets a field that it cannot name. */
+void ai_state_load_file(lua_State *L, const char *text, size_t len, const char *name, int env);
+
 /* [-0, +0, e] Takes n instructions from what is left: for C functions whose work grows with their arguments. */
 void ai_state_charge(lua_State *L, size_t n);
 

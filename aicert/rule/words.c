@@ -124,6 +124,51 @@ word_keys(lua_State *L)
 	return 1;
 }
 
+static int
+by_number(const void *a, const void *b)
+{
+	lua_Integer x = *(const lua_Integer *)a, y = *(const lua_Integer *)b;
+	return (x > y) - (x < y);
+}
+
+/*
+ * items(t): the list of what t has under numbers, in their order, and the table of what it has under names, nil if there is none. A field that is
+ * nil leaves a hole in a list that a file writes ({ a.first, a.second }): it is left out, and not all that comes behind it.
+ */
+static int
+word_items(lua_State *L)
+{
+	luaL_checktype(L, 1, LUA_TTABLE);
+	lua_settop(L, 1);
+	size_t n = 0, named = 0, i = 0;
+	for (lua_pushnil(L); lua_next(L, 1); lua_pop(L, 1))
+		*(lua_isinteger(L, -2) ? &n : &named) += 1;
+	ai_state_charge(L, (n + named) * 8);
+	lua_Integer *at = lua_newuserdatauv(L, (n + 1) * sizeof *at, 0);
+	for (lua_pushnil(L); lua_next(L, 1); lua_pop(L, 1))
+		if (lua_isinteger(L, -2))
+			at[i++] = lua_tointeger(L, -2);
+	if (n > 1)
+		qsort(at, n, sizeof *at, by_number);
+	lua_createtable(L, n < 1u << 26 ? (int)n : 0, 0);
+	for (i = 0; i < n; i++) {
+		lua_rawgeti(L, 1, at[i]);
+		lua_rawseti(L, -2, (lua_Integer)i + 1);
+	}
+	if (named == 0)
+		return 1;
+	lua_newtable(L);
+	for (lua_pushnil(L); lua_next(L, 1);)
+		if (lua_isinteger(L, -2)) {
+			lua_pop(L, 1);
+		} else {
+			lua_pushvalue(L, -2);
+			lua_insert(L, -2);
+			lua_rawset(L, -4);
+		}
+	return 2;
+}
+
 /* overlay(names, t, u): the values of t, whose names are that sorted list, and of u, in the order of the names; where both have one, u's. */
 static int
 word_overlay(lua_State *L)
@@ -339,7 +384,7 @@ word_glob(lua_State *L)
 {
 	const char *pattern = text(L, 1), *path = text(L, 2);
 	size_t n = lua_rawlen(L, 1) + 1, m = lua_rawlen(L, 2) + 1;
-	ai_state_charge(L, n < 4096 && m < 65536 ? n * m / 8 : AI_RULE_INSTRUCTIONS);
+	ai_state_charge(L, n < 4096 && m < 65536 ? n * m / 4 : AI_RULE_INSTRUCTIONS);
 	lua_pushboolean(L, ai_glob(pattern, path));
 	return 1;
 }
@@ -418,7 +463,7 @@ word_join(lua_State *L)
 	for (lua_Integer i = 1; lua_rawgeti(L, 1, i) != LUA_TNIL; i++) {
 		if (lua_type(L, -1) != LUA_TSTRING)
 			return luaL_error(L, "join: item %d: got a %s, expected a text", (int)i, luaL_typename(L, -1));
-		ai_state_charge(L, lua_rawlen(L, -1) / 16);
+		ai_state_charge(L, 4 + lua_rawlen(L, -1) / 16);
 		/* The buffer wants the value on top, the separator before it. */
 		if (i > 1) {
 			lua_pushstring(L, sep);
@@ -487,7 +532,7 @@ void
 ai_words_push(lua_State *L)
 {
 	static const luaL_Reg words[] = {
-		{ "error", word_error }, { "where", word_where }, { "type", word_type }, { "ipairs", word_ipairs }, { "keys", word_keys }, { "overlay", word_overlay }, { "constant", word_constant }, { "near", word_near },
+		{ "error", word_error }, { "where", word_where }, { "type", word_type }, { "ipairs", word_ipairs }, { "keys", word_keys }, { "items", word_items }, { "overlay", word_overlay }, { "constant", word_constant }, { "near", word_near },
 		{ "path_fault", word_path_fault }, { "tidy", word_tidy }, { "workspace", word_workspace }, { "above", word_above }, { "is_variable", word_is_variable }, { "is_secret", word_is_secret }, { "url_has_secret", word_url_has_secret }, { "url_public", word_url_public }, { "url_escape", word_url_escape }, { "glob", word_glob }, { "only", word_only },
 		{ "integer", word_integer }, { "decimal", word_decimal }, { "join", word_join }, { "wrap", word_wrap }, { "unwrap", word_unwrap },
 		{ "artifact_meta", word_artifact_meta }, { "guard", word_guard }, { "from_json", ai_from_json },

@@ -202,7 +202,7 @@ answers(void **state)
 	evil("argv: got a number", PLAN("return action.run { argv = { 0/0 } }"));
 	evil("argv: got a number", PLAN("return action.run { argv = { 1/0 } }"));
 	evil("argv: got a number", PLAN("return action.run { argv = { 1e300 * 1e300 } }"));
-	evil("argv: got a number", PLAN("return action.run { argv = { 2^53 + 0.5 } }"));
+	evil("argv: got a number", PLAN("return action.run { argv = { 9007199254740992 + 0.5 } }"));
 	evil("argv: got a function", PLAN("return action.run { argv = { error } }"));
 	evil("expected names as keys, got a number", PLAN("return action.run { argv = { 'x' }, env = { 'A' } }"));
 	evil("expected names as keys, got a boolean", PLAN("return action.run { argv = { 'x' }, env = { [true] = 'A' } }"));
