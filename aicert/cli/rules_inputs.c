@@ -37,7 +37,7 @@ static const struct input {
 		{ "url", "text, or list of texts", "the address; a list is a folder of the files", true },
 		{ "sha256", "hex", "what it must hash to; of a list, a list too, or a map from file names", false },
 		{ "size", "integer", "how many bytes it must have", false },
-		{ "unpack", "flag", "it is an archive (tar, plain or as gz, xz, zst; zip), and the input is the folder in it", false },
+		{ "unpack", "flag", "it is an archive (tar, plain or as gz, bz2, xz, zst; zip), and the input is the folder in it", false },
 		{ "strip", "integer", "with unpack: how many leading parts of each path go", false } } },
 };
 
