@@ -136,8 +136,10 @@ local function collide(ctx, taken, path, record)
 	if other and other.kind == "input" and record.kind == "input" and same(other, record) then other = nil end
 	other = other or above(taken, path)
 	if other then
-		attr.bad(ctx, record, ("%s '%s' and %s '%s' come to the same place '%s'\nhint: give an input another place with 'to:'"):format(
-			other.kind, other.name, record.kind, record.name, path:sub(12)))
+		-- What a step gives stands by its file's name, which only that step can say.
+		local outputs_only = (other.step or other.kind == "output") and (record.step or record.kind == "output")
+		attr.bad(ctx, record, ("%s '%s' and %s '%s' come to the same place '%s'\nhint: %s"):format(other.kind, other.name, record.kind, record.name, path:sub(12),
+			outputs_only and "give one of the files another name in the outputs of its step" or "give an input another place with 'to:'"))
 	end
 end
 

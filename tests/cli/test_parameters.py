@@ -145,3 +145,30 @@ def test_a_stranger_s_proof_of_very_many_steps_ends_in_time(project, tmp_path):
     assert again["status"] == "failed" and not report["verified"], again
     assert "it means 100001 steps, expected 1, as the plan has" in again["compared"], again
     assert time.monotonic() - began < 30
+
+
+def test_files_of_one_name_from_two_steps(aicert):
+    """Neither hides the other: it is said, with a way out that there is; and the files of a matrix stand in folders of their steps."""
+    text = """\
+aicert: 1
+name: t
+environment: host
+inputs: {{ w: {{ path: model.bin }} }}
+steps:
+  a: {{ use: shell, script: 'echo a > $OUT_MODEL', outputs: {{ model: model.bin }} }}
+  b: {{ use: shell, script: 'echo b > $OUT_MODEL', outputs: {{ model: {0} }} }}
+  c: {{ use: shell, inputs: {1}, script: 'cat resources/*.bin > $OUT_O', outputs: {{ o: o }} }}
+"""
+    (aicert.cwd / "model.bin").write_text("w")
+
+    def tried(file, inputs, code):
+        (aicert.cwd / "Aicertfile").write_text(text.format(file, inputs))
+        return aicert("run", "-q", code=code).stderr
+
+    said = tried("model.bin", "{ x: a.model, y: b.model }", 2)
+    assert "step 'c': input 'a.model' and input 'b.model' come to the same place 'resources/model.bin'" in said
+    assert "hint: give one of the files another name in the outputs of its step" in said
+    assert "hint: give an input another place with 'to:'" in tried("model.bin", "{ x: a.model, y: w }", 2)
+    assert "write a map with names of your own" in tried("model.bin", "[a.model, b.model]", 2)
+    tried("other.bin", "{ x: a.model, y: b.model }", 0)
+    assert (aicert.cwd / "outputs/o").read_text() == "a\nb\n"
