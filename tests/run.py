@@ -211,7 +211,7 @@ def parts(args, build):
     def longer(tally):
         for name in LONGER:
             programs(build / "unit", 2 * PROGRAM_SECONDS, env, "long/unit/", tally, pattern=name)
-        programs(build / "fuzz", REPLAY_SECONDS, env, "fuzz/", tally, ["--mutations=200000", "--seconds=60"])
+        programs(build / "fuzz", REPLAY_SECONDS, env, "fuzz/", tally, ["--mutations=200000", "--seconds=25"])
     yield build, env, "", longer
     if args.san:
         san = args.san.resolve()
@@ -219,7 +219,7 @@ def parts(args, build):
 
         def sanitized(tally):
             programs(san / "unit", 2 * PROGRAM_SECONDS, san_env, "sanitized/unit/", tally)
-            programs(san / "fuzz", REPLAY_SECONDS, san_env, "sanitized/fuzz/", tally, ["--mutations=50000", "--seconds=60"])
+            programs(san / "fuzz", REPLAY_SECONDS, san_env, "sanitized/fuzz/", tally, ["--mutations=50000", "--seconds=25"])
         yield san, san_env, "sanitized/", sanitized
 
 
