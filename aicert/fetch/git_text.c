@@ -94,14 +94,31 @@ pointer_fail(const char *what, struct ai_err *err)
 	return ai_fail(err, AI_EINPUT, "malformed Git LFS pointer: %s", what);
 }
 
+/* The length of the line that a pointer begins with: today's, or that of git-lfs when it had other names, which it still reads. 0: none. */
+static size_t
+pointer_version(const char *bytes, size_t n)
+{
+	static const char *const first[] = { "version https://git-lfs.github.com/spec/v1\n", "version https://hawser.github.com/spec/v1\n", "version http://git-media.io/v/2\n" };
+	for (size_t i = 0; i < sizeof first / sizeof *first; i++)
+		if (n >= strlen(first[i]) && memcmp(bytes, first[i], strlen(first[i])) == 0)
+			return strlen(first[i]);
+	return 0;
+}
+
+bool
+ai_git_lfs_begins(const char *bytes, size_t n)
+{
+	/* The specification bounds a pointer to less than 1024 bytes. */
+	return n < 1024 && pointer_version(bytes, n) > 0;
+}
+
 int
 ai_git_lfs_pointer(const char *bytes, size_t n, struct ai_digest *oid, uint64_t *size, struct ai_err *err)
 {
-	static const char first[] = "version https://git-lfs.github.com/spec/v1\n", hash[] = "oid sha256:", length[] = "size ";
-	/* The specification bounds a pointer to less than 1024 bytes. */
-	if (n < sizeof first - 1 || n >= 1024 || memcmp(bytes, first, sizeof first - 1) != 0)
+	static const char hash[] = "oid sha256:", length[] = "size ";
+	if (!ai_git_lfs_begins(bytes, n))
 		return 0;
-	const char *p = bytes + sizeof first - 1, *end = bytes + n;
+	const char *p = bytes + pointer_version(bytes, n), *end = bytes + n;
 	char hex[AI_HEX];
 	if (end - p > 4 && memcmp(p, "ext-", 4) == 0)
 		return pointer_fail("it wants an extension, which is a program of its author's", err);

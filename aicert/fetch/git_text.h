@@ -41,6 +41,8 @@ struct ai_git_entry {
 /* The entry at *at, which moves on. 1 an entry, 0 the end, negative malformed. Start with *at = 0. */
 int ai_git_tree_next(const char *bytes, size_t n, size_t *at, struct ai_git_entry *out, struct ai_err *err) AI_CHECKED;
 
+/* Does this content begin as a pointer of Git LFS, and is no longer than one? */
+bool ai_git_lfs_begins(const char *bytes, size_t n);
 /*
  * Is this content the pointer that Git LFS leaves in the place of a file? 1 and what it points to, 0 no, AI_EINPUT: it begins like one and is
  * malformed, or wants an extension's program.

@@ -34,7 +34,9 @@ take_file(struct ai_git_walk *w, const struct ai_git_id *id, const char *path, s
 	if (w->read(w->ctx, id, AI_GIT_BLOB, &o, err) < 0)
 		return ai_in(err, "'%s'", path);
 	uint64_t size;
-	int r = w->lfs ? ai_git_lfs_pointer(o.bytes, o.n, out, &size, err) : 0;
+	int r = w->lfs && ai_git_lfs_begins(o.bytes, o.n) ? ai_git_attrs_lfs(&w->attrs, path + strlen(w->prefix), err) : 0;
+	if (r == 1)
+		r = ai_git_lfs_pointer(o.bytes, o.n, out, &size, err);
 	if (r < 0) {
 		ai_in(err, "'%s'", path);
 		ai_hint(err, "'lfs: false' takes pointers as the files that they are");
@@ -135,6 +137,26 @@ take_entries(struct ai_git_walk *w, const struct ai_git_object *o, const char *p
 	return r;
 }
 
+/* Reads what .gitattributes of this folder say: 1; 0: it has none. A link of this name is none for git either. */
+static int
+push_attributes(struct ai_git_walk *w, const struct ai_git_object *tree, const char *path, struct ai_err *err)
+{
+	struct ai_git_object o;
+	struct ai_git_entry g;
+	size_t at = 0;
+	int r;
+	while ((r = ai_git_tree_next(tree->bytes, tree->n, &at, &g, err)) == 1) {
+		if (strcmp(g.name, ".gitattributes") != 0 || (g.mode & 0170000) != 0100000)
+			continue;
+		if (w->read(w->ctx, &g.id, AI_GIT_BLOB, &o, err) < 0)
+			return ai_in(err, "'%s.gitattributes'", path);
+		r = ai_git_attrs_push(&w->attrs, path + strlen(w->prefix), o.bytes, o.n, err);
+		w->release(&o);
+		return r < 0 ? r : 1;
+	}
+	return r;
+}
+
 /* dir is "" at the root, else a path. */
 static int
 walk_tree(struct ai_git_walk *w, const struct ai_git_id *id, const char *dir, int depth, struct ai_digest *out, struct ai_err *err)
@@ -150,7 +172,11 @@ walk_tree(struct ai_git_walk *w, const struct ai_git_id *id, const char *dir, in
 		return ai_nomem(err);
 	if (w->read(w->ctx, id, AI_GIT_TREE, &o, err) < 0)
 		return ai_in(err, "'%s'", path);
-	int r = take_entries(w, &o, path, depth, &list, &n, err);
+	int attributes = w->lfs ? push_attributes(w, &o, path, err) : 0, r = attributes;
+	if (r >= 0)
+		r = take_entries(w, &o, path, depth, &list, &n, err);
+	if (attributes == 1)
+		ai_git_attrs_pop(&w->attrs);
 	w->release(&o);
 	if (r == 0)
 		r = w->sink->tree(w->sink->ctx, list, n, out, err) < 0 ? ai_in(err, "'%s'", path) : 0;
@@ -209,6 +235,7 @@ ai_git_walk(struct ai_git_walk *w, const struct ai_git_id *commit, struct ai_dig
 	w->release(&o);
 	w->modules = NULL;
 	w->n_modules = 0;
+	w->attrs = (struct ai_git_attrs){ .levels = NULL };
 	if (r == 0 && w->submodule)
 		r = read_root_file(w, &root, ".gitmodules", take_modules, err);
 	if (r == 0 && w->lfs && w->lfs_url)
@@ -216,5 +243,6 @@ ai_git_walk(struct ai_git_walk *w, const struct ai_git_id *commit, struct ai_dig
 	if (r == 0)
 		r = walk_tree(w, &root, w->prefix, 0, tree_out, err);
 	ai_submodules_free(w->modules, w->n_modules);
+	ai_git_attrs_done(&w->attrs);
 	return r;
 }

@@ -13,6 +13,7 @@
 
 #include <stdbool.h>
 
+#include "fetch/git_attr.h"
 #include "fetch/git_text.h"
 #include "fetch/sink.h"
 
@@ -34,7 +35,10 @@ struct ai_git_walk {
 	/* The content of a submodule, at exactly this commit, as a tree; path is from the outermost repository's root. NULL: submodules become empty folders. */
 	int (*submodule)(void *ctx, const struct ai_submodule *s, const struct ai_git_id *commit, const char *path,
 		struct ai_digest *tree_out, struct ai_err *err);
-	/* The file at path is one of Git LFS: its entry is oid, and whoever walks brings its content. NULL: pointers stay what they are. */
+	/*
+	 * The file at path is one of Git LFS, by .gitattributes and by what is in it, as git and git-lfs have it: its entry is oid, and whoever walks brings
+	 * its content. NULL: pointers stay what they are.
+	 */
 	int (*lfs)(void *ctx, const char *path, const struct ai_digest *oid, uint64_t size, struct ai_err *err);
 	/* What .lfsconfig of the root says, before the walk; with lfs only, and only if it has a url. NULL: nobody asks. */
 	int (*lfs_url)(void *ctx, const char *url, struct ai_err *err);
@@ -43,7 +47,8 @@ struct ai_git_walk {
 	const char *prefix;    /* path of this repository in the outermost one: "" or "lib/" */
 	uint64_t bytes;        /* taken in so far, for progress */
 	unsigned long long entries;
-	struct ai_submodule *modules; size_t n_modules; /* of this commit; the walk's own */
+	struct ai_submodule *modules; size_t n_modules; /* of this commit; the walk's own, as is: */
+	struct ai_git_attrs attrs;
 };
 
 /* AI_EINPUT names the path of what is refused: malformed LFS pointers, bad names, links that leave the tree, unknown modes. */

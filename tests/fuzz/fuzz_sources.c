@@ -2,7 +2,7 @@
  * fuzz_sources.c -- what servers and repositories say to the fetchers of large files, buckets and archives, as any bytes.
  *
  * The first byte says as what: 0 a listing of a bucket, 1 a Git LFS pointer and a .lfsconfig, 2 an LFS server's answer, 3 a credentials file,
- * 4 a bucket's URI, 5 an archive.
+ * 4 a bucket's URI, 5 a path and .gitattributes, others an archive.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include <stdint.h>
@@ -14,6 +14,7 @@
 #include "base/buf.h"
 #include "base/path.h"
 #include "fetch/archive.h"
+#include "fetch/git_attr.h"
 #include "fetch/git_lfs.h"
 #include "fetch/s3.h"
 
@@ -108,6 +109,28 @@ as_uri(const char *s, size_t n)
 	ai_place_done(&p);
 }
 
+/* The first line is the path; the rest are the files of the root and of the path's own folder. */
+static void
+as_attributes(const char *s, size_t n)
+{
+	struct ai_err err = { 0 };
+	struct ai_git_attrs a = { .levels = NULL };
+	AI_FREE char *text = ai_strndup(s, n);
+	char *line = text ? strchr(text, '\n') : NULL;
+	if (!line)
+		return;
+	*line++ = '\0';
+	char *slash = strrchr(text, '/');
+	AI_FREE char *dir = ai_strndup(text, slash ? (size_t)(slash - text) + 1 : 0);
+	int r = dir ? ai_git_attrs_push(&a, "", line, strlen(line), &err) : 0;
+	if (r == 0 && dir && *dir)
+		r = ai_git_attrs_push(&a, dir, line, strlen(line), &err);
+	if (r == 0)
+		r = ai_git_attrs_lfs(&a, text, &err);
+	refused(r, &err);
+	ai_git_attrs_done(&a);
+}
+
 /* --- archives ------------------------------------------------------------------------------- */
 
 static int open_objects;
@@ -180,7 +203,7 @@ as_archive(const uint8_t *data, size_t n)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static void (*const as[])(const char *s, size_t n) = { as_listing, as_pointer, as_answer, as_credentials, as_uri };
+	static void (*const as[])(const char *s, size_t n) = { as_listing, as_pointer, as_answer, as_credentials, as_uri, as_attributes };
 	if (size == 0)
 		return 0;
 	if (data[0] < sizeof as / sizeof *as)

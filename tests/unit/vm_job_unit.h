@@ -126,7 +126,7 @@ make_project(struct project *p)
 	run_shell(p->dir, "printf 'one two three\\n' > words.txt; mkdir -p data/deep; echo a > data/a; echo b > data/deep/b; ln -s a data/l; chmod +x data/a; "
 		"mkdir inner && git -C inner init -q -b main && echo inner > inner/i && git -C inner add . && git -C inner commit -qm i; "
 		"mkdir repo && cd repo && git init -q -b main && mkdir src && echo 'print(1)' > src/main.py && echo x > empty && : > nothing && ln -s src/main.py link && "
-		"echo large > l && o=$(sha256sum < l | cut -c-64) && d=.git/lfs/objects/$(echo $o | cut -c-2)/$(echo $o | cut -c3-4) && mkdir -p $d && mv l $d/$o && "
+		"echo '*.bin filter=lfs' > .gitattributes && echo large > l && o=$(sha256sum < l | cut -c-64) && d=.git/lfs/objects/$(echo $o | cut -c-2)/$(echo $o | cut -c3-4) && mkdir -p $d && mv l $d/$o && "
 		"printf 'version https://git-lfs.github.com/spec/v1\noid sha256:%s\nsize 6\n' $o > large.bin && "
 		"cp src/main.py same.py && git -c protocol.file.allow=always submodule add -q ../inner sub && git add . && git commit -qm r");
 	char *text = ai_format("aicert: 1\nname: disks\nenvironment: {image: 'oci:image'}\ninputs:\n  code: {git: repo}\n  data: {path: data}\n  words: {url: 'file://%s/words.txt'}\n"
