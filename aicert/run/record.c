@@ -1,4 +1,5 @@
 /* record.c -- what is remembered of a project's last run, for `why`, `log` and the next emit (job.h, run.h).  SPDX-License-Identifier: Apache-2.0 */
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -101,7 +102,11 @@ ai_job_record(struct ai_job *job, const json_t *written, struct ai_err *err)
 			return ai_nomem(err);
 	AI_JSON *record = json_pack("{s:s, s:s, s:s, s:O, s:O, s:O}", "plan", plan, "started", job->started,
 		"state", written ? "done" : "failed", "steps", steps, "earlier", earlier, "written", list);
-	return record ? ai_store_put_run(job->store, job->project, record, err) : ai_nomem(err);
+	/* `why` tells an edited rule from an edited step. */
+	const json_t *rules = ai_json_arr(job->plan, "rules");
+	if (!record || (rules && json_object_set(record, "rules", (json_t *)(uintptr_t)rules) < 0))
+		return ai_nomem(err);
+	return ai_store_put_run(job->store, job->project, record, err);
 }
 
 /* The log of the run that executed the step: this project's last one, or, of a reused result, whichever of this home did. */

@@ -40,34 +40,55 @@ list_differs(const json_t *a, const json_t *b, const char *key, const char *word
 	}
 	if (json_array_size(a) > json_array_size(b))
 		return ai_format("one %s fewer", word);
-	return json_equal(a, b) ? NULL : ai_format("the order of %ss differs", word);
+	return a == b || json_equal(a, b) ? NULL : ai_format("the order of %ss differs", word);
 }
 
-/* Two scripts part at a line; NULL when neither has more than one. */
+/* Two scripts part at a line; NULL when neither has more than one. what: "command", or the file that a rule writes. */
 static char *
-script_differs(const char *was, const char *is)
+script_differs(const char *what, const char *was, const char *is)
 {
 	if (!was || !is || (!strchr(was, '\n') && !strchr(is, '\n')))
 		return NULL;
 	for (size_t line = 1;; line++) {
 		size_t n = strcspn(was, "\n"), m = strcspn(is, "\n");
 		if (n != m || memcmp(was, is, n) != 0 || !was[n] || !is[n])
-			return ai_format("command: line %zu was '%.*s', is '%.*s'", line, n > 150 ? 150 : (int)n, was, m > 150 ? 150 : (int)m, is);
+			return ai_format("%s: line %zu was '%.*s', is '%.*s'", what, line, n > 150 ? 150 : (int)n, was, m > 150 ? 150 : (int)m, is);
 		was += n + 1;
 		is += n + 1;
 	}
+}
+
+/* What is no command: a file written, or something copied. */
+static char *
+other_differs(const json_t *a, const json_t *b)
+{
+	static const char *const keys[] = { "path", "from", "to" };
+	const char *then = ai_json_str(a, "text"), *now = ai_json_str(b, "text"), *path = ai_json_str(b, "path");
+	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+		const char *was = ai_json_str(a, keys[i]), *is = ai_json_str(b, keys[i]);
+		if (was && is && strcmp(was, is) != 0)
+			return ai_format("action: its %s was '%s', is '%s'", keys[i], was, is);
+	}
+	if (!then || !now || !path || strcmp(then, now) == 0)
+		return NULL;
+	AI_FREE char *file = ai_format("file %s", path);
+	char *line = file ? script_differs(file, then, now) : NULL;
+	return line ? line : ai_format("file %s: was '%.150s', is '%.150s'", path, then, now);
 }
 
 static char *
 action_differs(const json_t *a, const json_t *b)
 {
 	char was[200], is[200];
+	char *other = other_differs(a, b);
+	if (other)
+		return other;
 	const json_t *argv_a = ai_json_arr(a, "argv"), *argv_b = ai_json_arr(b, "argv");
 	for (size_t i = 0; i < json_array_size(argv_b) || i < json_array_size(argv_a); i++) {
 		const json_t *x = json_array_get(argv_a, i), *y = json_array_get(argv_b, i);
 		if (!x || !y)
 			return ai_format("command: has %s argument '%s'", y ? "a further" : "lost the", text_of(y ? y : x, was, sizeof was));
-		char *line = json_equal(x, y) ? NULL : script_differs(json_string_value(x), json_string_value(y));
+		char *line = json_equal(x, y) ? NULL : script_differs("command", json_string_value(x), json_string_value(y));
 		if (line)
 			return line;
 		if (!json_equal(x, y))
@@ -168,6 +189,22 @@ previous_step(struct ai_job *job, const char *name, json_t **out, struct ai_err 
 	return ai_store_get_node(job->store, &id, out, err);
 }
 
+/* Was the step's rule, of the project or ours, another text in the last run? */
+static bool
+rule_changed(const struct ai_job *job, const char *name)
+{
+	const char *then = NULL, *now = NULL;
+	size_t i;
+	json_t *r;
+	json_array_foreach(ai_json_arr(job->previous, "rules"), i, r)
+		if (strcmp(ai_json_str(r, "name"), name) == 0)
+			then = ai_json_str(r, "blob");
+	json_array_foreach(ai_json_arr(job->plan, "rules"), i, r)
+		if (strcmp(ai_json_str(r, "name"), name) == 0)
+			now = ai_json_str(r, "blob");
+	return then && now && strcmp(then, now) != 0;
+}
+
 int
 ai_why_step(struct ai_job *job, const struct ai_job_step *s, char **out, struct ai_err *err)
 {
@@ -179,8 +216,13 @@ ai_why_step(struct ai_job *job, const struct ai_job_step *s, char **out, struct 
 		return r;
 	if (ai_json_digest(before, "environment", &id) && ai_store_get_node(job->store, &id, &environment, err) < 0)
 		return err->code;
-	if (r == 1 && !json_equal(before, s->step))
-		text = ai_why_differs(before, s->step, environment, s->environment);
+	bool differs = r == 1 && !json_equal(before, s->step);
+	AI_FREE char *first = differs ? ai_why_differs(before, s->step, environment, s->environment) : NULL;
+	/* What comes from elsewhere is no rule's doing. */
+	if (first && strncmp(first, "input", 5) != 0 && rule_changed(job, s->spec->use))
+		text = ai_format("its rule '%s' changed: %s", s->spec->use, first);
+	else if (differs)
+		text = first ? ai_strdup(first) : NULL;
 	else if (r == 0 && s->why && strncmp(s->why, "no result", 9) == 0)
 		text = ai_strdup("it never ran here");
 	else

@@ -107,6 +107,10 @@ def test_custom_rule(example):
     # With the registry gone nothing is asked, and an edited rule runs its step again.
     aicert("run", "--locked", "-D", where)
     rule = aicert.cwd / "rules/quantize.lua"
+    rule.write_text(rule.read_text().replace("-- quantize: ", "-- A remark. "))
+    assert "would reuse" in aicert("why", "-D", where).stdout
     rule.write_text(rule.read_text().replace("round(worst, 6)", "round(worst, 3)"))
+    why = aicert("why", "-D", where).stdout
+    assert "its rule 'quantize' changed: file /workspace/tmp.quantize.py: line 9 was '" in why and "round(worst, 3)" in why
     aicert("run", "--locked", "-D", where)
     assert json.loads(carried(aicert)["small.report"])["largest error"] == 0.107
