@@ -115,8 +115,11 @@ fail:
 int
 ai_mkdirs(const char *path, mode_t mode, struct ai_err *err)
 {
+	struct stat st;
 	if (!*path)
 		return ai_fail(err, AI_EENV, "'': an empty path is no folder");
+	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+		return 0;
 	AI_FREE char *p = ai_strdup(path);
 	if (!p)
 		return ai_nomem(err);
@@ -131,7 +134,6 @@ ai_mkdirs(const char *path, mode_t mode, struct ai_err *err)
 		if (c == '\0')
 			break;
 	}
-	struct stat st;
 	if (stat(path, &st) < 0 || !S_ISDIR(st.st_mode))
 		return ai_fail(err, AI_EENV, "%s: is there and not a folder", path);
 	return 0;
@@ -150,6 +152,7 @@ struct removal {
 };
 
 static int remove_at(struct removal *rm, int dirfd, const char *name, int depth, struct ai_err *err);
+static int remove_folder(struct removal *rm, int dirfd, const char *name, int depth, int why, struct ai_err *err);
 
 /* name, a folder, goes to the top under a name that nobody has there. */
 static int
@@ -181,7 +184,9 @@ empty(struct removal *rm, int fd, int depth, struct ai_err *err)
 		rewinddir(d);
 		for (struct dirent *e; r == 0 && (e = readdir(d));)
 			if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
-				r = remove_at(rm, fd, e->d_name, depth + 1, err);
+				r = e->d_type != DT_DIR ? remove_at(rm, fd, e->d_name, depth + 1, err) :
+					/* Many are empty: temporary folders that nobody used. */
+					unlinkat(fd, e->d_name, AT_REMOVEDIR) == 0 ? 0 : remove_folder(rm, fd, e->d_name, depth + 1, EISDIR, err);
 	} while (r == 0 && depth == 0 && rm->moved != before);
 	closedir(d);
 	return r;
@@ -192,12 +197,20 @@ remove_at(struct removal *rm, int dirfd, const char *name, int depth, struct ai_
 {
 	if (unlinkat(dirfd, name, 0) == 0 || errno == ENOENT)
 		return 0;
-	int why = errno;
-	if (why != EISDIR && why != EPERM && why != EACCES)
+	if (errno != EISDIR && errno != EPERM && errno != EACCES)
 		return ai_fail_errno(err, AI_EENV, "%s: cannot remove", name);
+	return remove_folder(rm, dirfd, name, depth, errno, err);
+}
+
+/* why: what unlink said of it. */
+static int
+remove_folder(struct removal *rm, int dirfd, const char *name, int depth, int why, struct ai_err *err)
+{
 	int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0 && errno == EACCES && fchmodat(dirfd, name, 0700, 0) == 0)
 		fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT)
+		return 0;
 	if (fd < 0) {
 		if (errno == ENOTDIR || errno == ELOOP)
 			errno = why;

@@ -73,11 +73,19 @@ settle(struct runner *r, struct ai_err *err)
 	return 0;
 }
 
+/* When what waits is to be settled, whatever else is going on; 0: nothing waits. */
+static double
+settle_by(const struct runner *r)
+{
+	double wait = SETTLE_TIMES * r->settling_s;
+	return r->n_ids == 0 ? 0 : r->settled_at + (wait > SETTLE_S ? wait : SETTLE_S);
+}
+
 static int
 settle_in_time(struct runner *r, struct ai_err *err)
 {
-	double wait = SETTLE_TIMES * r->settling_s;
-	return now_s() - r->settled_at < (wait > SETTLE_S ? wait : SETTLE_S) ? 0 : settle(r, err);
+	double by = settle_by(r);
+	return by == 0 || now_s() < by ? 0 : settle(r, err);
 }
 
 /* --- failures ---------------------------------------------------------------------------- */
@@ -119,28 +127,28 @@ by_step(const void *a, const void *b)
 	return x->step < y->step ? -1 : x->step > y->step;
 }
 
-/* One failure is told as it is; of several each in few words, the first one's hint, and a code that is not just a step's if any is not. */
+/* One failure is told as it is, and so is the first that is none of a step's own: it stopped the run. Of several others each in few words. */
 static int
 report(struct runner *r, struct ai_err *err)
 {
 	AI_BUF_AUTO text = AI_BUF(AI_MAX_HEADER);
-	int code = AI_ESTEP;
+	const struct failure *told = r->n_failures == 1 ? &r->failures[0] : NULL;
 	if (r->n_failures == 0)
 		return ai_check_interrupt(err);
 	qsort(r->failures, r->n_failures, sizeof *r->failures, by_step);
 	for (size_t i = 0; i < r->n_failures; i++)
-		if (is_ours(r->failures[i].err.code) && code != AI_EINTR)
-			code = r->failures[i].err.code;
-	if (r->n_failures == 1 || code == AI_EINTR) {
-		*err = r->failures[0].err;
-		return code == AI_EINTR ? ai_fail(err, AI_EINTR, "interrupted") : err->code;
+		if (is_ours(r->failures[i].err.code) && (!told || r->failures[i].err.code == AI_EINTR))
+			told = &r->failures[i];
+	if (told) {
+		*err = told->err;
+		return err->code == AI_EINTR ? ai_fail(err, AI_EINTR, "interrupted") : err->code;
 	}
 	ai_buf_printf(&text, "%zu steps failed", r->n_failures);
 	for (size_t i = 0; i < r->n_failures && text.len < sizeof err->text; i++) {
 		const struct ai_job_step *s = &r->job->steps[r->failures[i].step];
 		ai_buf_printf(&text, "%s '%s': %s", i ? ";" : ":", s->name, s->failure ? s->failure : "?");
 	}
-	ai_fail(err, code, "%s", text.data ? text.data : "steps failed");
+	ai_fail(err, AI_ESTEP, "%s", text.data ? text.data : "steps failed");
 	return ai_hint(err, "aicert log %s shows what the first of them printed", r->job->steps[r->failures[0].step].name);
 }
 
@@ -393,9 +401,9 @@ run_all(struct runner *r, struct ai_err *err)
 			return err->code;
 		if (r->running == 0)
 			return 0;
-		if (ai_workers_wait(r->workers, &a, err) < 0)
-			return err->code;
-		int rc = end_step(r, &a, err);
+		int rc = ai_workers_wait(r->workers, settle_by(r), &a, err);
+		if (rc >= 0)
+			rc = rc ? end_step(r, &a, err) : settle(r, err);
 		ai_answer_done(&a);
 		if (rc < 0)
 			return rc;

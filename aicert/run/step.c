@@ -34,6 +34,7 @@ struct execution {
 	const struct ai_talk *to;
 	struct ai_talk talk;
 	int log_fd, scratch_lock;
+	bool busy;                     /* others run beside it */
 };
 
 static void
@@ -169,7 +170,8 @@ static int
 begin(struct ai_job *job, struct ai_job_step *s, struct execution *x, struct ai_err *err)
 {
 	bool known = s >= job->steps && s < job->steps + job->n_steps;
-	*x = (struct execution){ .log_fd = -1, .scratch_lock = -1, .checkpoint = { .lock = -1, .above = -1 }, .laid.lock = -1, .to = job->opt->talk };
+	*x = (struct execution){ .log_fd = -1, .scratch_lock = -1, .checkpoint = { .lock = -1, .above = -1 }, .laid.lock = -1, .to = job->opt->talk,
+		.busy = job->opt->jobs > 1 };
 	x->event = (struct ai_step_event){ .kind = AI_STEP_LOGS, .step = s->name, .index = known ? (size_t)(s - job->steps) : 0, .total = job->n_steps };
 	x->talk = (struct ai_talk){ .say = say_of_step, .ctx = x };
 	if (ai_scratch_make(job->opt->scratch ? job->opt->scratch : job->home.cache, "step", &x->scratch, &x->scratch_lock, err) < 0 || ai_checkpoint_open(job, s, &x->checkpoint, err) < 0 ||
@@ -259,7 +261,7 @@ do_run(struct ai_job_step *s, struct execution *x, const json_t *action, struct 
 			.argv = argv, .env = env, .cwd = ai_json_str(action, "cwd"), .outputs = "/workspace/outputs",
 			.folders = (const char *const *)x->folders,
 			.log_fd = x->log_fd, .talk = &x->talk, .time_s = l->time_s, .memory = l->memory, .pids = l->pids, .cpus = l->cpus,
-			.observer = x->observer, .binds = x->gpus.binds, .n_binds = x->gpus.n_binds,
+			.observer = x->observer, .busy = x->busy, .binds = x->gpus.binds, .n_binds = x->gpus.n_binds,
 		};
 		r = ai_sandbox_run(&box, &end, err);
 	}

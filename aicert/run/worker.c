@@ -85,7 +85,7 @@ become_nursery(int sock)
 		if (access(path, X_OK) == 0 && dup2(other, AI_NURSERY_FD) >= 0)
 			execl(path, "aicert-worker", tag, (char *)NULL);
 	}
-	ai_nurse(sock);
+	ai_nurse(sock, NULL);
 }
 
 int
@@ -137,10 +137,11 @@ ai_answer_done(struct ai_answer *a)
 }
 
 static int
-start_one(const struct ai_workers *w, struct worker *one, struct ai_err *err)
+start_one(const struct ai_workers *w, unsigned jobs, struct worker *one, struct ai_err *err)
 {
 	const struct ai_job *job = w->job;
-	const struct ai_hello_frame hello = { (unsigned)strlen(job->home.cache), (unsigned)strlen(job->home.data), (unsigned)strlen(job->project), job->opt->fresh };
+	const struct ai_hello_frame hello = { (unsigned)strlen(job->home.cache), (unsigned)strlen(job->home.data), (unsigned)strlen(job->project), jobs,
+		job->opt->fresh };
 	AI_BUF_AUTO bytes = AI_BUF(AI_MAX_TEXT);
 	AI_FD sock = -1;
 	pid_t pid;
@@ -174,7 +175,7 @@ ai_workers_start(struct ai_job *job, unsigned n, struct ai_workers **out, struct
 	}
 	w->job = job;
 	for (; w->n < n; w->n++) {
-		if (start_one(w, &w->all[w->n], err) < 0) {
+		if (start_one(w, n, &w->all[w->n], err) < 0) {
 			ai_workers_stop(w);
 			return err->code;
 		}
@@ -408,8 +409,16 @@ tell_to_stop(struct ai_workers *w)
 		}
 }
 
+static double
+now_s(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
 int
-ai_workers_wait(struct ai_workers *w, struct ai_answer *out, struct ai_err *err)
+ai_workers_wait(struct ai_workers *w, double until_s, struct ai_answer *out, struct ai_err *err)
 {
 	AI_FREE struct pollfd *p = ai_calloc(w->n, sizeof *p);
 	if (!p)
@@ -423,12 +432,14 @@ ai_workers_wait(struct ai_workers *w, struct ai_answer *out, struct ai_err *err)
 		}
 		if (!any)
 			return ai_fail(err, AI_EENV, "internal: no worker has a step");
+		if (until_s > 0 && now_s() >= until_s)
+			return 0;
 		if (poll(p, w->n, TICK_MS) <= 0)
 			continue;
 		for (unsigned i = 0; i < w->n; i++) {
 			int r = p[i].fd >= 0 && p[i].revents ? hear(w, &w->all[i], out, err) : 0;
 			if (r != 0)
-				return r < 0 ? r : 0;
+				return r;
 		}
 	}
 }

@@ -52,9 +52,10 @@ unsigned ai_workers_alive(const struct ai_workers *w);
 /* Gives job->steps[step], whose node is known, to an idle worker. */
 int ai_workers_give(struct ai_workers *w, size_t step, struct ai_err *err) AI_CHECKED;
 /*
- * ai_workers_wait -- hands on what is printed and said until a step has ended: *out is its answer, the caller's to release. Once the user
- * wants to stop, the workers are told so, and their steps end as interrupted. A worker that died is an answer too.
+ * ai_workers_wait -- hands on what is printed and said until a step has ended: 1 and *out is its answer, the caller's to release; 0 when none
+ * has by until_s (CLOCK_MONOTONIC; 0 = wait as long as it takes). Once the user wants to stop, the workers are told so, and their steps end as
+ * interrupted. A worker that died is an answer too.
  */
-int ai_workers_wait(struct ai_workers *w, struct ai_answer *out, struct ai_err *err) AI_CHECKED;
+int ai_workers_wait(struct ai_workers *w, double until_s, struct ai_answer *out, struct ai_err *err) AI_CHECKED;
 
 #endif

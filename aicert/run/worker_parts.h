@@ -15,8 +15,8 @@
 typedef enum ai_frame_kind { AI_FRAME_HELLO, AI_FRAME_STEP, AI_FRAME_LOG, AI_FRAME_SAY, AI_FRAME_WAITS, AI_FRAME_ANSWER } ai_frame_kind;
 
 struct ai_frame { ai_frame_kind kind; unsigned n; };
-/* Its bytes are the folders' names: cache, data, project. */
-struct ai_hello_frame { unsigned n_cache, n_data, n_project; bool fresh; };
+/* Its bytes are the folders' names: cache, data, project. jobs: how many workers there are. */
+struct ai_hello_frame { unsigned n_cache, n_data, n_project, jobs; bool fresh; };
 /* Its bytes are name and checkpoint (or none), and as JSON environment, recipe (of its inputs the source alone) and node. */
 struct ai_step_frame {
 	size_t step;
@@ -40,7 +40,7 @@ bool ai_frame_receive(int sock, void *to, size_t n);
  */
 #define AI_NURSERY_FD 3
 void ai_nursery_tag(char out[128]);
-/* The nursery: forks workers as it is asked to, until nobody can ask it any more. */
-_Noreturn void ai_nurse(int sock);
+/* The nursery: forks workers as it is asked to, until nobody can ask it any more. ready: what each does first; may be NULL. */
+_Noreturn void ai_nurse(int sock, void (*ready)(void));
 
 #endif

@@ -176,12 +176,13 @@ greet(struct place *w, int sock)
 	w->job.home.data = take_text(&p, hello.n_data);
 	w->job.project = take_text(&p, hello.n_project);
 	w->options.fresh = hello.fresh;
+	w->options.jobs = hello.jobs;
 	return w->job.home.cache && w->job.home.data && w->job.project;
 }
 
 /* As long as there is somebody to work for. */
 static _Noreturn void
-work(int sock)
+work(int sock, void (*ready)(void))
 {
 	static struct place w;
 	struct sigaction act = { .sa_handler = heard_signal };
@@ -196,6 +197,8 @@ work(int sock)
 	w.talk = (struct ai_talk){ .say = say_on, .ctx = &sock, .step = step_on };
 	w.options.talk = &w.talk;
 	w.job = (struct ai_job){ .opt = &w.options, .steps = &w.step, .n_steps = 1 };
+	if (ready)
+		ready();
 	if (greet(&w, sock))
 		while (work_once(&w, sock))
 			;
@@ -221,7 +224,7 @@ send_worker(int to, pid_t pid, int sock)
 }
 
 _Noreturn void
-ai_nurse(int sock)
+ai_nurse(int sock, void (*ready)(void))
 {
 	for (char ask; ai_frame_receive(sock, &ask, 1);) {
 		int pair[2];
@@ -231,7 +234,7 @@ ai_nurse(int sock)
 		if (pid == 0) {
 			close(sock);
 			close(pair[0]);
-			work(pair[1]);
+			work(pair[1], ready);
 		}
 		if (pid < 0 || !send_worker(sock, pid, pair[0]))
 			_exit(1);

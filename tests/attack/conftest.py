@@ -15,7 +15,7 @@ def ground(tmp_path_factory):
     d = tmp_path_factory.mktemp("attack")
     for up in (d, d.parent, d.parent.parent):
         up.chmod(0o755)
-    for p in ("aicert", "aicert-engine"):
+    for p in ("aicert", "aicert-engine", "aicert-worker"):
         shutil.copy(BUILD / p, d)
     subprocess.run(["cc", "-static", "-O1", "-std=gnu11", "-o", d / "attacker", *sorted(HERE.glob("*.c"))], check=True)
     return d

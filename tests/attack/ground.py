@@ -161,15 +161,17 @@ class Builder:
             os.chown(p, self.uid, self.uid, follow_symlinks=False)
 
     def write(self, script, limits="", outputs="{ out: { path: out/, type: dir } }"):
+        """Another step stands beside it, so that it is run as steps of a pipeline are: by one of two workers."""
         body = "".join(f"      {line}\n" for line in script.strip("\n").split("\n"))
         (self.project / "Aicertfile").write_text(f"aicert: 1\nname: attack\n{self.environment}inputs:\n  given: {{ path: given }}\n  tools: {{ path: tools }}\n"
-            f"steps:\n  attack:\n    use: shell\n    inputs: {{ given: given, tools: tools }}\n{limits}    script: |\n{body}    outputs: {outputs}\n")
+            f"steps:\n  attack:\n    use: shell\n    inputs: {{ given: given, tools: tools }}\n{limits}    script: |\n{body}    outputs: {outputs}\n"
+            "  beside: { use: shell, script: ': > $OUT_O', outputs: { o: o } }\n")
 
     def run(self, script, code=None, timeout=120, env=None, **how):
         options = {k: how.pop(k) for k in ("pass_fds", "preexec_fn", "stdin", "stdout", "stderr", "start_new_session", "text") if k in how}
         self.write(script, **how)
         options = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "errors": "replace", **options}
-        r = subprocess.run([self.program, "--force"], cwd=self.project, user=self.uid, group=self.uid, extra_groups=[], timeout=timeout,
+        r = subprocess.run([self.program, "--force", "-j", "2"], cwd=self.project, user=self.uid, group=self.uid, extra_groups=[], timeout=timeout,
                            env={"PATH": os.environ["PATH"], "HOME": str(self.home), "AICERT_HOME": str(self.home / "aicert"),
                                 **{k: v for k, v in os.environ.items() if k.endswith("SAN_OPTIONS")}, **(env or {})}, **options)
         if code is not None:

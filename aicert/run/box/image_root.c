@@ -241,9 +241,22 @@ merge(struct ai_store *s, const struct ai_digest *have, const struct want *list,
 	return sink->tree(sink->ctx, f.entries, f.n, out, err);
 }
 
+/* The tree that was asked for last and the root made of it, which depends on nothing else: all steps of a run have few images. */
+static _Thread_local struct { bool known; struct ai_digest tree, laid; } last;
+
 int
 ai_image_root(struct ai_store *store, const struct ai_digest *tree, char **path_out, struct ai_err *err)
 {
 	struct ai_digest laid;
-	return merge(store, tree, root, sizeof root / sizeof *root, &laid, err) < 0 ? err->code : ai_store_checked_out(store, &laid, path_out, err);
+	struct ai_err gone = { 0 };
+	/* Where it is not there any more, or the store is another, it is made as if for the first time. */
+	if (last.known && ai_digest_eq(&last.tree, tree) && ai_store_checked_out(store, &last.laid, path_out, &gone) == 0)
+		return 0;
+	last.known = false;
+	if (merge(store, tree, root, sizeof root / sizeof *root, &laid, err) < 0 || ai_store_checked_out(store, &laid, path_out, err) < 0)
+		return err->code;
+	last.known = true;
+	last.tree = *tree;
+	last.laid = laid;
+	return 0;
 }

@@ -106,7 +106,7 @@ no_namespaces(struct ai_err *err)
 /*
  * A user needs the user namespace first, to have the right to the others; root enters its own last (sandbox_init.c), so
  * that the others belong to the machine's root and nothing inside has any say in them. The network, which costs most, is
- * made beside the tree (sandbox_init.c).
+ * made beside the tree (sandbox_init.c), where there is a processor for it.
  */
 static int
 spawn(struct watch *w, int child_sock, int child_log, struct ai_err *err)
@@ -114,7 +114,7 @@ spawn(struct watch *w, int child_sock, int child_log, struct ai_err *err)
 	int pidfd = -1;
 	struct clone_args args = {
 		.flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_PIDFD |
-			(w->b->root ? 0 : CLONE_NEWUSER),
+			(w->b->root ? 0 : CLONE_NEWUSER) | (w->b->s->busy ? CLONE_NEWNET : 0),
 		.pidfd = (unsigned long long)(uintptr_t)&pidfd,
 		.exit_signal = SIGCHLD,
 	};

@@ -67,6 +67,7 @@ struct ai_sandbox {
 	unsigned pids;                  /* 0 = default */
 	unsigned cpus;                  /* how many processors the command starts on; 0 = all of ours */
 	struct ai_observer *observer;   /* gets every path looked at outside the workspace */
+	bool busy;                      /* every processor has something to do already: nothing is made beside something else */
 	const char *const *extra_host;  /* NULL-terminated further folders of the machine, read-only at their own path and observed; may be NULL */
 };
 

@@ -146,22 +146,39 @@ struct net {
 	int error;      /* errno, or 0 */
 };
 
-/* The loopback device, the only one there, is brought up: trainers talk to themselves over it. */
+/* The loopback device, the only one there, is brought up: trainers talk to themselves over it. A socket of that network, or -1. */
+static int
+bring_up(void)
+{
+	struct ifreq lo = { .ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING };
+	AI_FD s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (s < 0 || ioctl(s, SIOCSIFFLAGS, &lo) < 0)
+		return -1;
+	int up = s;
+	s = -1;
+	return up;
+}
+
 static void *
 make_net(void *p)
 {
 	struct net *net = p;
-	struct ifreq lo = { .ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING };
-	AI_FD s = unshare(CLONE_NEWNET) < 0 ? -1 : socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (s < 0 || ioctl(s, SIOCSIFFLAGS, &lo) < 0 || (net->fd = ioctl(s, SIOCGSKNS)) < 0)
+	AI_FD s = unshare(CLONE_NEWNET) < 0 ? -1 : bring_up();
+	if (s < 0 || (net->fd = ioctl(s, SIOCGSKNS)) < 0)
 		net->error = errno;
 	return NULL;
 }
 
+/* busy: we have been in it from our beginning. */
 static void
-begin_net(struct net *net)
+begin_net(struct net *net, bool busy)
 {
 	*net = (struct net){ .fd = -1 };
+	if (busy) {
+		AI_FD s = bring_up();
+		net->error = s < 0 ? errno : 0;
+		return;
+	}
 	net->threaded = pthread_create(&net->thread, NULL, make_net, net) == 0;
 	if (!net->threaded)
 		make_net(net);
@@ -175,7 +192,7 @@ join_net(struct net *net, struct ai_err *err)
 		pthread_join(net->thread, NULL);
 	AI_FD fd = net->fd;
 	errno = net->error;
-	if (net->error || setns(fd, CLONE_NEWNET) < 0)
+	if (net->error || (fd >= 0 && setns(fd, CLONE_NEWNET) < 0))
 		return ai_fail_errno(err, AI_EENV, "cannot make a network of its own");
 	return 0;
 }
@@ -267,7 +284,7 @@ build(const struct ai_box *b, struct ai_err *err)
 	bool places = s->root && s->n_binds;
 	struct net net;
 	struct ai_site site;
-	begin_net(&net);
+	begin_net(&net, s->busy);
 	if (places)
 		wait_go(SOCK);
 	if (ai_box_begin(b, &site, err) < 0)

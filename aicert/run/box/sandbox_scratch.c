@@ -56,29 +56,30 @@ give(const struct ai_box *b, int fd, const char *name, struct ai_err *err)
 int
 ai_box_point(const struct ai_box *b, int dirfd, const char *rel, bool folder, bool own, int *fd_out, struct ai_err *err)
 {
-	AI_FD at = openat(dirfd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (at < 0)
-		return ai_fail_errno(err, AI_EENV, "%s", rel);
+	AI_FD at = -1;
 	for (const char *p = rel; *p;) {
 		size_t n = strcspn(p, "/");
 		AI_FREE char *name = ai_strndup(p, n);
 		p += n + strspn(p + n, "/");
 		bool dir = *p || folder;
+		int above = at >= 0 ? at : dirfd;
 		if (!name)
 			return ai_nomem(err);
 		AI_FD fd = -1;
-		bool fresh = dir ? mkdirat(at, name, 0755) == 0 :
-			(fd = openat(at, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644)) >= 0;
+		bool fresh = dir ? mkdirat(above, name, 0755) == 0 :
+			(fd = openat(above, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644)) >= 0;
 		if (!fresh && errno != EEXIST)
 			return ai_fail_errno(err, AI_EENV, "%s: cannot make '%s'", rel, name);
-		int next = openat(at, name, O_PATH | O_NOFOLLOW | O_CLOEXEC | (dir ? O_DIRECTORY : 0));
+		int next = openat(above, name, O_PATH | O_NOFOLLOW | O_CLOEXEC | (dir ? O_DIRECTORY : 0));
 		if (next < 0)
 			return ai_fail_errno(err, AI_EINPUT, "%s: '%s' is in the way", rel, name);
-		close(at);
+		ai_close_fd(&at);
 		at = next;
 		if (fresh && own && give(b, at, "", err) < 0)
 			return err->code;
 	}
+	if (at < 0 && (at = openat(dirfd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0)
+		return ai_fail_errno(err, AI_EENV, "%s", rel);
 	*fd_out = at;
 	at = -1;
 	return 0;
@@ -199,6 +200,9 @@ make_folder(const struct ai_box *b, int scratch, const char *rel, mode_t mode, s
 	AI_FD fd = -1;
 	if (ai_box_point(b, scratch, rel, true, true, &fd, err) < 0)
 		return err->code;
+	struct stat st;
+	if (fstat(fd, &st) == 0 && (st.st_mode & 07777) == mode)
+		return 0;
 	AI_FD open_fd = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (open_fd < 0 || fchmod(open_fd, mode) < 0)
 		return ai_fail_errno(err, AI_EENV, "%s: cannot set its mode", rel);
@@ -277,7 +281,7 @@ make_wanted(const struct ai_box *b, int scratch, struct ai_err *err)
 {
 	for (const char *const *f = b->s->folders; f && *f; f++) {
 		AI_FD made = -1;
-		if (under_mount(b->s, *f))
+		if (under_mount(b->s, *f) || (b->s->outputs && strcmp(*f, b->s->outputs) == 0))
 			continue;
 		if (strncmp(*f, "/workspace/", 11) != 0 || ai_relpath_check(*f + 1, err) < 0)
 			return ai_fail(err, AI_EUSAGE, "sandbox: folder '%s': expected a place under /workspace", *f);
