@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "proof/check.h"
+#include "proof/index.h"
 
 /* --- the output that is meant ------------------------------------------------ */
 
@@ -24,17 +25,11 @@ no_output(const json_t *outputs, const char *output, struct ai_err *err)
 	return ai_fail(err, AI_ENO, "the run has %zu outputs and none is called 'model': it has %s", json_array_size(outputs), list);
 }
 
-int
-ai_lineage_output(const json_t *run, const char *output, struct ai_ref *out, const char **name, struct ai_err *err)
+/* by_name: the run's outputs. */
+static int
+output_of(const json_t *run, const json_t *by_name, const char *output, struct ai_ref *out, const char **name, struct ai_err *err)
 {
-	const json_t *outputs = ai_json_arr(run, "outputs"), *the = NULL;
-	size_t i;
-	json_t *o;
-	json_array_foreach(outputs, i, o) {
-		const char *called = ai_json_str(o, "name");
-		if (called && strcmp(called, output ? output : "model") == 0)
-			the = o;
-	}
+	const json_t *outputs = ai_json_arr(run, "outputs"), *the = json_object_get(by_name, output ? output : "model");
 	if (!the && !output && json_array_size(outputs) == 1)
 		the = json_array_get(outputs, 0);
 	if (!the)
@@ -44,6 +39,15 @@ ai_lineage_output(const json_t *run, const char *output, struct ai_ref *out, con
 	if (name)
 		*name = ai_json_str(the, "name");
 	return 0;
+}
+
+int
+ai_lineage_output(const json_t *run, const char *output, struct ai_ref *out, const char **name, struct ai_err *err)
+{
+	AI_JSON *by_name = NULL;
+	if (ai_index_by(ai_json_arr(run, "outputs"), "name", &by_name, err) < 0)
+		return err->code;
+	return output_of(run, by_name, output, out, name, err);
 }
 
 /* --- the carried proofs ------------------------------------------------------- */
@@ -171,8 +175,10 @@ ai_lineage_open(const json_t *proofs, const json_t *run, struct ai_lineage *out,
 void
 ai_lineage_done(struct ai_lineage *l)
 {
-	for (size_t i = 0; i < l->n; i++)
+	for (size_t i = 0; i < l->n; i++) {
 		json_decref(l->kin[i].report);
+		json_decref(l->kin[i].outputs);
+	}
 	free(l->kin);
 	free(l->order);
 	json_decref(l->places);
@@ -267,7 +273,9 @@ check_source(struct ai_verify *v, const char *input, const json_t *source, json_
 	ai_hex(&v->root, own);
 	if (!root || !json_object_get(named, root))
 		return ai_fail(err, AI_ENO, "input '%s' is of the root %.64s, which the run's lineage does not name", input, root ? root : "(none)");
-	if (ai_lineage_output(ai_lineage_find(v->lineage, root)->run, ai_json_str(source, "ref"), &want, &output, err) < 0
+	struct ai_kin *kin = ai_lineage_find(v->lineage, root);
+	if ((!kin->outputs && ai_index_by(ai_json_arr(kin->run, "outputs"), "name", &kin->outputs, err) < 0)
+		|| output_of(kin->run, kin->outputs, ai_json_str(source, "ref"), &want, &output, err) < 0
 		|| ai_ref_get(json_object_get(source, "content"), &got, err) < 0)
 		return ai_in(err, "input '%s'", input);
 	if (!ai_ref_eq(&got, &want)) {

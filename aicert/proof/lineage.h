@@ -22,10 +22,11 @@
 /* A verifier reads what a stranger wrote. */
 enum { AI_MAX_LINEAGE = 1000, AI_MAX_LINEAGE_DEPTH = 100 };
 
-/* One carried proof; json borrowed but for report. */
+/* One carried proof; json borrowed but for outputs and report. */
 struct ai_kin {
 	char root[AI_HEX];
 	const json_t *proof, *run;
+	json_t *outputs;            /* of run, by name; NULL: nobody asked yet */
 	enum { AI_KIN_UNSEEN, AI_KIN_OPEN, AI_KIN_SEEN } state; /* of the walk */
 	json_t *report;             /* as of a proof of its own; NULL: not judged yet */
 	ai_level level;             /* none: it does not hold */

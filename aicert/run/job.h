@@ -86,6 +86,7 @@ struct ai_job {
 	json_t *written;                /* what emit put where, once it has ([{"path","id"}]) */
 	json_t *accepted;               /* array of hex: keys whose attestations count for reuse */
 	json_t *kin;                    /* {root: true}: whose proofs this run's will carry; NULL: none yet (run/lineage.h) */
+	json_t *judged;                 /* {SHA-256 of a proof's file: level}: what was verified in this run already */
 	unsigned fetched;
 	bool renew_wheels;              /* `lock --update`: of the step or input of this name, or of all */
 	const char *renew;

@@ -20,7 +20,7 @@
 /* A proof of an input that was read and holds to what this user asks for. */
 struct read {
 	struct ai_buf text;
-	json_t *proof, *report;
+	json_t *proof;
 	const json_t *run;             /* borrowed from proof */
 	struct ai_digest file;         /* of the text */
 	char *path;                    /* of the file, absolute; NULL: it came from elsewhere */
@@ -31,7 +31,6 @@ read_done(struct read *r)
 {
 	ai_buf_done(&r->text);
 	json_decref(r->proof);
-	json_decref(r->report);
 	free(r->path);
 }
 #define READ_AUTO __attribute__((cleanup(read_done))) struct read
@@ -123,26 +122,53 @@ read_kept(struct ai_job *job, const char *root, struct ai_buf *out, struct ai_er
 	return ref.type != AI_REF_BLOB ? 0 : ai_store_get_bytes(job->store, &ref.id, out, err) < 0 ? err->code : 1;
 }
 
+/* The same bytes, asked for the same: a run may take very many outputs of one other run. */
+static bool
+was_judged(const struct ai_job *job, const struct read *r, ai_level require)
+{
+	char hex[AI_HEX];
+	ai_hex(&r->file, hex);
+	const json_t *level = json_object_get(job->judged, hex);
+	return level && json_integer_value(level) >= (json_int_t)require;
+}
+
+static int
+note_judged(struct ai_job *job, const struct read *r, ai_level require, struct ai_err *err)
+{
+	char hex[AI_HEX];
+	ai_hex(&r->file, hex);
+	if (!job->judged)
+		job->judged = json_object();
+	return json_object_set_new(job->judged, hex, json_integer((json_int_t)require)) < 0 ? ai_nomem(err) : 0;
+}
+
 static int
 verify(struct ai_job *job, const struct ai_input *in, const struct ai_policy *policy, const struct ai_roots *roots, struct read *r, struct ai_err *err)
 {
 	struct ai_verify_options o = {
 		.require = AI_LEVEL_MEASURED_PLATFORM, .trusted = job->accepted, .policy = policy, .roots = roots, .now = time(NULL), .replan = job->opt->replan,
 	};
-	if (policy)
-		(void)ai_policy_require(policy, &o.require);
-	if (in->level && ai_level_parse(in->level, &o.require, err) < 0)
+	ai_level asked = o.require;
+	if (in->level && ai_level_parse(in->level, &asked, err) < 0)
 		return ai_in(err, "%s:%d:%d", job->shown, in->line, in->column);
-	int code = ai_verify(r->text.data, r->text.len, in->where, &o, &r->report, err);
+	/* Whose Aicertfile it may be: it asks for no less than the policy of who runs it. */
+	if (!policy || !ai_policy_require(policy, &o.require) || (in->level && asked > o.require))
+		o.require = asked;
+	if (was_judged(job, r, o.require))
+		return 0;
+	AI_JSON *report = NULL;
+	int code = ai_verify(r->text.data, r->text.len, in->where, &o, &report, err);
+	if (code == 0)
+		return note_judged(job, r, o.require, err);
 	if (code != AI_ENO)
 		return code;
 	err->code = AI_EINPUT;
 	ai_level reached;
 	struct ai_err unsaid = { 0 };
-	bool less = r->report && ai_level_parse(ai_json_str(r->report, "level"), &reached, &unsaid) == 0 && reached >= AI_LEVEL_SOFTWARE && reached < o.require;
+	bool less = report && ai_level_parse(ai_json_str(report, "level"), &reached, &unsaid) == 0 && reached >= AI_LEVEL_SOFTWARE && reached < o.require;
 	if (less)
 		err->hint[0] = '\0';
-	return less ? ai_hint(err, "if that is enough for you: 'level: %s' in the input, or a policy that says so (--policy FILE)", ai_json_str(r->report, "level"))
+	return less ? ai_hint(err, "if that is enough for you: 'level: %s' in the input, or a policy that says so (--policy FILE)", ai_json_str(report, "level"))
 		: err->code;
 }
 

@@ -262,6 +262,7 @@ ai_job_done(struct ai_job *job)
 	ai_idset_done(&job->held);
 	json_decref(job->accepted);
 	json_decref(job->kin);
+	json_decref(job->judged);
 	json_decref(job->lock);
 	json_decref(job->parameters);
 	ai_manifest_free(job->manifest);

@@ -228,6 +228,10 @@ def test_the_level_is_verifys_own_unless_told(aicert, base):
     assert not (aicert.cwd / "aicert.lock").exists() and not (aicert.cwd / "proof.json").exists()
     (aicert.cwd / "policy.yaml").write_text("aicert-policy: 1\nrequire: software\n")
     aicert("--policy", "policy.yaml")
+    # What the Aicertfile asks for can be more than the policy, and not less.
+    (aicert.cwd / "policy.yaml").write_text("aicert-policy: 1\nrequire: genuine-tpm\n")
+    (aicert.cwd / "Aicertfile").write_text(TUNE.replace("INPUT", SOFT))
+    assert "reaches 'software', expected 'genuine-tpm'" in aicert("--policy", "policy.yaml", code=3).stderr
     refused = tune(aicert, "proof: ../base/proof.json, level: softwear", code=2)
     assert "Aicertfile:4:3" in refused.stderr and "'softwear'" in refused.stderr
 
