@@ -66,6 +66,8 @@ mark_matrices(struct reader *r)
 		if (same)
 			return ai_fail(r->err, AI_EUSAGE, "%s:%d:%d: a step of a matrix is called '%s', as another step: choose another name", r->file, same->line,
 				same->column, x->name);
+		if (ai_check_step_name(r, x->name, m->steps[x->first].line, m->steps[x->first].column) < 0)
+			return r->err->code;
 		for (size_t k = 0; k < x->n; k++)
 			m->steps[x->first + k].matrix = x->name;
 	}
@@ -209,6 +211,13 @@ no_step_chosen(struct reader *r, const char *name, size_t n)
 		near ? "'?)" : "");
 }
 
+static int
+by_bytes(const char *a, size_t n, const char *b, size_t m)
+{
+	int c = memcmp(a, b, n < m ? n : m);
+	return c ? c : (n > m) - (n < m);
+}
+
 /* Every name of AI_PARAM_STEPS is a step or a matrix; they are as ai_manifest_parameters joins them. */
 static int
 read_selected(struct reader *r)
@@ -220,11 +229,15 @@ read_selected(struct reader *r)
 	json_array_foreach(m->parameters, i, p)
 		if (strcmp(ai_json_str(p, "name"), AI_PARAM_STEPS) == 0)
 			list = ai_json_str(p, "value");
+	const char *before = "";
 	for (const char *at = list; at; at = *at ? at + 1 : NULL) {
 		size_t n = strcspn(at, ",");
-		int put = n ? ai_names_put(&m->selected, at, n, 0, r->err) : 0;
+		/* One choice has one writing, and so one root. */
+		bool sorted = n && by_bytes(before, strcspn(before, ","), at, n) < 0;
+		int put = sorted ? ai_names_put(&m->selected, at, n, 0, r->err) : 0;
 		if (put <= 0)
-			return put < 0 ? put : ai_fail(r->err, AI_EUSAGE, "%s: the chosen steps: got '%s', expected names joined by ','", r->file, list);
+			return put < 0 ? put : ai_fail(r->err, AI_EUSAGE, "%s: the chosen steps: got '%s', expected names in order, joined by ','", r->file, list);
+		before = at;
 		if (!ai_manifest_step(m, at, n) && !ai_manifest_matrix(m, at, n))
 			return no_step_chosen(r, at, n);
 		at += n;

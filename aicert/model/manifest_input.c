@@ -96,14 +96,36 @@ read_hash(struct reader *r, const struct ai_yaml *y, const struct ai_input *in, 
 	return ai_unhex(*out, &d) ? 0 : ai_at(r, y, "input '%s': sha256: expected 64 lower-case hex digits, got '%s'", in->name, *out);
 }
 
-/* Does the URL end in this file name? */
-static bool
-is_file_of(const char *url, const char *name)
+/* The last part of a URL's path. */
+static const char *
+file_of(const char *url, size_t *n)
 {
-	size_t n = strcspn(url, "?#");
-	const char *slash = memrchr(url, '/', n);
+	size_t end = strcspn(url, "?#");
+	const char *slash = memrchr(url, '/', end);
 	const char *base = slash ? slash + 1 : url;
-	return n - (size_t)(base - url) == strlen(name) && strncmp(base, name, strlen(name)) == 0;
+	*n = end - (size_t)(base - url);
+	return base;
+}
+
+/* A map from file names: each is that of the first URL that ends in it. */
+static int
+read_hashes_by_name(struct reader *r, const struct ai_yaml *y, struct ai_input *in, struct ai_names *files)
+{
+	for (size_t i = 0; i < in->n_urls; i++) {
+		size_t n;
+		const char *file = file_of(in->urls[i], &n);
+		if (ai_names_put(files, file, n, i, r->err) < 0)
+			return r->err->code;
+	}
+	for (size_t i = 0; i < y->n; i++) {
+		const struct ai_yaml *key = y->pairs[i].key;
+		size_t k;
+		if (!ai_names_find(files, key->text, strlen(key->text), &k))
+			return ai_at(r, key, "input '%s': sha256: no URL here ends in '%s'", in->name, key->text);
+		if (read_hash(r, y->pairs[i].value, in, &in->sha256s[k]) < 0)
+			return r->err->code;
+	}
+	return 0;
 }
 
 /* Of a list of URLs: a list in their order, or a map by file name. */
@@ -115,17 +137,10 @@ read_hashes(struct reader *r, const struct ai_yaml *y, struct ai_input *in)
 	for (size_t i = 0; i < y->n && y->type == AI_YAML_LIST; i++)
 		if (read_hash(r, y->items[i], in, &in->sha256s[i]) < 0)
 			return r->err->code;
-	for (size_t i = 0; i < y->n && y->type == AI_YAML_MAP; i++) {
-		const struct ai_yaml *key = y->pairs[i].key;
-		size_t k = 0;
-		while (k < in->n_urls && !is_file_of(in->urls[k], key->text))
-			k++;
-		if (k == in->n_urls)
-			return ai_at(r, key, "input '%s': sha256: no URL here ends in '%s'", in->name, key->text);
-		if (read_hash(r, y->pairs[i].value, in, &in->sha256s[k]) < 0)
-			return r->err->code;
-	}
-	return 0;
+	struct ai_names files = { 0 };
+	int rc = y->type == AI_YAML_MAP ? read_hashes_by_name(r, y, in, &files) : 0;
+	ai_names_done(&files);
+	return rc;
 }
 
 static int

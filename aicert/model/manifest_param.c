@@ -87,9 +87,9 @@ check_value(struct reader *r, const struct ai_yaml *at, const char *name, const 
 	size_t n = strlen(value);
 	if (n > MAX_VALUE)
 		return ai_at(r, at, "parameter '%s': got %zu bytes, expected at most %d", name, n, MAX_VALUE);
-	for (const char *p = value; *p; p++)
-		if ((unsigned char)*p < 0x20 ? *p != '\t' && *p != '\n' : *p == 0x7f)
-			return ai_at(r, at, "parameter '%s': its value holds a control character", name);
+	/* What is given is a text as the file could have it. */
+	if (!ai_yaml_is_text(value, n))
+		return ai_at(r, at, "parameter '%s': its value holds a control character", name);
 	if (!ai_url_has_secret(value))
 		return 0;
 	ai_at(r, at, "parameter '%s': its value is a URL that holds a secret, and parameters are published with the proof", name);
@@ -248,11 +248,22 @@ value_of(struct reader *r, const struct ai_yaml *at, const char *word, size_t n,
 	return unknown_axis(r, at, word + 7, n - 7, axes, n_axes);
 }
 
+/* Parameters are published, what a URL holds of secrets is not: the one must not be the way of the other. */
+static int
+no_secret(struct reader *r, const struct ai_yaml *y)
+{
+	if (!ai_url_has_secret(y->text))
+		return 0;
+	ai_at(r, y, "with its parameters this is a URL that holds a secret, and parameters are published with the proof");
+	return ai_hint(r->err, "leave it out and use a credential helper, ssh-agent or ~/.netrc");
+}
+
 static int
 fill_text(struct reader *r, struct ai_yaml *y, const struct axis *axes, size_t n)
 {
 	const char *from = y->text, *look = from, *at, *value = "";
 	size_t len = 0;
+	bool given = false;
 	if (!strstr(from, "${param.") && !strstr(from, "${matrix."))
 		return 0;
 	AI_BUF_AUTO out = AI_BUF(r->room);
@@ -270,6 +281,7 @@ fill_text(struct reader *r, struct ai_yaml *y, const struct axis *axes, size_t n
 			return known;
 		if (known == 0)
 			continue;
+		given = given || at[2] == 'p';
 		ai_buf_put(&out, from, (size_t)(at - from));
 		ai_buf_put(&out, value, len);
 		from = look = end + 1;
@@ -282,7 +294,7 @@ fill_text(struct reader *r, struct ai_yaml *y, const struct axis *axes, size_t n
 	r->room -= out.len;
 	free(y->text);
 	y->text = ai_buf_take(&out);
-	return 0;
+	return given ? no_secret(r, y) : 0;
 }
 
 int

@@ -50,6 +50,8 @@ int ai_read_environment(struct reader *r, const struct ai_yaml *y, const struct 
 int ai_read_image(struct reader *r, const struct ai_yaml *y, const struct ai_image_ref **out) AI_CHECKED;
 /* Appends a step whose attributes are map, after taking use (the rule's name), limits, environment and checkpoint out of it. name is taken over. */
 int ai_read_step(struct reader *r, char *name, const char *use_key, const struct ai_yaml *at, struct ai_yaml *map, bool short_form) AI_CHECKED;
+/* Some words of templates look like a step's output. */
+int ai_check_step_name(struct reader *r, const char *name, int line, int column) AI_CHECKED;
 
 /* One axis of a matrix, and the value that holds now. */
 struct axis {

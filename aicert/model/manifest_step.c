@@ -102,10 +102,21 @@ step_frame(struct reader *r, struct ai_step_spec *s, const char *use_key, const 
 }
 
 int
+ai_check_step_name(struct reader *r, const char *name, int line, int column)
+{
+	static const char *const taken[] = { "matrix", "out", "param" };
+	for (size_t i = 0; i < sizeof taken / sizeof *taken; i++)
+		if (strcmp(name, taken[i]) == 0)
+			return ai_fail(r->err, AI_EUSAGE, "%s:%d:%d: no step can be called '%s': '${%s.…}' is something else: choose another name", r->file, line, column,
+				name, name);
+	return 0;
+}
+
+int
 ai_read_step(struct reader *r, char *name, const char *use_key, const struct ai_yaml *at, struct ai_yaml *map, bool short_form)
 {
 	struct ai_step_spec s = { .name = name, .attrs = map, .short_form = short_form, .line = at->line, .column = at->column };
-	if (ai_manifest_add_step(r->m, &s, r->err) < 0)
+	if (ai_manifest_add_step(r->m, &s, r->err) < 0 || ai_check_step_name(r, s.name, at->line, at->column) < 0)
 		return r->err->code;
 	return step_frame(r, &r->m->steps[r->m->n_steps - 1], use_key, at, map);
 }

@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "base/path.h"
+#include "model/yaml.h"
 
 /* One field of an object: its type, whether it must be there, and what is asked of its value. */
 struct field {
@@ -46,9 +47,10 @@ check_text(const char *name, const char *s, size_t max, struct ai_err *err)
 		return ai_fail(err, AI_EUSAGE, "%s: is empty", name);
 	if (strlen(s) > max)
 		return ai_fail(err, AI_EUSAGE, "%s: got %zu bytes, expected at most %zu", name, strlen(s), max);
-	for (const char *c = s; max == AI_MAX_PIN_URL && *c; c++)
-		if ((unsigned char)*c < 0x20)
-			return ai_fail(err, AI_EUSAGE, "%s: '%s' holds a control character", name, s);
+	size_t where;
+	/* They are shown, and one line each. */
+	if (max == AI_MAX_PIN_URL && (!ai_yaml_is_text(s, strlen(s)) || strpbrk(s, "\t\n") || ai_text_turns(s, strlen(s), &where)))
+		return ai_fail(err, AI_EUSAGE, "%s: '%s' holds a control character", name, s);
 	return 0;
 }
 

@@ -8,11 +8,12 @@
 #include "base/buf.h"
 #include "base/path.h"
 
-enum { MAX_DEPTH = 64 };
+enum { MAX_DEPTH = 64, MAX_VALUES = 8000000 /* of two bytes each there could be more than memory holds */ };
 
 struct reader {
 	yaml_parser_t parser;
 	const char *file;
+	size_t values;
 	struct ai_err *err;
 };
 
@@ -199,6 +200,19 @@ has_control(const char *s, size_t n, bool cr, size_t *where)
 }
 
 bool
+ai_text_turns(const char *s, size_t n, size_t *where)
+{
+	for (const char *p = s, *end = s + n; (p = memchr(p, 0xe2, (size_t)(end - p))); p++) {
+		unsigned char b = p + 2 < end ? (unsigned char)p[1] : 0, c = b ? (unsigned char)p[2] : 0;
+		if ((b == 0x80 && c >= 0xaa && c <= 0xae) || (b == 0x81 && c >= 0xa6 && c <= 0xa9)) {
+			*where = (size_t)(p - s);
+			return true;
+		}
+	}
+	return false;
+}
+
+bool
 ai_yaml_is_text(const char *s, size_t n)
 {
 	size_t where;
@@ -328,6 +342,8 @@ value(struct reader *r, const yaml_event_t *e, int depth, struct ai_yaml **out)
 		return r->err->code;
 	if (depth > MAX_DEPTH)
 		return refuse(r, e->start_mark, "nested deeper than 64");
+	if (++r->values > MAX_VALUES)
+		return refuse(r, e->start_mark, "more than 8000000 values");
 	struct ai_yaml *y = ai_calloc(1, sizeof *y);
 	if (!y)
 		return ai_nomem(r->err);
@@ -418,18 +434,17 @@ check_bytes(const char *text, size_t len, const char *file, struct ai_err *err)
 {
 	if (len > AI_MAX_AICERTFILE)
 		return ai_fail(err, AI_EUSAGE, "%s: too large: got %zu bytes, expected at most %u", file, len, AI_MAX_AICERTFILE);
-	size_t where = 0;
-	bool control = has_control(text, len, true, &where);
-	if (!control && ai_utf8_valid(text, len))
-		return 0;
-	size_t line = 1, from = 0;
-	for (size_t i = 0; control && i < where; i++)
+	size_t where = 0, line = 1, from = 0;
+	bool control = has_control(text, len, true, &where), turns = !control && ai_text_turns(text, len, &where);
+	if (!control && !turns)
+		return ai_utf8_valid(text, len) ? 0 : ai_fail(err, AI_EUSAGE, "%s: the file is not UTF-8", file);
+	for (size_t i = 0; i < where; i++)
 		if (text[i] == '\n') {
 			line++;
 			from = i + 1;
 		}
-	if (!control)
-		return ai_fail(err, AI_EUSAGE, "%s: the file is not UTF-8", file);
+	if (turns)
+		return ai_fail(err, AI_EUSAGE, "%s:%zu:%zu: a character that turns the direction of text: what is shown would not be what is read", file, line, where - from + 1);
 	return ai_fail(err, AI_EUSAGE, "%s:%zu:%zu: a control character (byte 0x%02x)", file, line, where - from + 1, (unsigned char)text[where]);
 }
 

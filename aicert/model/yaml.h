@@ -38,6 +38,11 @@ int ai_yaml_parse(const char *text, size_t len, const char *file, struct ai_yaml
 void ai_yaml_free(struct ai_yaml *y);
 /* May a text hold these bytes: UTF-8 without control characters but tab and line feed? */
 bool ai_yaml_is_text(const char *s, size_t n);
+/*
+ * Does it hold a character that turns the direction of what is shown around it (U+202A to U+202E, U+2066 to U+2069)? What a person reads and a
+ * program runs must be one thing: a file may hold them as escapes only. *where: the first one's byte.
+ */
+bool ai_text_turns(const char *s, size_t n, size_t *where);
 /* Is a key of a map there twice? 1 and two nodes of it, in the order of the file; 0; or memory is out. */
 int ai_yaml_twice(const struct ai_yaml *map, const struct ai_yaml **first, const struct ai_yaml **again, struct ai_err *err) AI_CHECKED;
 /* The value of a key in a map, or NULL. */

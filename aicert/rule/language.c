@@ -297,8 +297,11 @@ answer(lua_State *L)
 int
 ai_language_text(const char *where, const char *text, size_t n, struct ai_err *err)
 {
+	size_t at;
 	if (n > AI_MAX_RULE)
 		return ai_fail(err, AI_EUSAGE, "%s: too large: got %zu bytes, expected at most %u", where, n, AI_MAX_RULE);
+	if (ai_text_turns(text, n, &at))
+		return ai_fail(err, AI_EUSAGE, "%s: byte %zu: a character that turns the direction of text: what is shown would not be what runs", where, at + 1);
 	/* No honest rule writes it, and Lua 5.4 compiles some uses of it wrongly (`local _ENV <const>`). */
 	if (memmem(text, n, "_ENV", 4))
 		return ai_fail(err, AI_EUSAGE, "%s: rules have no globals, and no use for '_ENV'", where);

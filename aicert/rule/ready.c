@@ -15,6 +15,7 @@ enum {
 	KEEP = 32,         /* files that a thread has ready */
 	LIGHT = 4096,      /* attributes that fit under the usual ceilings */
 	HEAVY_BYTES = 4096, HEAVY_WORK = 4000, /* what each one more may take */
+	HEAVY_MOST = 1 << 30,                  /* and all together: bytes */
 };
 
 struct ready {
@@ -135,7 +136,8 @@ static int
 ask_once(const struct ai_rule_text *rule, const char *where, const struct ai_question *q, json_t **out, struct ai_err *err)
 {
 	const size_t more = q->weight > LIGHT ? q->weight - LIGHT : 0;
-	const struct ai_ceilings grown = { AI_RULE_MEMORY + more * HEAVY_BYTES, AI_RULE_CHURN + more * HEAVY_BYTES * 4,
+	const size_t bytes = more < HEAVY_MOST / HEAVY_BYTES ? more * HEAVY_BYTES : HEAVY_MOST;
+	const struct ai_ceilings grown = { AI_RULE_MEMORY + bytes, AI_RULE_CHURN + bytes * 4,
 		AI_RULE_INSTRUCTIONS + (long long)(more * HEAVY_WORK), AI_RULE_SECONDS + (int)(more / 10000) };
 	struct ai_state *s = ai_state_new(q->own ? q->own : &grown);
 	int rc = load_into(s, rule, where, err);

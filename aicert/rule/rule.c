@@ -161,6 +161,31 @@ run(const struct request *q, const char *what, json_t **out, struct ai_err *err)
 	return q->where ? ai_ready_ask(q->rule, q->where, &question, out, err) : ai_nomem(err);
 }
 
+/* Is one of the paths the other, or in it? */
+static bool
+meet(const char *a, const char *b)
+{
+	size_t n = strlen(a), m = strlen(b);
+	return strncmp(a, b, n < m ? n : m) == 0 && (n == m || (n < m ? b[n] : a[m]) == '/');
+}
+
+/* A checkpoint is no part of the step's key: it may not lie over an input, where it would hide some of it from the step alone. */
+static int
+check_checkpoint(const char *file, const struct ai_step_spec *step, const json_t *recipe, struct ai_err *err)
+{
+	const json_t *inputs = ai_json_arr(recipe, "inputs"), *in;
+	size_t i;
+	json_array_foreach(inputs, i, in) {
+		const char *path = ai_json_str(in, "path") + sizeof "/workspace/" - 1;
+		if (!step->checkpoint || !meet(path, step->checkpoint))
+			continue;
+		ai_fail(err, AI_EUSAGE, "%s:%d:%d: step '%s': checkpoint: '%s' and the input at '%s' come to the same place", file, step->line, step->column, step->name,
+			step->checkpoint, path);
+		return ai_hint(err, "choose a folder beside the inputs, like 'checkpoints'");
+	}
+	return 0;
+}
+
 int
 ai_rule_recipe(const struct ai_rule_text *rule, const char *file, const struct ai_step_spec *step,
 	const struct ai_rule_environment *environment, ai_find_artifact *find_artifact, void *ctx, json_t **recipe, struct ai_err *err)
@@ -170,7 +195,7 @@ ai_rule_recipe(const struct ai_rule_text *rule, const char *file, const struct a
 		.image = environment->image };
 	AI_JSON *j = NULL;
 	struct ai_digest id;
-	if (ai_json_id(environment->node, &id, err) < 0 || run(&q, "the recipe", &j, err) < 0)
+	if (ai_json_id(environment->node, &id, err) < 0 || run(&q, "the recipe", &j, err) < 0 || check_checkpoint(file, step, j, err) < 0)
 		return err->code;
 	if (json_object_set_new(j, "kind", json_string("step")) < 0 || json_object_set_new(j, "environment", ai_json_hex(&id)) < 0)
 		return ai_nomem(err);

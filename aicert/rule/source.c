@@ -3,6 +3,7 @@
 
 #include <lauxlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/buf.h"
 #include "base/path.h"
@@ -55,6 +56,18 @@ push_call(lua_State *L)
 	return c;
 }
 
+/* How a request is framed, for whom, and as whom, is the engine's to say. */
+static bool
+is_ours(const char *name)
+{
+	static const char *const names[] = { "authorization", "connection", "content-length", "cookie", "expect", "host", "proxy-authorization", "proxy-connection", "te",
+		"trailer", "transfer-encoding", "upgrade" };
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		if (strcasecmp(name, names[i]) == 0)
+			return true;
+	return false;
+}
+
 /* The list at index: name, value, name, value… Texts with control characters or NUL would be another header's beginning. */
 static json_t *
 headers_at(lua_State *L, int index, struct call *c)
@@ -73,6 +86,8 @@ headers_at(lua_State *L, int index, struct call *c)
 			good = (unsigned char)value[j] >= 0x20 && (unsigned char)value[j] < 0x7f;
 		if (!good)
 			luaL_error(L, "net: a header's name or value is not one");
+		if (is_ours(name))
+			luaL_error(L, "net: header '%s' is not a rule's to set", name);
 		if (!c->headers || json_object_set_new(c->headers, name, json_stringn(value, m)) < 0)
 			luaL_error(L, "not enough memory");
 		lua_pop(L, 2);

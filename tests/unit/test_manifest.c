@@ -1,5 +1,6 @@
 /* test_manifest.c -- both forms of the Aicertfile, and every refusal with its place.  SPDX-License-Identifier: Apache-2.0 */
 #include "base/hash.h"
+#include "base/buf.h"
 #include "model/manifest.h"
 #include "unit.h"
 
@@ -228,12 +229,35 @@ not_in_this_version(void **state)
 	bad_as(AI_EENV, "container images as inputs", IN("{image: a, path: b}"));
 }
 
+/* Ten thousand hashes by name of ten thousand long URLs: each is looked up, none is searched for. */
+static void
+many_hashes(void **state)
+{
+	(void)state;
+	enum { N = AI_MAX_URLS };
+	static char pad[4001];
+	memset(pad, 'x', sizeof pad - 1);
+	AI_BUF_AUTO b = AI_BUF(AI_MAX_AICERTFILE);
+	ai_buf_puts(&b, "aicert: 1\nsteps: {s: {use: shell}}\ninputs:\n  d:\n    url:\n");
+	for (int i = 0; i < N; i++)
+		ai_buf_printf(&b, "      - https://e.org/%s/f%d\n", pad, i);
+	ai_buf_puts(&b, "    sha256:\n");
+	for (int i = 0; i < N; i++)
+		ai_buf_printf(&b, "      f%d: " SHA "\n", N - 1 - i);
+	struct ai_manifest *m = NULL;
+	ok(ai_manifest_parse(b.data, b.len, "Aicertfile", NULL, &m, &err));
+	for (int i = 0; i < N; i++)
+		assert_string_equal(m->inputs[0].sha256s[i], SHA);
+	ai_manifest_free(m);
+	bad("sha256: no URL here ends in 'c'", IN("{url: ['https://e.org/a', 'https://e.org/b?x#c'], sha256: {c: " SHA "}}"));
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(long_form), cmocka_unit_test(short_shapes), cmocka_unit_test(short_inputs), cmocka_unit_test(forms_refused),
-		cmocka_unit_test(inputs_refused), cmocka_unit_test(outputs_and_limits_refused), cmocka_unit_test(images), cmocka_unit_test(not_in_this_version),
+		cmocka_unit_test(inputs_refused), cmocka_unit_test(outputs_and_limits_refused), cmocka_unit_test(images), cmocka_unit_test(not_in_this_version), cmocka_unit_test(many_hashes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -200,6 +200,41 @@ matrices_refused(void **state)
 	bad("there is no step 'tt'", IN_MATRIX("{a: [1]}") "outputs: {m: tt.o}\n");
 }
 
+/* What is given on the command line is a text as the file could have it; and what is published is not how a secret gets into a URL. */
+static void
+values_refused(void **state)
+{
+	(void)state;
+	static const char *const texts[] = { "a=x\x1b[31m", "a=\r", "a=\x7f", "a=\xc2\x9b", "a=\xe2\x80\xa8", "a=\x01" };
+	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+		bad_given("parameter 'a': its value holds a control character", GIVEN(texts[i]), NULL, FILE_OF("{a: 1}", "  s: {use: shell}\n"));
+	bad_given("not UTF-8", GIVEN("a=\xff"), NULL, FILE_OF("{a: 1}", "  s: {use: shell}\n"));
+	bad_given("not UTF-8", GIVEN("\xff=a"), NULL, FILE_OF("{a: 1}", "  s: {use: shell}\n"));
+	bad_given("expected NAME=VALUE", GIVEN("=a"), NULL, FILE_OF("{a: 1}", "  s: {use: shell}\n"));
+	bad_given("'a' is given twice", GIVEN("a=1", "a=2"), NULL, FILE_OF("{a: 1}", "  s: {use: shell}\n"));
+#define URL_OF(url) "aicert: 1\nparameters: {p: ''}\ninputs: {d: {url: '" url "'}}\nsteps: {s: {use: shell}}\n"
+	static const char *const urls[] = { URL_OF("https://e.org/x?sig=${param.p}"), URL_OF("https://me:${param.p}@e.org/x"), URL_OF("https://e.org/x?a=1&x-amz-signature=${param.p}"),
+		URL_OF("https://${param.p}/x") };
+	for (size_t i = 0; i < sizeof urls / sizeof *urls; i++)
+		bad_given("this is a URL that holds a secret, and parameters are published", GIVEN(i < 3 ? "p=hunter2" : "p=me:pw%40@e.org"), NULL, urls[i]);
+	bad_given("this is a URL that holds a secret", GIVEN("p=tok"), NULL, "aicert: 1\nparameters: {p: ''}\nsteps: {s: {use: shell, script: 'https://me:${param.p}@e.org/x'}}\n");
+}
+
+/* A step called as a word of templates is would be two things. */
+static void
+names_refused(void **state)
+{
+	(void)state;
+	bad("Aicertfile:3:3: no step can be called 'out'", "aicert: 1\nsteps:\n  out: {use: shell}\n");
+	bad("no step can be called 'param'", "aicert: 1\nsteps:\n  param: {use: shell}\n");
+	bad("no step can be called 'matrix'", "aicert: 1\nsteps:\n  matrix: {use: shell}\n");
+	bad("no step can be called 'out'", "aicert: 1\nsteps:\n  out: {use: shell, matrix: {a: [1]}}\n");
+	/* An input has no dot, and is no other thing. */
+	struct ai_manifest *m = NULL;
+	ok(parse("aicert: 1\ninputs: {out: {path: x}}\nsteps:\n  outs: {use: shell}\n", NULL, NULL, &m, &err));
+	ai_manifest_free(m);
+}
+
 /* Few words that mean more than memory holds. */
 static void
 bombs(void **state)
@@ -250,10 +285,10 @@ chosen(void **state)
 	bad_given("'a,b' is not the name of a step", NULL, GIVEN("a,b"), text);
 	bad_given("'' is not the name of a step", NULL, GIVEN(""), text);
 	/* What a proof may say. */
-	static const char *const odd[] = { "", ",s", "s,", "s,,u", "s,s" };
+	static const char *const odd[] = { "", ",s", "s,", "s,,u", "s,s", "u,s", "t-2,t-1", "t,s" };
 	for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
 		AI_JSON *p = json_pack("[{s:s,s:s}]", "name", AI_PARAM_STEPS, "value", odd[i]);
-		refused(AI_EUSAGE, "expected names joined by ','", ai_manifest_parse(text, strlen(text), "Aicertfile", p, &m, &err));
+		refused(AI_EUSAGE, "expected names in order, joined by ','", ai_manifest_parse(text, strlen(text), "Aicertfile", p, &m, &err));
 	}
 	AI_JSON *no_value = json_pack("[{s:s}]", "name", "a");
 	refused(AI_EUSAGE, "not {name, value}", ai_manifest_parse(text, strlen(text), "Aicertfile", no_value, &m, &err));
@@ -264,7 +299,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(filled_in), cmocka_unit_test(values_stay_values), cmocka_unit_test(parameters_refused), cmocka_unit_test(expanded),
-		cmocka_unit_test(matrices_refused), cmocka_unit_test(bombs), cmocka_unit_test(chosen),
+		cmocka_unit_test(matrices_refused), cmocka_unit_test(values_refused), cmocka_unit_test(names_refused), cmocka_unit_test(bombs), cmocka_unit_test(chosen),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -264,6 +264,26 @@ temporaries(void **state)
 		"aicert: 1\ninputs: {d: {path: data.csv, to: tmp.x}}\nsteps: {s: {use: evil, i: d}}\n");
 }
 
+/* A folder that is no part of the step's key may not hide what is. */
+static void
+checkpoints(void **state)
+{
+	(void)state;
+	static const char rule[] = PLAN("return action.run { argv = { 'true', a.i } }");
+#define AT(to, checkpoint) "aicert: 1\ninputs: {d: {path: dir, to: " to "}}\nsteps:\n  s: {use: evil, i: d, checkpoint: " checkpoint "}\n"
+	static const char *const over[][2] = { { "src", "src" }, { "src", "src/lib" }, { "data/train", "data" }, { "data/train", "data/train/x" }, { "resources/d", "/workspace/resources/d" } };
+	for (size_t i = 0; i < sizeof over / sizeof *over; i++) {
+		char file[300];
+		snprintf(file, sizeof file, AT("%s", "%s"), over[i][0], over[i][1]);
+		evil_in(i < 4 ? "come to the same place" : "is not the step's own", rule, file);
+	}
+	json_t *p = NULL;
+	ok(plan_rule(rule, AT("data", "dat"), &p, &err));
+	json_decref(p);
+	ok(plan_rule(rule, AT("data", "data-2"), &p, &err));
+	json_decref(p);
+}
+
 static void
 defaults_and_aliases(void **state)
 {
@@ -352,7 +372,7 @@ main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_honest_rule), cmocka_unit_test(rules_without_end), cmocka_unit_test(no_way_out), cmocka_unit_test(errors_are_text),
 		cmocka_unit_test(artifacts_are_values), cmocka_unit_test(actions_are_closed), cmocka_unit_test(declarations_are_checked),
-		cmocka_unit_test(attributes_are_checked), cmocka_unit_test(temporaries), cmocka_unit_test(defaults_and_aliases), cmocka_unit_test(same_bytes_in_every_process),
+		cmocka_unit_test(attributes_are_checked), cmocka_unit_test(temporaries), cmocka_unit_test(checkpoints), cmocka_unit_test(defaults_and_aliases), cmocka_unit_test(same_bytes_in_every_process),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -141,6 +141,12 @@ the_network_has_bounds(void **state)
 	bad("the URL holds NUL", "net.get('https://e.org/\\0')");
 	bad("is not one", "net.get('https://e.org/', { headers = { ['A: b'] = 'x' } })");
 	bad("is not one", "net.get('https://e.org/', { headers = { A = 'x\\r\\nB: c' } })");
+	static const char *const framing[] = { "Host", "content-length", "Transfer-Encoding", "AUTHORIZATION", "Cookie", "Proxy-Authorization", "Connection" };
+	for (size_t i = 0; i < sizeof framing / sizeof *framing; i++) {
+		char rule[300];
+		snprintf(rule, sizeof rule, SOURCE("net.get('https://e.org/', { headers = { ['%s'] = 'x' } })"), framing[i]);
+		bad_with(AI_EUSAGE, "is not a rule's to set", rule, "{hub: x}", NULL);
+	}
 	bad("net has no field 'hedders' (did you mean 'headers'?)", "net.get('https://e.org/', { hedders = {} })");
 	bad("net has no 'post'", "net.post('https://e.org/')");
 	bad("net cannot be changed", "net.get = 1");
@@ -189,6 +195,10 @@ pins_are_checked(void **state)
 	bad("resolve: got a table, expected pin.files", "return { pin = 'url', url = 'https://e.org/' }");
 	bad("pin has no 'file' (did you mean 'files'?)", "return pin.file {}");
 	bad("pin.files has no field 'refs' (did you mean 'ref'?)", "return pin.files { refs = 'x' }");
+	bad("uri: 'x y' holds a control character", "return pin.files { uri = 'x\\ny', files = { { path = 'a', url = 'https://e.org/' } } }");
+	bad("holds a control character", "return pin.files { uri = 'https://e.org/\\u{202e}x', files = { { path = 'a', url = 'https://e.org/' } } }");
+	bad("holds a control character", "return pin.git { url = 'https://e.org/\\u{9b}31m' }");
+	bad("pin.files: files: got a table with names", "return pin.files { uri = 'x', files = { a = { path = 'a', url = 'https://e.org/' } } }");
 	bad("pin.url: size: expected a whole number", "return pin.url { url = 'https://e.org/', size = 1.5 }");
 	bad("pin.url: size: got a string, expected a number", "return pin.url { url = 'https://e.org/', size = '1' }");
 	bad("size: expected a whole number that is not negative", "return pin.url { url = 'https://e.org/', size = -1 }");
