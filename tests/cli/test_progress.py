@@ -72,23 +72,25 @@ def test_a_dumb_terminal_gets_lines(write, held, terminal):
 
 
 def test_it_is_as_wide_as_the_terminal(write, held, terminal):
-    write(held("one", 3, "é" * 300), held("a-step-with-a-long-name-that-takes-more-than-its-part", 3, "日本語" * 60))
+    write(held("one", 60, "é" * 300), held("a-step-with-a-long-name-that-takes-more-than-its-part", 60, "日本語" * 60))
     t = terminal("run", "-j2", columns=60)
     t.until(lambda s: "2 running" in s and "éé" in s and "日本" in s)
     t.resize(24, 34)
     t.screen.wrapped = 0
     os.killpg(t.p.pid, signal.SIGWINCH)
     t.until(lambda s: all(len(l) < 34 for l in s.splitlines() if "at w" in l) and "2 running" in s)
-    assert t.end() == 0
+    os.write(t.fd, b"\x03")
+    assert t.end() == 130
     # Names and paths that are told for good may take more; the view never wraps.
-    assert "running" not in t.screen.text() and "éé" not in t.screen.text()
+    assert "running" not in t.screen.text() and "0:0" not in t.screen.text()
 
 
 def test_more_steps_than_lines(write, held, terminal):
-    write(*(held(f"s{i}", 2) for i in range(12)))
+    write(*(held(f"s{i}", 60) for i in range(12)))
     t = terminal("run", "-j12", rows=6)
     t.until(lambda s: "12 running" in s and "more" in s)
-    assert t.end() == 0 and "more" not in t.screen.text() and "running" not in t.screen.text()
+    os.write(t.fd, b"\x03")
+    assert t.end() == 130 and "more" not in t.screen.text() and "running" not in t.screen.text()
 
 
 def test_one_step_streams(write, held, terminal):
@@ -143,15 +145,17 @@ def test_the_end_of_the_run_clears_the_view(aicert, write, held, terminal):
 
 
 def test_stopped_and_continued(write, held, terminal):
-    write(held("one", 4), held("two", 4))
+    write(held("one", 60), held("two", 60))
     t = terminal("run", "-j2")
     t.until(lambda s: "2 running" in s)
     os.killpg(t.p.pid, signal.SIGSTOP)
-    time.sleep(0.3)
+    t.read(0.3)
     # What the shell prints meanwhile stays.
     t.screen.feed(b"\r\n[1]+ Stopped\r\n$ fg\r\n")
     os.killpg(t.p.pid, signal.SIGCONT)
-    assert t.end() == 0
+    t.until(lambda s: "running" in s.partition("fg")[2])
+    os.write(t.fd, b"\x03")
+    assert t.end() == 130
     assert "[1]+ Stopped" in t.screen.text() and "$ fg" in t.screen.text()
 
 
@@ -160,14 +164,16 @@ def test_a_fetch_has_bytes_and_rate(aicert, tmp_path, terminal):
     import http.server
     import threading
 
+    seen = threading.Event()
+
     class Slow(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
             self.send_response(200)
             self.send_header("Content-Length", str(4 << 20))
             self.end_headers()
-            for _ in range(16):
-                self.wfile.write(bytes(256 << 10))
-                time.sleep(0.15)
+            for i in range(64):
+                self.wfile.write(bytes(64 << 10))
+                seen.wait(0.1 if i < 16 else 1)
 
         def log_message(self, *args):
             pass
@@ -179,6 +185,7 @@ def test_a_fetch_has_bytes_and_rate(aicert, tmp_path, terminal):
             "  one: { use: shell, inputs: { b: big }, script: 'wc -c < $IN_B > $OUT_O', outputs: { o: n.txt } }\n" % server.server_port)
         t = terminal("run", columns=120)
         t.until(lambda s: "of 4.0 MiB" in s and "%" in s and "iB/s" in s and " left" in s)
+        seen.set()
         assert t.end() == 0 and "of 4.0 MiB" not in t.screen.text()
     finally:
         server.shutdown()
@@ -199,7 +206,7 @@ def test_many_steps_that_are_known_are_few_words(aicert, write):
     aicert("run", "-q")
     r = aicert("run", "--force")
     assert "reuse" not in r.stderr and "0 executed, 60 reused" in r.stdout
-    assert aicert("run", "--force", "-v").stderr.count("reuse   a-") == 60
+    assert aicert("run", "-o", "other.json", "-v").stderr.count("reuse   a-") == 60
 
 
 def test_json_is_an_object_a_line(aicert, write, held):
