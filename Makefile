@@ -134,12 +134,9 @@ UNIT := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/test_*.c))
 $(B)/unit/%: tests/unit/%.c $(wildcard tests/unit/*.h) $(B)/libaicert.a
 	@mkdir -p $(@D)
 	$(call say,LD)
-	$(Q)$(CC) $(ALL_CFLAGS) -Wno-missing-prototypes -Itests/unit $(ALL_LDFLAGS) -o $@ $< $(B)/libaicert.a $(VERIFY_LIBS) $(ENGINE_LIBS) -lcmocka
+	$(Q)$(CC) $(ALL_CFLAGS) -Wno-missing-prototypes -Itests/unit $(ALL_LDFLAGS) -o $@ $< $(filter %.o,$^) $(B)/libaicert.a $(VERIFY_LIBS) $(ENGINE_LIBS) -lcmocka
 # What commands show is no part of the library.
-$(B)/unit/test_cli: tests/unit/test_cli.c $(call obj,$(addprefix aicert/cli/,print.c lines.c progress_view.c progress_draw.c graph_layout.c)) $(B)/libaicert.a
-	@mkdir -p $(@D)
-	$(call say,LD)
-	$(Q)$(CC) $(ALL_CFLAGS) -Wno-missing-prototypes -Itests/unit $(ALL_LDFLAGS) -o $@ $(filter-out %.h,$^) $(VERIFY_LIBS) $(ENGINE_LIBS) -lcmocka
+$(B)/unit/test_cli: $(call obj,$(addprefix aicert/cli/,print.c lines.c progress_view.c progress_draw.c graph_layout.c))
 unit: $(UNIT)
 
 # Each fuzz target with the standalone driver: replays its corpus and some mutations of it.
