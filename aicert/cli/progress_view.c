@@ -152,6 +152,11 @@ fails(struct ai_view *v, const aicert_step_event *e)
 {
 	const struct ai_view_step *s = find(v, e->step);
 	size_t n = s ? s->n_lines : 0, first = n > AI_VIEW_TAIL ? n - AI_VIEW_TAIL : 0;
+	/* Who asked for the end does not look for its cause. */
+	if (e->why && strcmp(e->why, "interrupted") == 0) {
+		put_step(v, "stopped", "", e);
+		return;
+	}
 	put_step(v, "failed", "\033[31m", e);
 	for (size_t i = first; i < n && !streams(v); i++) {
 		const struct ai_view_text *t = &s->tail[i % AI_VIEW_TAIL];

@@ -136,7 +136,8 @@ def test_the_end_of_the_run_clears_the_view(aicert, write, held, terminal):
     t.until(lambda s: "2 running" in s)
     os.write(t.fd, b"\x03")
     assert t.end() == 130
-    assert "running" not in t.screen.text() and "interrupted" in t.screen.text()
+    text = t.screen.text()
+    assert "running" not in text and "aicert: interrupted" in text and "stopped one" in text and "failed" not in text and "at work" not in text
     t = terminal("run", "-j2")
     t.until(lambda s: "2 running" in s)
     t.p.kill()
