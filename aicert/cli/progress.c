@@ -67,17 +67,17 @@ window(size_t *width, size_t *height)
 		*height = MAX_ROWS;
 }
 
-/* The cursor stands at the end of the view. A terminal that became narrower has broken its lines anew. */
+/* The cursor stands where the view's last line begins. A terminal that became narrower has broken its lines anew. */
 static void
 put_clear(struct drawer *d, size_t width)
 {
 	size_t up = 0;
-	for (size_t i = 0; i < d->rows; i++)
+	for (size_t i = 0; i + 1 < d->rows; i++)
 		up += d->columns[i] ? (d->columns[i] + width - 1) / width : 1;
 	if (d->rows == 0)
 		return;
-	if (up > 1)
-		ai_buf_printf(&d->out, "\r\033[%zuA\033[J", up - 1);
+	if (up)
+		ai_buf_printf(&d->out, "\r\033[%zuA\033[J", up);
 	else
 		ai_buf_puts(&d->out, "\r\033[J");
 	d->rows = 0;
@@ -114,6 +114,9 @@ draw(struct drawer *d, bool last)
 	ai_buf_clear(&d->view.above);
 	if (!last)
 		d->rows = ai_view_draw(&d->view, width - 1, height - 1, &d->out, d->columns);
+	/* The terminal itself shows ^C where the cursor is: at the end of a full line that would take a line more. */
+	if (d->rows)
+		ai_buf_putc(&d->out, '\r');
 	d->drawn = d->view.now;
 	d->dirty = false;
 	return put_out(d);
