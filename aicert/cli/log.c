@@ -10,15 +10,20 @@
 
 /* The log's bytes with control characters made harmless, as they would have been shown live. */
 static int
-print_log(const char *path)
+print_log(const char *path, bool quiet)
 {
 	AI_FD fd = open(path, O_RDONLY | O_CLOEXEC);
 	char chunk[1 << 14];
 	ssize_t n = fd < 0 ? -1 : 0;
 	struct ai_log_view view = { 0 };
-	while (fd >= 0 && (n = read(fd, chunk, sizeof chunk)) > 0)
+	bool said = false;
+	while (fd >= 0 && (n = read(fd, chunk, sizeof chunk)) > 0) {
 		ai_log_view_put(&view, stdout, chunk, (size_t)n);
+		said = true;
+	}
 	ai_log_view_end(&view, stdout);
+	if (n == 0 && !said && !quiet)
+		fputs("note: it printed nothing\n", stderr);
 	if (n == 0)
 		return 0;
 	struct ai_err err = { 0 };
@@ -48,7 +53,7 @@ ai_cmd_log(int argc, char **argv)
 		puts(text ? text : "{}");
 		free(text);
 	} else {
-		r = print_log(path);
+		r = print_log(path, e.printer.quiet);
 	}
 	aicert_free(path);
 	return r;

@@ -158,6 +158,9 @@ def test_the_log_of_a_reused_result_is_that_of_the_run_that_made_it(aicert, aice
     again = aicert_in(aicert.home, other)
     assert again.json()["executed"] == 0
     assert again("log").stdout == "said\n"
+    step("echo hi > $OUT_O")
+    aicert("-q")
+    assert aicert("log").stderr == "note: it printed nothing\n" and aicert("log", "-q").stderr == ""
 
 
 # --- what the program prints -----------------------------------------------------------------------------------------
