@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "run/box/cgroup.h"
 #include "run/worker_parts.h"
 
 static double
@@ -226,6 +227,7 @@ send_worker(int to, pid_t pid, int sock)
 _Noreturn void
 ai_nurse(int sock, void (*ready)(void))
 {
+	ai_cgroup_head(getppid());
 	for (char ask; ai_frame_receive(sock, &ask, 1);) {
 		int pair[2];
 		if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)

@@ -72,13 +72,16 @@ rmdir(const char *path)
 	return (int)syscall(SYS_rmdir, path);
 }
 
-/* Whoever moves leaves where it was. */
+/* Whoever is moved leaves where it was. */
 static void
-leave(const char *to)
+leave(const char *to, const char *pid)
 {
-	char *a = ai_join(tree, "a/cgroup.procs");
-	if (strcmp(a, to) != 0)
-		(void)truncate(a, 0);
+	char *a = ai_join(tree, "a/cgroup.procs"), *procs = slurp(tree, "a/cgroup.procs"), *at = strstr(procs, pid);
+	if (strcmp(a, to) != 0 && *pid && at) {
+		memmove(at, at + strlen(pid), strlen(at + strlen(pid)) + 1);
+		put_file(a, procs, 0644);
+	}
+	free(procs);
 	free(a);
 }
 
@@ -90,8 +93,11 @@ write(int fd, const void *p, size_t n)
 	snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
 	ssize_t len = tree ? readlink(link, path, sizeof path - 1) : -1;
 	path[len > 0 ? len : 0] = '\0';
-	if (in_tree(path) && strcmp(ai_basename(path), "cgroup.procs") == 0 && strtoll(p, NULL, 10) == getpid())
-		leave(path);
+	if (in_tree(path) && strcmp(ai_basename(path), "cgroup.procs") == 0) {
+		char *pid = ai_strndup(p, n);
+		leave(path, pid);
+		free(pid);
+	}
 	if (!in_tree(path) || strcmp(ai_basename(path), "cgroup.subtree_control") != 0 || n < 2 || *(const char *)p != '+')
 		return syscall(SYS_write, fd, p, n);
 	*strrchr(path, '/') = '\0';
@@ -211,26 +217,43 @@ v2_not_beside_others(void **state)
 	fell();
 }
 
-/* A scope that was delegated to us alone: nothing may be in a group that has limited children, so we go into one ourselves. */
+/*
+ * A scope that was delegated to us alone: nothing may be in a group that has limited children, so we go into one ourselves, and with us our
+ * workers, one of whom asks for it. Who asks next finds all there, and goes no deeper.
+ */
 static void
 v2_steps_aside(void **state)
 {
 	(void)state;
-	struct ai_cgroup g;
-	char *own = ai_format("%ld\n", (long)getpid());
-	plant("memory pids ", "a", own);
-	char *a = ai_join(tree, "a"), *leaf = ai_format("%s/aicert-%ld", a, (long)getpid());
+	struct ai_cgroup g, more;
+	pid_t child = fork();
+	if (child == 0) {
+		alarm(60);
+		pause();
+		_exit(0);
+	}
+	char *both = ai_format("%ld\n%ld\n", (long)child, (long)getpid()), *own = ai_format("%ld\n", (long)getpid());
+	plant("memory pids ", "a", both);
+	char *a = ai_join(tree, "a"), *name = ai_format("/a/aicert-%ld", (long)getpid()), *leaf = ai_join(tree, name + 1);
 	look_for("/a", "/", &some, &g);
 	assert_int_equal(g.holds, AI_HOLDS_MEMORY | AI_HOLDS_PIDS);
 	assert_memory_equal(g.at[0].path, a, strlen(a));
 	expect_text(leaf, "cgroup.procs", own);
 	expect_text(a, "cgroup.procs", "");
 	expect_text(a, "cgroup.subtree_control", "memory pids ");
+	look_for(name, "/", &some, &more);
+	assert_memory_equal(more.at[0].path, a, strlen(a));
+	assert_null(strchr(more.at[0].path + strlen(a) + 1, '/'));
+	ai_cgroup_done(&more);
 	ai_cgroup_done(&g);
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
 	rmdir(leaf);
 	free(leaf);
+	free(name);
 	free(a);
 	free(own);
+	free(both);
 	fell();
 }
 

@@ -291,19 +291,74 @@ make_v1(const char *cgroup, const char *mountinfo, unsigned bits, const struct a
 	}
 }
 
-/* We are alone in a group that was given to us: in a group below it we let it have limited children. */
+static pid_t head;      /* 0: this process */
+
+void
+ai_cgroup_head(pid_t pid)
+{
+	head = pid;
+}
+
+static long long
+head_pid(void)
+{
+	return head ? head : getpid();
+}
+
+/* Is it the process from which all of ours descend, or one that does? */
+static bool
+is_ours(long long pid)
+{
+	enum { MOST = 64 };
+	for (int up = 0; up < MOST && pid > 1; up++) {
+		AI_BUF_AUTO b = AI_BUF(AI_MAX_TEXT);
+		char dir[64];
+		if (pid == head_pid())
+			return true;
+		snprintf(dir, sizeof dir, "/proc/%lld", pid);
+		/* "pid (name) state parent": the name may be anything. */
+		const char *rest = get_text(dir, "stat", &b) ? strrchr(b.data, ')') : NULL;
+		if (!rest || strlen(rest) < 4)
+			return false;
+		pid = strtoll(rest + 3, NULL, 10);
+	}
+	return false;
+}
+
+/* Puts each process of the list, one a line, into a group; look: none is put, but are all ours? */
+static bool
+each_process(const char *list, const char *to, bool look)
+{
+	for (const char *line = list; *line; line += strcspn(line, "\n"), line += *line == '\n') {
+		long long pid = strtoll(line, NULL, 10);
+		if (look ? !is_ours(pid) && (pid <= 0 || kill((pid_t)pid, 0) == 0 || errno != ESRCH) :
+			!put_number(to, "cgroup.procs", (unsigned long long)pid) && errno != ESRCH)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * We are alone in a group that was given to us, with our workers: in a group below it we let it have limited children. Several workers may do
+ * so at once, each for all, and processes may begin meanwhile: so until none is left. Who is there already does not go deeper.
+ */
 static bool
 step_aside(const char *dir)
 {
-	AI_BUF_AUTO b = AI_BUF(AI_MAX_TEXT);
-	char own[32];
-	snprintf(own, sizeof own, "%ld\n", (long)getpid());
-	AI_FREE char *leaf = ai_format("%s/" PREFIX "%ld", dir, (long)getpid());
-	if (!leaf || !get_text(dir, "cgroup.procs", &b) || strcmp(b.data, own) != 0 || mkdir(leaf, 0755) < 0)
+	enum { TURNS = 16 };
+	AI_FREE char *name = ai_format(PREFIX "%lld", head_pid());
+	AI_FREE char *leaf = name ? ai_join(dir, name) : NULL;
+	if (!leaf || strcmp(ai_basename(dir), name) == 0)
 		return false;
-	if (put_text(leaf, "cgroup.procs", own))
-		return true;
-	(void)rmdir(leaf);
+	for (int turn = 0; turn < TURNS; turn++) {
+		AI_BUF_AUTO b = AI_BUF(AI_MAX_TEXT);
+		if (!get_text(dir, "cgroup.procs", &b) || !each_process(b.data, leaf, true))
+			return false;
+		if (!*b.data)
+			return true;
+		if ((mkdir(leaf, 0755) < 0 && errno != EEXIST) || !each_process(b.data, leaf, false))
+			return false;
+	}
 	return false;
 }
 

@@ -41,6 +41,11 @@ struct ai_cgroup {
 /* Which limit was hit. */
 typedef enum ai_breach { AI_BREACH_NONE, AI_BREACH_MEMORY, AI_BREACH_PIDS } ai_breach;
 
+/*
+ * The process from which all of ours descend, if it is not this one: a v2 group lends nothing while processes are in it, so one in which only
+ * these are is left by all of them for a group below it.
+ */
+void ai_cgroup_head(pid_t pid);
 /* Makes what can be had, perhaps nothing (out->holds == 0). */
 void ai_cgroup_make(const struct ai_cgroup_want *want, struct ai_cgroup *out);
 /* The same by these texts of /proc/self/cgroup and /proc/self/mountinfo. */
