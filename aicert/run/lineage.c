@@ -163,6 +163,11 @@ verify(struct ai_job *job, const struct ai_input *in, const struct ai_policy *po
 	if (code != AI_ENO)
 		return code;
 	err->code = AI_EINPUT;
+	/* A hint for who verifies by hand; a run has no such option. */
+	if (strstr(err->hint, "--allow-withheld")) {
+		err->hint[0] = '\0';
+		return ai_hint(err, "a policy can accept that: 'withhold: [ source ]' or what it is (--policy FILE)");
+	}
 	ai_level reached;
 	struct ai_err unsaid = { 0 };
 	bool less = report && ai_level_parse(ai_json_str(report, "level"), &reached, &unsaid) == 0 && reached >= AI_LEVEL_SOFTWARE && reached < o.require;

@@ -358,6 +358,17 @@ def test_refused(aicert, base, text, words, code):
     assert refused.returncode != 0 and "secret@" not in refused.stderr
 
 
+def test_a_base_that_withholds(aicert, base):
+    """Only who lets that be withheld builds on it, and who verifies must let it, too."""
+    aicert("redact", base / "proof.json", "--node", "words", "-o", base / "public.json")
+    text = "proof: ../base/public.json, level: software"
+    assert "nodes are withheld: expected none\nhint: a policy can accept that: 'withhold: [ source ]'" in tune(aicert, text, code=3).stderr
+    (aicert.cwd / "policy.yaml").write_text("aicert-policy: 1\nrequire: software\nwithhold: [ 'source:words' ]\n")
+    aicert("--policy", "policy.yaml")
+    assert "nodes are withheld" in check(verify(aicert, "proof.json", 1), "lineage")["compared"]
+    aicert("verify", "proof.json", "--policy", "policy.yaml")
+
+
 def test_a_pipe_for_a_proof(aicert, base):
     os.mkfifo(base / "pipe.json")
     assert "is not a file" in tune(aicert, "proof: ../base/pipe.json, level: software", code=3).stderr
