@@ -59,6 +59,13 @@ local function next_page(link)
   return link:sub(from + 1, to - 1)
 end
 
+-- "https://host:port/", of an address.
+local function server(url)
+  local from = url:find("://") or 0
+  local slash = url:find("/", from + 3)
+  return slash and url:sub(1, slash) or url .. "/"
+end
+
 local function matches(path, globs)
   for _, pattern in ipairs(globs) do
     if glob(pattern, path) then return true end
@@ -68,10 +75,17 @@ end
 
 -- The files of a commit that are asked for, each with its hash: of large ones the SHA-256, of others the id of the git blob.
 local function listing(net, repo, commit, a)
-  local files, url = {}, repo.api .. "/tree/" .. commit .. "?recursive=true"
+  local files, url, seen = {}, repo.api .. "/tree/" .. commit .. "?recursive=true", {}
   while url do
+    if seen[url] then error("huggingface: the hub's list of files repeats itself", 1) end
+    seen[url] = true
     local list, got = ask(net, url, "files of " .. repo.id)
+    if type(list) ~= "table" then error("huggingface: the hub's list of files is none", 1) end
     for _, f in ipairs(list) do
+      local oid = type(f) == "table" and (type(f.lfs) == "table" and f.lfs.oid or not f.lfs and f.oid)
+      if type(f) ~= "table" or (f.type == "file" and (type(f.path) ~= "string" or type(f.size) ~= "number" or type(oid) ~= "string")) then
+        error("huggingface: the hub's list of files is none: a file has a path, a size and a hash", 1)
+      end
       local wanted = f.type == "file" and (#a.files == 0 or matches(f.path, a.files)) and not matches(f.path, a.exclude)
       if wanted then
         local file = { path = f.path, size = f.size, url = repo.uri .. "/resolve/" .. commit .. "/" .. url_escape(f.path) }
@@ -80,6 +94,8 @@ local function listing(net, repo, commit, a)
       end
     end
     url = next_page(got.header("link"))
+    -- A login for another server than the hub is nobody's to ask for in its name.
+    if url and server(url) ~= server(got.url) then error("huggingface: the hub's list of files goes on at another server", 1) end
   end
   return files
 end
@@ -126,7 +142,7 @@ inputs:
     local ref = a.ref or repo.ref or "main"
     local info = ask(net, repo.api .. "/revision/" .. url_escape(ref):replace("/", "%2F"), ("'%s' at '%s'"):format(repo.id, ref),
       "check the name; what is private or gated needs HF_TOKEN or `huggingface-cli login`")
-    local commit = info.sha
+    local commit = type(info) == "table" and info.sha
     if type(commit) ~= "string" or not is_commit(commit) or (is_commit(ref) and ref ~= commit) then error("huggingface: the hub names no commit", 1) end
     local files = listing(net, repo, commit, a)
     if #files == 0 then fail(("huggingface: '%s' at '%s' has no file that is asked for"):format(repo.id, ref)) end

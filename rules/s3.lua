@@ -31,7 +31,7 @@ end
 
 -- All keys below a prefix; the region may turn out to be another one. nil: the server does not list this bucket to us.
 local function list(net, s, prefix)
-  local keys, after = {}, nil
+  local keys, after, seen = {}, nil, {}
   while true do
     local got = net.get(with(with(with(s.base .. "?list", "prefix", s.escape(prefix)), "after", after and s.escape(after)), "region", s.region))
     local region = got.header("x-amz-bucket-region")
@@ -46,6 +46,8 @@ local function list(net, s, prefix)
       for _, file in ipairs(page.files) do keys[#keys + 1] = file end
       if not page.more or #page.files == 0 then return keys end
       after = page.files[#page.files].key
+      if seen[after] then error("s3: the server's listing repeats itself", 1) end
+      seen[after] = true
     end
   end
 end

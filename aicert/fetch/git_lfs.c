@@ -205,8 +205,12 @@ bring_batch(const struct ai_fetch *f, struct ai_lfs_server *s, const struct ai_l
 	AI_FREE struct batch *b = ai_calloc(1, sizeof *b);
 	if (!request || !b)
 		return ai_nomem(err);
-	if (ai_lfs_ask(s, request, &answer, err) < 0 || ai_lfs_answer(answer, objects, n, b->actions, err) < 0)
+	if (ai_lfs_ask(s, request, &answer, err) < 0)
 		return err->code;
+	if (ai_lfs_answer(answer, objects, n, b->actions, err) < 0) {
+		ai_lfs_server_hide(s, err);
+		return err->code;
+	}
 	int r = fill(b, s, objects, n, err);
 	if (r == 0)
 		r = ai_fetch_all(f, b->files, n, err);

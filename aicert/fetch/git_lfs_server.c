@@ -221,6 +221,41 @@ log_in(struct ai_lfs_server *s, struct ai_err *err)
 	return 1;
 }
 
+static void
+mask(char *text, const char *secret)
+{
+	size_t n = strlen(secret);
+	for (char *p = n >= 3 ? strstr(text, secret) : NULL; p; p = strstr(p + n, secret))
+		memset(p, '*', n);
+}
+
+static void
+mask_value(char *text, const char *value)
+{
+	const char *last = strrchr(value, ' ');
+	mask(text, value);
+	if (last)
+		mask(text, last + 1);
+}
+
+void
+ai_lfs_server_hide(const struct ai_lfs_server *s, struct ai_err *err)
+{
+	struct ai_err ignored = { 0 };
+	AI_BUF_AUTO pair = AI_BUF(8192);
+	const char *basic = s->login ? strrchr(s->login, ' ') + 1 : "", *name;
+	json_t *value;
+	if (*basic && ai_b64_get(basic, strlen(basic), &pair, &ignored) == 0 && pair.data) {
+		const char *colon = strchr(pair.data, ':');
+		mask(err->text, colon ? colon + 1 : pair.data);
+		explicit_bzero(pair.data, pair.len);
+	}
+	mask(err->text, basic);
+	json_object_foreach(s->header, name, value)
+		if (json_is_string(value))
+			mask_value(err->text, json_string_value(value));
+}
+
 /* --- questions ---------------------------------------------------------------------------------- */
 
 static int
@@ -254,6 +289,7 @@ refused(const struct ai_lfs_server *s, const struct ai_http_answer *a, struct ai
 	AI_JSON *said = a->body.data ? json_loadb(a->body.data, a->body.len, 0, NULL) : NULL;
 	const char *message = ai_json_str(said, "message");
 	ai_fail(err, a->status >= 500 || a->status == 429 ? AI_EENV : AI_EINPUT, "Git LFS: '%s': the server answers %ld%s%.200s", s->shown, a->status, message ? ": " : ", expected 200", message ? message : "");
+	ai_lfs_server_hide(s, err);
 	if (a->status == 401 || a->status == 403)
 		return ai_hint(err, "a private repository needs a login (credential helper, netrc, user info in the URL or token variable)");
 	return ai_hint(err, "'lfs: false' takes pointers as the files that they are");

@@ -29,6 +29,8 @@ int ai_lfs_server_open(const struct ai_fetch *f, const struct ai_git_url *remote
 void ai_lfs_server_close(struct ai_lfs_server *s);
 /* Is this URL on the same server, by scheme, host and port? */
 bool ai_lfs_server_is(const struct ai_lfs_server *s, const char *url);
+/* A server's own words may repeat what it was shown: in the fault, stars take the place of login and headers. */
+void ai_lfs_server_hide(const struct ai_lfs_server *s, struct ai_err *err);
 /* What it answers to a batch request. AI_EINPUT: no LFS server there, no right to it; AI_EENV: cannot be reached. */
 int ai_lfs_ask(struct ai_lfs_server *s, const json_t *request, json_t **answer, struct ai_err *err) AI_CHECKED;
 

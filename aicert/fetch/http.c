@@ -285,23 +285,31 @@ static bool
 set_headers(struct ai_transfer *t, struct curl_slist **headers)
 {
 	bool good = append(headers, "Accept-Encoding: identity");
-	for (size_t i = 0; i < t->req->n_headers && !(t->answer && t->answer->elsewhere); i++)
+	for (size_t i = 0; i < t->req->n_headers && !t->elsewhere; i++)
 		good = good && append(headers, t->req->headers[i]);
-	if (t->token) {
+	if (t->token && !t->elsewhere) {
 		AI_FREE char *auth = ai_format("Authorization: Bearer %s", t->token);
 		good = good && append(headers, auth);
 	}
 	return good && set_range(t, headers);
 }
 
-/* A call's URL is set for each attempt: only this machine is spoken to without TLS, and that is nobody's proxy to hear. */
+/* The redirects that we follow ourselves, not curl: it would show all headers but two to whatever host they lead to. */
+static bool
+own_hops(const struct ai_transfer *t)
+{
+	return t->answer || t->req->n_headers > 0;
+}
+
+/* The URL is set for each attempt. Of a call: only this machine is spoken to without TLS, and that is nobody's proxy to hear. */
 static bool
 set_place(struct ai_transfer *t)
 {
 	const char *url = t->next ? t->next : t->req->url;
+	t->elsewhere = t->next && !ai_http_same_origin(url, t->req->url);
 	if (!t->answer)
-		return true;
-	t->answer->elsewhere = !ai_http_same_origin(url, t->req->url);
+		return !own_hops(t) || curl_easy_setopt(t->curl, CURLOPT_URL, url) == CURLE_OK;
+	t->answer->elsewhere = t->elsewhere;
 	free(t->answer->url);
 	t->answer->url = ai_strdup(url);
 	bool near = strncasecmp(url, "http:", 5) == 0 && (!t->req->plain || ai_http_is_loopback(t->host));
@@ -351,7 +359,7 @@ set_options(struct ai_transfer *t, struct ai_err *err)
 		if (t->memory)
 			SET(CURLOPT_TIMEOUT, 300L);
 	} else {
-		SET(CURLOPT_FOLLOWLOCATION, 1L);
+		SET(CURLOPT_FOLLOWLOCATION, own_hops(t) ? 0L : 1L);
 		SET(CURLOPT_MAXREDIRS, 10L);
 		SET(CURLOPT_NETRC, (long)CURL_NETRC_OPTIONAL);
 		if (netrc && *netrc)
@@ -379,7 +387,7 @@ set_options(struct ai_transfer *t, struct ai_err *err)
 
 typedef enum outcome { ARRIVED, AGAIN, BAD_MOMENT, AGAIN_AT_ONCE, REDIRECTED, ANSWERED, OVER } outcome;
 
-/* Of a call: what is neither what was asked for nor a bad moment. */
+/* What is neither what was asked for nor a bad moment. */
 static outcome
 judge_answer(struct ai_transfer *t, long status, struct ai_err *err)
 {
@@ -422,8 +430,11 @@ judge_status(struct ai_transfer *t, long status, struct ai_err *err)
 		t->fresh = true;
 		return AGAIN_AT_ONCE;
 	}
-	if (t->answer && status != 408 && status != 429 && status < 500)
-		return judge_answer(t, status, err);
+	if (status != 408 && status != 429 && status < 500 && (t->answer || (own_hops(t) && status >= 300 && status < 400))) {
+		outcome o = judge_answer(t, status, err);
+		if (o != ANSWERED || t->answer)
+			return o;
+	}
 	/* Only a server that says no is shown a token: most files need none, and a stale one spoils those. */
 	int found = status == 401 || status == 403 || status == 404 ? find_token(t, err) : 0;
 	if (found != 0)

@@ -137,7 +137,7 @@ ai_http_redirect(struct ai_transfer *t, struct ai_err *err)
 	AI_FREE char *shown = ai_url_public(to);
 	if (!shown)
 		return ai_nomem(err);
-	if (ai_http_check_url(to, shown, strncasecmp(from, "https:", 6) == 0, t->req->plain, err) < 0)
+	if (ai_http_check_url(to, shown, strncasecmp(from, "https:", 6) == 0, t->req->plain || !t->answer, err) < 0)
 		return ai_in(err, "'%s'", t->shown);
 	char *next = ai_strdup(to);
 	if (!next)

@@ -22,8 +22,9 @@ struct ai_transfer {
 	bool https;
 	char *token;               /* of auth.h, once the server has said no; NULL: none yet, or none to be had */
 	bool fresh;                /* what was there is not to be trusted: begin at the first byte */
-	char *next;                /* calls: where a redirect leads to; NULL: begin at the request's URL */
+	char *next;                /* where a redirect leads to that we follow ourselves; NULL: begin at the request's URL */
 	unsigned hops;
+	bool elsewhere;            /* next is on another host: it gets to see neither headers nor token */
 	/* of one attempt, from the headers of its last response: */
 	char *etag, *modified;
 	long retry_after_s;        /* -1 = not said */

@@ -93,6 +93,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         commit = repo.at(urllib.parse.unquote(rest[at + 1]))
         if not commit or len(rest) > at + 2:
             return self.json({"error": "Invalid rev id: " + rest[at + 1]}, 404, X_Error_Code="RevisionNotFound")
+        if what == "revision" and self.server.hub.away:
+            return self.reply(302, b"", Location=self.server.hub.away + self.path)
         if what == "revision":
             return self.json({"_id": "621ffdc036468d709f17434d", "id": "/".join(rest[:at]), "sha": commit, "private": bool(repo.token), "gated": False,
                               "trendingScore": 1.25, "usedStorage": 17826, "library_name": None, "tags": ["pytorch", "text-generation"],
@@ -103,6 +105,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if first + PAGE < len(entries):
             next_url = f"{self.server.hub.url}{self.path.partition('?')[0]}?recursive=true&limit={PAGE}&cursor={first + PAGE}"
             headers["Link"] = f'<{next_url}>; rel="next"'
+        if self.server.hub.lie:
+            return self.server.hub.lie(self, entries)
         return self.json(entries[first:first + PAGE], **headers)
 
     def resolve(self, kind, id, rev, path):
@@ -145,6 +149,7 @@ class Hub:
 
     def __init__(self):
         self.repos, self.seen, self.blobs, self.spoil, self.cut = {}, [], {}, {}, {}
+        self.lie = self.away = None
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.hub = self
         port = self.server.server_address[1]

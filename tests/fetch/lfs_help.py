@@ -38,6 +38,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.reply(404)  # no locking
         if self.headers.get("Accept", "").split(";")[0] != TYPE or self.headers.get("Content-Type", "").split(";")[0] != TYPE:
             return self.reply(406, b'{"message": "wrong type"}', Content_Type=TYPE)
+        if lfs.echo and self.headers.get("Authorization"):
+            return self.reply(403, json.dumps({"message": lfs.echo(self.headers)}).encode(), Content_Type=TYPE)
         if lfs.login and self.headers.get("Authorization") != lfs.login:
             return self.reply(401, b'{"message": "Credentials needed"}', Content_Type=TYPE, LFS_Authenticate='Basic realm="Git LFS"')
         if lfs.answer is not None:
@@ -75,6 +77,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self):
         self.note()
+        if self.server.lfs.away:
+            return self.reply(302, Location=self.server.lfs.away + self.path)
         oid, lfs = self.stored(), self.server.lfs
         if oid:
             data = lfs.spoil.get(oid, lfs.objects[oid])
@@ -85,7 +89,7 @@ class Lfs:
     """with Lfs(port) as lfs: lfs.put(data); a server of the batch API under any …/info/lfs. Contents come from another host name."""
 
     def __init__(self, port=0):
-        self.objects, self.seen, self.spoil, self.sizes, self.login, self.answer = {}, [], {}, {}, None, None
+        self.objects, self.seen, self.spoil, self.sizes, self.login, self.answer, self.away, self.echo = {}, [], {}, {}, None, None, None, None
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self.server.lfs = self
         self.port = self.server.server_address[1]

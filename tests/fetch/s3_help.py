@@ -69,6 +69,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         s3 = self.server.s3
         path, _, query = self.path.partition("?")
         s3.seen.append((self.path, dict(self.headers)))
+        if s3.away and "list-type" not in query:
+            return self.reply(307, Location=s3.away + self.path)
         who = self.who(path, query)
         if who is False:
             return self.error(403, "SignatureDoesNotMatch")
@@ -93,7 +95,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         xml = (f'<?xml version="1.0" encoding="UTF-8"?>\n<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Name>{bucket}</Name>'
                f'<Prefix>{escape(params.get("prefix", ""))}</Prefix><KeyCount>{len(page)}</KeyCount><MaxKeys>1000</MaxKeys><Delimiter/>'
                f'<IsTruncated>{"true" if len(keys) > len(page) else "false"}</IsTruncated>{items}</ListBucketResult>')
-        self.reply(200, xml.encode() if s3.xml is None else s3.xml, Content_Type="application/xml")
+        if isinstance(s3.xml, list):
+            s3.xml = s3.xml[1:] + s3.xml[:1]
+            return self.reply(200, s3.xml[-1], Content_Type="application/xml")
+        return self.reply(200, xml.encode() if s3.xml is None else s3.xml, Content_Type="application/xml")
 
     def get(self, bucket, key, params):
         s3 = self.server.s3
@@ -114,6 +119,7 @@ class S3:
     def __init__(self, region="us-east-1", page=3):
         self.buckets, self.public, self.unlisted, self.versioned, self.seen = {}, set(), set(), set(), []
         self.keys, self.session, self.region, self.page, self.xml = {"AKIDEXAMPLE": "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"}, None, region, page, None
+        self.away = None
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.s3 = self
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"

@@ -308,6 +308,25 @@ def test_a_login_is_shown_to_its_server_only(fetch, web, repo, lfs):
     assert web.password not in r.said
 
 
+def test_what_a_redirect_leads_to_sees_no_headers(fetch, repo, lfs):
+    """The store sends on: to a path of its own with what it asked for, to another host with nothing."""
+    with Lfs() as other:
+        other.objects = lfs.objects
+        lfs.away = other.url.partition("/x/")[0].replace("127.0.0.1", "localhost")
+        fetch("both", "git", repo.url, code=3)
+        assert {h.get("X-Lfs-Key") for m, _, h in lfs.seen if m == "GET"} == {"k3y"}
+        assert other.seen and {h.get("X-Lfs-Key") for _, _, h in other.seen} == {None}
+        assert {h.get("Authorization") for _, _, h in other.seen} == {None}
+
+
+@pytest.mark.parametrize("echo", [lambda h: "no, " + h["Authorization"], lambda h: base64.b64decode(h["Authorization"].split()[1]).decode()])
+def test_a_server_that_echoes_a_login(fetch, web, repo, lfs, echo):
+    lfs.echo = echo
+    r = fetch("both", "git", f"{web.plain}/private/git/{repo.name}".replace("http://", f"http://{web.user}:{web.password}@"), code=3)
+    basic = base64.b64encode(f"{web.user}:{web.password}".encode()).decode()
+    assert "answers 403" in r.error and web.password not in r.said and basic not in r.said
+
+
 def test_a_login_of_netrc(fetch, web, repo, lfs):
     (fetch.home / ".netrc").write_text(f"machine localhost login {web.user} password {web.password}\n")
     r = fetch("both", "git", f"{web.plain}/private/git/{repo.name}")

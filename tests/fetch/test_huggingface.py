@@ -192,3 +192,64 @@ def test_the_hub_is_away(project, aicert):
     aicert.env["HF_ENDPOINT"] = "http://127.0.0.1:1"
     r = project("huggingface: tiiuae/falcon")("lock", code=5)
     assert "cannot be reached" in r.stderr
+
+
+# --- a hub that lies -----------------------------------------------------------------------------
+
+
+def file(**changed):
+    return {"type": "file", "oid": "0" * 40, "size": 1, "path": "a", **changed}
+
+
+@pytest.mark.parametrize("layout,entries", [(("plain", "hub-cache")[i % 2], e) for i, e in enumerate([
+    [file(path="../../x")], [file(path="/etc/passwd")], [file(path="a/../b")], [file(path="a\x1b[2J")], [file(path="a\x00b")], [file(path="\ud800")], [file(path="")],
+    [file(path="n" * 300)], [file(path="d/" * 300 + "x")], [file(path="a//b")], [file(), file()], [file(), file(path="a/b")], [file(path=["a"])], [file(path=None)], [file(path=7)],
+    [file(size=-1)], [file(size="1")], [file(size=1e300)], [file(size=0.5)], [file(oid="zz")], [file(oid=None)], [file(oid="../" * 13 + "a")], [file(lfs={"oid": "0" * 63})],
+    [file(lfs={"oid": "../../../x"})], [file(lfs="x")], [file(lfs={})], [7], ["a"], [[]], {"a": 1}, 7, "text", None, [file(path=f"a{i}") for i in range(1000)] + [7],
+])], ids=range(34))
+def test_lists_that_lie(project, hub, layout, entries):
+    hub.repos["models", "tiiuae/falcon"] = Repo({"a": b"a"})
+    hub.lie = lambda h, _: h.json(entries)
+    aicert = project(f"huggingface: tiiuae/falcon, layout: {layout}")
+    r = aicert("lock", code=None)
+    assert r.returncode in (2, 3) and "internal" not in r.stderr and "\x1b" not in r.stderr, r.stderr
+    assert not (aicert.cwd / "aicert.lock").exists()
+
+
+@pytest.mark.parametrize("to,words", [
+    ("{url}{path}", "repeats"), ("{cdn}{path}", "another server"), ("file:///etc/passwd", "another server"), ("http://127.0.0.1:1/x", "another server"), ("{url}@127.0.0.1:1/", ""),
+    ("/etc/passwd", ""), ("s3://bucket/", "another server"),
+])
+def test_pages_that_lead_astray(project, hub, to, words):
+    hub.repos["models", "tiiuae/falcon"] = Repo(FILES)
+    hub.lie = lambda h, e: h.json(e[:1], Link=f'<{to.format(url=hub.url, cdn=hub.cdn, path=h.path)}>; rel="next"')
+    r = project("huggingface: tiiuae/falcon")("lock", code=None)
+    assert r.returncode in (2, 3) and words in r.stderr and len(hub.seen) < 10, r.stderr
+
+
+@pytest.mark.parametrize("body", [b"[" * 100000, b'{"a":' * 100000, b"[1e999]", b"\xff", b"", b'[{"type":"file","path":"a","path":"b"}]', b"[" + b"0," * 40000000 + b"0]"],
+                         ids=["deep", "deep map", "number", "bytes", "empty", "twice", "huge"])
+def test_bodies_that_are_none(project, hub, body):
+    hub.repos["models", "tiiuae/falcon"] = Repo({"a": b"a"})
+    hub.lie = lambda h, _: h.reply(200, body)
+    r = project("huggingface: tiiuae/falcon")("lock", code=None)
+    assert r.returncode in (2, 3) and r.stderr.startswith("lock") and "internal" not in r.stderr, r.stderr
+
+
+def test_a_redirect_of_the_api_takes_no_token_along(project, hub, aicert):
+    aicert.env["HF_TOKEN"] = "hf_s3cret"
+    with Hub() as other:
+        for h in (hub, other):
+            h.repos["models", "tiiuae/falcon"] = Repo(FILES, token="hf_s3cret")
+        hub.away = other.url.replace("127.0.0.1", "localhost")
+        r = project("huggingface: tiiuae/falcon")("lock", code=None)
+        assert r.returncode != 0 and other.seen and set(other.tokens()) == {None} and "hf_s3cret" not in r.stderr
+
+
+def test_the_wrong_commit(project, hub):
+    repo = hub.repos["models", "tiiuae/falcon"] = Repo({"a": b"a"}, refs=["main", "f" * 40])
+    r = project(f"huggingface: tiiuae/falcon, ref: {'f' * 40}")("lock", code=None)
+    assert r.returncode != 0 and "names no commit" in r.stderr
+    repo.commit = "../../../../x"
+    r = project("huggingface: tiiuae/falcon")("lock", code=None)
+    assert r.returncode != 0 and "names no commit" in r.stderr

@@ -104,6 +104,16 @@ def test_a_session_token(project, s3, aicert):
     assert subprocess.run(["grep", "-rlF", "sessi0n", str(aicert.home / "aicert"), str(aicert.cwd)], capture_output=True).stdout == b""
 
 
+def test_a_session_token_goes_to_its_server_only(project, s3, aicert):
+    s3.session = "sessi0n/token="
+    aicert.env.update(s3.env(), AWS_SESSION_TOKEN="sessi0n/token=")
+    with S3() as other:
+        s3.away = other.url.replace("127.0.0.1", "localhost")
+        r = project('s3: "s3://my-bucket/corpus/"')("lock", code=None)
+        assert r.returncode != 0 and other.seen
+        assert {(h.get("x-amz-security-token"), h.get("Authorization")) for _, h in other.seen} == {(None, None)}
+
+
 def test_a_region(project, s3, aicert):
     s3.region = "eu-west-3"
     aicert.env.update(s3.env())
@@ -155,10 +165,45 @@ def test_what_is_none(project, s3, aicert, attrs, words):
     assert r.returncode in (2, 3) and words in r.stderr, r.stderr
 
 
-@pytest.mark.parametrize("xml", [b"", b"<html>", b"<ListBucketResult><Contents><Key>../../x</Key><Size>1</Size></Contents></ListBucketResult>",
-                                 b'<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]><ListBucketResult/>', b"\0" * 100])
+KEYS = "<ListBucketResult>%s</ListBucketResult>"
+
+
+def keyed(*keys):
+    return (KEYS % "".join(f"<Contents><Key>{k}</Key><Size>1</Size></Contents>" for k in keys)).encode()
+
+
+@pytest.mark.parametrize("xml", [
+    b"", b"<html>", keyed("../../x"), b'<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]><ListBucketResult/>', b"\0" * 100,
+    b'<!DOCTYPE l [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;">]><ListBucketResult><Contents><Key>&b;</Key><Size>1</Size></Contents></ListBucketResult>',
+    keyed("&#1;"), keyed("a\x1b[2J"), keyed("a//b"), keyed("/etc/x"), keyed("a/./b"), keyed("a", "a"), keyed("a", "a/b"), keyed("&#x202e;a", "n" * 300), keyed("<![CDATA[a]]>"),
+    b"<ListBucketResult>" + b"<a>" * 1000, b"<ListBucketResult><Contents><Key>" + b"k" * (1 << 20), b"<ListBucketResult a='" + b"x" * (1 << 20),
+    b"<ListBucketResult><Contents><Key>a</Key><Size>-1</Size></Contents></ListBucketResult>",
+    b"<ListBucketResult><Contents><Key>a</Key><Size>99999999999999999999</Size></Contents></ListBucketResult>",
+    b"<ListBucketResult><Contents><Key>a</Key><Key>b</Key><Size>1</Size></Contents></ListBucketResult>",
+    b"<ListBucketResult><Contents><Key>\xff</Key><Size>1</Size></Contents></ListBucketResult>",
+])
 def test_listings_that_lie(project, s3, aicert, xml):
     s3.xml = xml
     aicert.env.update(s3.env())
     r = project('s3: "s3://my-bucket"')("lock", code=None)
     assert r.returncode in (2, 3) and "passwd" not in r.stderr
+    assert not (aicert.cwd / "aicert.lock").exists()
+    assert "\x1b" not in r.stderr
+
+
+@pytest.mark.parametrize("pages", [1, 2])
+def test_a_listing_that_repeats_itself(project, s3, aicert, pages):
+    """The server always says that there is more: the same again, or two pages in turn."""
+    s3.xml = [keyed(f"a{i}", f"b{i}").replace(b"<ListBucketResult>", b"<ListBucketResult><IsTruncated>true</IsTruncated>") for i in range(pages)]
+    aicert.env.update(s3.env())
+    r = project('s3: "s3://my-bucket"')("lock", code=None)
+    assert r.returncode in (2, 3) and "repeats" in r.stderr and len(s3.seen) < 10, r.stderr
+
+
+def test_odd_keys_come_as_they_are(project, s3, aicert):
+    odd = {"100%.txt": b"1", "a%2Fb": b"2", "a+b c": b"3", "\u00fc/\u65e5\u672c": b"4", "~'()!*": b"5", "#frag?q=1&x": b"6"}
+    for key, data in odd.items():
+        s3.put("odd", key, data)
+    aicert.env.update(s3.env())
+    project('s3: "s3://odd"')("lock")
+    assert {f["path"]: f["sha256"] for f in pin(aicert)["files"]} == {k: sha(v) for k, v in odd.items()}

@@ -81,6 +81,19 @@ class Gateway:
             pid = self.dir / f"{name}.pid"
             if pid.exists():
                 os.kill(int(pid.read_text()), signal.SIGKILL)
+                self.wait_for_end(int(pid.read_text()))
+
+    @staticmethod
+    def wait_for_end(pid):
+        """Daemons are not our children: they are gone when the system says so, or has only their exit left to tell."""
+        for _ in range(1000):
+            try:
+                if pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
+                    return
+            except (FileNotFoundError, ProcessLookupError):
+                return
+            time.sleep(0.05)
+        raise AssertionError(f"process {pid} does not end")
 
     def put(self, key, data):
         stamp = datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%dT%H%M%SZ")

@@ -1,6 +1,9 @@
 /*
  * fuzz_answer.c -- any bytes as what a server says to a source rule: a pin that is checked, or an error with its text. The rule hands on all that
  * it finds, so that nothing but the engine's own checks stands between the server and the pin.
+ *
+ * Each question has a Lua state of its own, which compiles lua/ anew: two milliseconds. What is no JSON, as most mutations are, is refused by the same few
+ * lines whatever it is; so of these one in sixteen is asked about, and the time is left for the others.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include <stdint.h>
@@ -39,6 +42,22 @@ get(void *ctx, const char *url, const json_t *headers, size_t max, struct ai_buf
 	return *answer ? 0 : ai_nomem(err);
 }
 
+/* Is it worth a state? */
+static bool
+is_worth(const uint8_t *data, size_t size)
+{
+	unsigned sum = 0;
+	json_t *j = json_loadb((const char *)data, size, JSON_REJECT_DUPLICATES, NULL);
+	struct ai_err err = { 0 };
+	/* The same bytes as a pin, without a rule that made it. */
+	if (j && ai_pin_check(j, &err) < 0 && !*err.text)
+		abort();
+	json_decref(j);
+	for (size_t i = 0; i < size; i++)
+		sum = sum * 31 + data[i];
+	return j || sum % 16 == 0;
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -49,6 +68,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	const struct ai_source_net net = { get, &in };
 	struct ai_err err = { 0 }, again = { 0 };
 	json_t *pin = NULL;
+	if (!is_worth(data, size))
+		return 0;
 	int rc = ai_source_resolve(&rule, "Aicertfile", &input, &net, &pin, &err);
 	if (rc < 0 && (pin || !*err.text || err.code != rc))
 		abort();
