@@ -83,6 +83,12 @@ int ai_store_checkout(struct ai_store *s, const struct ai_ref *ref, const char *
 int ai_store_checked_out(struct ai_store *s, const struct ai_digest *tree, char **path_out, struct ai_err *err) AI_CHECKED;
 /* Copies content out to a folder of the user's (plain writable files, never links into the store). */
 int ai_store_export(struct ai_store *s, const struct ai_ref *ref, const char *dest, struct ai_err *err) AI_CHECKED;
+/*
+ * The same for one of many: it is durable once ai_store_sync_at was called with the folder that it is in. *last is 0 at first; a folder of the
+ * file system that was synced last costs nothing, so what is exported after that is not meant.
+ */
+int ai_store_export_soon(struct ai_store *s, const struct ai_ref *ref, const char *dest, struct ai_err *err) AI_CHECKED;
+int ai_store_sync_at(const char *folder, uint64_t *last, struct ai_err *err) AI_CHECKED;
 
 /*
  * ai_store_hash_file -- SHA-256 of a file without taking it in; from the file-hash cache when (device, inode, size, mtime ns,

@@ -137,6 +137,15 @@ open_parent(const char *dest, int *fd_out, char **name_out, struct ai_err *err)
 	return 0;
 }
 
+/* One file by itself; a folder with all that the file system has to write. */
+static int
+sync_laid(const struct ai_ref *ref, int dirfd, const char *aside, const char *name, struct ai_err *err)
+{
+	AI_FD fd = ref->type == AI_REF_BLOB ? openat(dirfd, aside, O_RDONLY | O_CLOEXEC | O_NOFOLLOW) : -1;
+	int r = ref->type == AI_REF_BLOB ? (fd < 0 ? -1 : fsync(fd)) : syncfs(dirfd);
+	return r < 0 ? ai_fail_errno(err, AI_EENV, "'%s': cannot sync", name) : 0;
+}
+
 /* Lays beside dest under a name that nobody else uses, syncs if it is to last, and renames: 1 done, 0 dest was taken. */
 static int
 lay_beside(struct ai_laying *l, const struct ai_ref *ref, int dirfd, const char *name, struct ai_err *err)
@@ -150,7 +159,7 @@ lay_beside(struct ai_laying *l, const struct ai_ref *ref, int dirfd, const char 
 	ai_hex_bytes(r6, sizeof r6, aside + strlen(aside));
 	if (lay_at(l, ref, dirfd, aside, err) < 0)
 		return err->code;
-	int r = l->own && syncfs(dirfd) < 0 ? ai_fail_errno(err, AI_EENV, "'%s': cannot sync", name) : 0;
+	int r = l->own && !l->soon ? sync_laid(ref, dirfd, aside, name, err) : 0;
 	if (r == 0)
 		r = rename_if_free(dirfd, aside, dirfd, name, err);
 	if (r != 1)
@@ -177,7 +186,7 @@ same_checkout(struct ai_store *s, const struct ai_ref *ref, int dirfd, const cha
 int
 ai_store_checkout(struct ai_store *s, const struct ai_ref *ref, const char *dest, struct ai_err *err)
 {
-	struct ai_laying l = { s, false, false };
+	struct ai_laying l = { .s = s };
 	AI_FREE char *name = NULL;
 	AI_FD dirfd = -1;
 	if (ai_batch_settle(s, err) < 0 || open_parent(dest, &dirfd, &name, err) < 0)
@@ -211,7 +220,7 @@ discard_kept(struct ai_store *s, int trees_fd, const char *hex, struct ai_err *e
 static int
 make_kept(struct ai_store *s, const struct ai_digest *tree, int trees_fd, const char *hex, struct ai_err *err)
 {
-	struct ai_laying l = { s, false, false };
+	struct ai_laying l = { .s = s };
 	struct ai_ref ref = { AI_REF_TREE, *tree };
 	char aside[AI_SESSION_NAME];
 	int dir = ai_session_dir(&s->session, err);
@@ -265,20 +274,44 @@ ai_store_checked_out(struct ai_store *s, const struct ai_digest *tree, char **pa
 
 /* --- export --------------------------------------------------------------------------- */
 
-int
-ai_store_export(struct ai_store *s, const struct ai_ref *ref, const char *dest, struct ai_err *err)
+static int
+export(struct ai_laying *l, const struct ai_ref *ref, const char *dest, struct ai_err *err)
 {
-	struct ai_laying l = { s, true, false };
 	AI_FREE char *name = NULL;
 	AI_FD dirfd = -1;
-	if (ai_batch_settle(s, err) < 0 || open_parent(dest, &dirfd, &name, err) < 0)
+	if (ai_batch_settle(l->s, err) < 0 || open_parent(dest, &dirfd, &name, err) < 0)
 		return err->code;
 	int r = 0;
 	if (faccessat(dirfd, name, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
-		r = lay_beside(&l, ref, dirfd, name, err);
+		r = lay_beside(l, ref, dirfd, name, err);
 	if (r == 0)
 		return ai_fail(err, AI_EINPUT, "'%s': is already there", dest);
 	if (r < 0)
 		return ai_in(err, "export");
-	return fsync(dirfd) < 0 ? ai_fail_errno(err, AI_EENV, "'%s': cannot sync folder", dest) : 0;
+	return !l->soon && fsync(dirfd) < 0 ? ai_fail_errno(err, AI_EENV, "'%s': cannot sync folder", dest) : 0;
+}
+
+int
+ai_store_export(struct ai_store *s, const struct ai_ref *ref, const char *dest, struct ai_err *err)
+{
+	return export(&(struct ai_laying){ .s = s, .own = true }, ref, dest, err);
+}
+
+int
+ai_store_export_soon(struct ai_store *s, const struct ai_ref *ref, const char *dest, struct ai_err *err)
+{
+	return export(&(struct ai_laying){ .s = s, .own = true, .soon = true }, ref, dest, err);
+}
+
+int
+ai_store_sync_at(const char *folder, uint64_t *last, struct ai_err *err)
+{
+	struct stat st;
+	AI_FD fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return ai_fail_errno(err, AI_EENV, "'%s': cannot open folder", folder);
+	if (*last == st.st_dev)
+		return 0;
+	*last = st.st_dev;
+	return syncfs(fd) < 0 ? ai_fail_errno(err, AI_EENV, "'%s': cannot sync", folder) : 0;
 }

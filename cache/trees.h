@@ -25,6 +25,7 @@ struct ai_laying {
 	struct ai_store *s;
 	bool own;        /* an export */
 	bool copied;     /* out: something was copied, so there is content to sync */
+	bool soon;       /* an export that the caller syncs, with others */
 };
 
 /* Content id as name in dirfd (a plain file, or an executable one). */

@@ -27,6 +27,7 @@ struct target {
 	char *path;             /* absolute */
 	struct ai_ref content;  /* valid once the step has a result */
 	bool folder;            /* its content goes into the output folder itself, among other things */
+	bool fresh;             /* it has just been put there, and is not synced */
 };
 
 static void
@@ -171,21 +172,42 @@ holds(const char *outer, const char *inner)
 	return strncmp(outer, inner, n) == 0 && (inner[n] == '\0' || inner[n] == '/' || n == 1);
 }
 
-/* Would replacing path take away what no run may, --force or not: the project, the folder we are in, or aicert's own? */
+/* What no run may take away, --force or not: the project, the folder we are in, and aicert's own. */
+enum { N_OURS = 5 };
+struct ours { char *real[N_OURS]; const char *shown[N_OURS]; };
+
 static int
-spares_ours(const struct ai_job *job, const char *path, struct ai_err *err)
+find_ours(const struct ai_job *job, struct ours *out, struct ai_err *err)
 {
-	AI_FREE char *real = realpath(path, NULL), *here = ai_abspath(".");
-	static const char *const what[] = { "it is the Aicertfile", "it is the lock", "it is the folder you are in", "aicert keeps things there",
+	AI_FREE char *here = ai_abspath(".");
+	const char *const paths[N_OURS] = { job->file, job->lock_file, here, job->home.cache, job->home.data };
+	for (size_t i = 0; i < N_OURS; i++) {
+		out->real[i] = paths[i] ? realpath(paths[i], NULL) : NULL;
+		out->shown[i] = i == 2 ? out->real[i] : paths[i];
+	}
+	return here ? 0 : ai_nomem(err);
+}
+
+static void
+ours_done(struct ours *o)
+{
+	for (size_t i = 0; i < N_OURS; i++)
+		free(o->real[i]);
+}
+
+/* Would replacing path take some of that away? */
+static int
+spares_ours(const struct ours *ours, const char *path, struct ai_err *err)
+{
+	static const char *const what[N_OURS] = { "it is the Aicertfile", "it is the lock", "it is the folder you are in", "aicert keeps things there",
 		"aicert keeps its keys there" };
-	const char *const ours[] = { job->file, job->lock_file, here, job->home.cache, job->home.data };
-	for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) {
-		AI_FREE char *real_ours = ours[i] ? realpath(ours[i], NULL) : NULL;
-		if (real && real_ours && holds(real, real_ours)) {
-			if (strcmp(real, real_ours) == 0)
+	AI_FREE char *real = realpath(path, NULL);
+	for (size_t i = 0; i < N_OURS; i++) {
+		if (real && ours->real[i] && holds(real, ours->real[i])) {
+			if (strcmp(real, ours->real[i]) == 0)
 				ai_fail(err, AI_EUSAGE, "%s: is not to be replaced by an output or a proof: %s", path, what[i]);
 			else
-				ai_fail(err, AI_EUSAGE, "%s: would be replaced whole, and '%s' is in it", path, ours[i]);
+				ai_fail(err, AI_EUSAGE, "%s: would be replaced whole, and '%s' is in it", path, ours->shown[i]);
 			return ai_hint(err, "choose a place of its own with --output-dir or --output-bom");
 		}
 	}
@@ -236,7 +258,7 @@ can_be_made(const char *path, struct ai_err *err)
 }
 
 static int
-check_proof_place(struct ai_job *job, const struct target *t, size_t n, struct ai_err *err)
+check_proof_place(struct ai_job *job, const struct ours *ours, const struct target *t, size_t n, struct ai_err *err)
 {
 	const char *given = job->opt->proof;
 	struct stat st;
@@ -252,7 +274,7 @@ check_proof_place(struct ai_job *job, const struct target *t, size_t n, struct a
 				: "%s: the proof would lie in the output '%s', which is replaced whole", job->proof, t[i].name);
 			return ai_hint(err, "choose another place with --output-bom or --output-dir");
 		}
-	if (spares_ours(job, job->proof, err) < 0 || can_be_made(job->proof, err) < 0)
+	if (spares_ours(ours, job->proof, err) < 0 || can_be_made(job->proof, err) < 0)
 		return err->code;
 	return may_replace(job, job->proof, NULL, err);
 }
@@ -262,19 +284,21 @@ ai_job_emit_check(struct ai_job *job, struct ai_err *err)
 {
 	struct target *t = NULL;
 	size_t n = 0;
+	struct ours ours = { { NULL }, { NULL } };
 	if (make_targets(job, &t, &n, err) < 0)
 		return err->code;
-	int r = 0;
+	int r = find_ours(job, &ours, err);
 	for (size_t i = 0; i < n && r == 0; i++)
-		r = spares_ours(job, t[i].path, err);
+		r = spares_ours(&ours, t[i].path, err);
 	if (r == 0)
-		r = check_proof_place(job, t, n, err);
+		r = check_proof_place(job, &ours, t, n, err);
 	for (size_t i = 0; i < n && r > 0; i++) {
 		r = can_be_made(t[i].path, err);
 		if (r == 0)
 			r = may_replace(job, t[i].path, NULL, err);
 	}
 	targets_free(t, n);
+	ours_done(&ours);
 	return r < 0 ? r : 0;
 }
 
@@ -286,8 +310,15 @@ note_written(json_t *written, const char *path, const struct ai_digest *id, stru
 	return json_array_append_new(written, json_pack("{s:s, s:s}", "path", path, "id", hex)) < 0 ? ai_nomem(err) : 0;
 }
 
+/* The folder that a path is in. */
+static char *
+up_from(const char *path)
+{
+	return ai_strndup(path, (size_t)(ai_basename(path) - path));
+}
+
 static int
-export_target(struct ai_job *job, const struct target *t, json_t *written, struct ai_err *err)
+export_target(struct ai_job *job, struct target *t, json_t *written, struct ai_err *err)
 {
 	int r = leads_nowhere_else(job, t->path, err);
 	if (r == 0)
@@ -295,14 +326,30 @@ export_target(struct ai_job *job, const struct target *t, json_t *written, struc
 	if (r < 0)
 		return r;
 	if (r == 1) {
-		AI_FREE char *up = ai_strndup(t->path, (size_t)(ai_basename(t->path) - t->path));
+		AI_FREE char *up = up_from(t->path);
 		if (!up)
 			return ai_nomem(err);
 		if (ai_mkdirs(up, 0755, err) < 0 || ai_remove_tree(AT_FDCWD, t->path, err) < 0 ||
-			ai_store_export(job->store, &t->content, t->path, err) < 0)
+			ai_store_export_soon(job->store, &t->content, t->path, err) < 0)
 			return err->code;
+		t->fresh = true;
 	}
 	return note_written(written, t->path, &t->content.id, err);
+}
+
+/* All are durable before the proof that speaks of them is written: synced together, for one by one they would take most of a run's time. */
+static int
+sync_targets(const struct target *t, size_t n, struct ai_err *err)
+{
+	uint64_t last = 0;
+	for (size_t i = 0; i < n; i++) {
+		AI_FREE char *up = t[i].fresh ? up_from(t[i].path) : NULL;
+		if (t[i].fresh && !up)
+			return ai_nomem(err);
+		if (up && ai_store_sync_at(up, &last, err) < 0)
+			return err->code;
+	}
+	return 0;
 }
 
 static int
@@ -318,6 +365,8 @@ export_outputs(struct ai_job *job, json_t *written, struct ai_err *err)
 		if (r == 0)
 			r = export_target(job, &t[i], written, err);
 	}
+	if (r >= 0)
+		r = sync_targets(t, n, err);
 	targets_free(t, n);
 	return r;
 }

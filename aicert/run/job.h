@@ -117,6 +117,8 @@ void ai_job_say_moved(const struct ai_job *job, const char *name, const json_t *
 
 /* The plan that this lock gives, and the environments that it names; nothing is kept. */
 int ai_job_plan_make(struct ai_job *job, const struct ai_buf *lock, json_t **plan, json_t **environments, struct ai_err *err) AI_CHECKED;
+/* Of a folder of notes (which plan a key has, what stands): when there are many all go, for one is worth no more than finding out again. */
+void ai_sweep_notes(const char *folder);
 /* Makes plan, environment and steps, and stores every node and blob that they name. */
 int ai_job_plan(struct ai_job *job, struct ai_err *err) AI_CHECKED;
 /* The step of that name, or NULL. */

@@ -1,10 +1,15 @@
 /* prepare.c -- the plan of a job made and stored, and the step nodes that follow from it (job.h).  SPDX-License-Identifier: Apache-2.0 */
+#include <dirent.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fs.h"
+#include "model/node.h"
 #include "model/recipe.h"
 #include "run/job.h"
 #include "run/plan/apart.h"
+#include "run/plan/plan_cache.h"
 
 static int
 store_texts(struct ai_job *job, struct ai_err *err)
@@ -103,30 +108,169 @@ speak_of_the_host(const struct ai_job *job)
 			"'environment: host' says that you mean the host");
 }
 
+/* --- plans that were made before (plan_cache.h) ------------------------------------ */
+
+enum { MAX_NOTES = 256 /* in a folder */ };
+
+void
+ai_sweep_notes(const char *folder)
+{
+	DIR *d = opendir(folder);
+	size_t n = 0;
+	while (d && readdir(d))
+		n++;
+	if (d)
+		closedir(d);
+	if (n > MAX_NOTES)
+		ai_discard_tree(folder);
+}
+
+static char *
+record_of(const struct ai_job *job, const struct ai_digest *key)
+{
+	char hex[AI_HEX];
+	ai_hex(key, hex);
+	return ai_format("%s/plans/%s", job->home.data, hex);
+}
+
+/* The environments that a plan's steps name: 1, or 0 when one is gone. */
+static int
+environments_of(struct ai_job *job, const json_t *plan, json_t *out, struct ai_err *err)
+{
+	struct ai_idset known = { 0 };
+	size_t i;
+	json_t *s;
+	int r = 1;
+	json_array_foreach(ai_json_arr(plan, "steps"), i, s) {
+		AI_JSON *node = NULL;
+		struct ai_digest id;
+		if (!ai_json_digest(ai_json_obj(s, "recipe"), "environment", &id))
+			r = 0;
+		if (r <= 0 || ai_idset_get(&known, &id, NULL))
+			continue;
+		r = ai_store_get_node(job->store, &id, &node, err);
+		if (r == 1 && ai_node_kind(node) != AI_KIND_ENVIRONMENT)
+			r = 0;
+		if (r == 1 && (ai_idset_put(&known, &id, 0, err) < 0 || json_array_append(out, node) < 0))
+			r = err->code ? err->code : ai_nomem(err);
+	}
+	ai_idset_done(&known);
+	return r;
+}
+
+/* 1 and the plan of this key, 0 none is known. Whatever is the matter with what is kept: it is made again. */
+static int
+known_plan(struct ai_job *job, const struct ai_plan_in *in, const struct ai_digest *key, json_t **plan, json_t **environments, struct ai_err *err)
+{
+	struct ai_err quiet = { 0 };
+	struct ai_digest id;
+	AI_BUF_AUTO text = AI_BUF(AI_HEX);
+	AI_JSON *found = NULL;
+	AI_JSON *list = json_array();
+	AI_FREE char *record = record_of(job, key);
+	if (!list || !record)
+		return ai_nomem(err);
+	if (ai_read_file_if(AT_FDCWD, record, &text, &quiet) <= 0 || text.len != AI_HEX - 1 || !ai_unhex(text.data, &id) ||
+		ai_store_get_node(job->store, &id, &found, &quiet) <= 0 || !ai_plan_is_of(found, in) || environments_of(job, found, list, &quiet) <= 0)
+		return 0;
+	*plan = json_incref(found);
+	*environments = json_incref(list);
+	return 1;
+}
+
+/* Nothing hangs on its being kept. */
+static void
+keep_plan(struct ai_job *job, const struct ai_digest *key, const struct ai_digest *plan)
+{
+	struct ai_err quiet = { 0 };
+	char hex[AI_HEX];
+	AI_FREE char *record = record_of(job, key), *folder = ai_format("%s/plans", job->home.data);
+	if (!record || !folder || job->opt->look)
+		return;
+	ai_hex(plan, hex);
+	ai_sweep_notes(folder);
+	if (ai_mkdirs(folder, 0700, &quiet) < 0 || ai_write_file(AT_FDCWD, record, hex, AI_HEX - 1, 0600, &quiet) < 0)
+		ai_say(job->opt->talk, AI_TALK_DETAIL, "the plan is not kept: %s", quiet.text);
+}
+
+/* --- the plan ----------------------------------------------------------------------- */
+
+/* What a plan is made of; what is in it lives as long as this. */
+struct making {
+	struct ai_plan_source *sources;
+	json_t *gpus;
+	struct ai_plan_in in;
+};
+
+static void
+making_done(struct making *m)
+{
+	free(m->sources);
+	json_decref(m->gpus);
+}
+
+static int
+making_of(struct ai_job *job, const struct ai_buf *lock, struct making *out, struct ai_err *err)
+{
+	*out = (struct making){ .sources = ai_calloc(job->n_sources, sizeof *out->sources) };
+	if (!out->sources)
+		return ai_nomem(err);
+	if (find_gpus(job, &out->gpus, err) < 0) {
+		making_done(out);
+		return err->code;
+	}
+	for (size_t i = 0; i < job->n_sources; i++)
+		out->sources[i] = (struct ai_plan_source){ job->sources[i].name, job->sources[i].node };
+	out->in = (struct ai_plan_in){
+		.aicertfile = job->text.data, .aicertfile_len = job->text.len, .file = job->shown,
+		.lock = lock->data, .lock_len = lock->len,
+		.rules = job->rules, .n_rules = job->n_rules, .sources = out->sources, .n_sources = job->n_sources,
+		.parameters = job->parameters, .platform = AI_PLATFORM, .gpus = out->gpus,
+	};
+	return 0;
+}
+
+static int
+make_plan(const struct ai_job *job, const struct ai_plan_in *in, json_t **plan, json_t **environments, struct ai_err *err)
+{
+	return job->apart ? ai_plan_apart(in, plan, environments, err) : ai_plan_make(in, plan, environments, err);
+}
+
 int
 ai_job_plan_make(struct ai_job *job, const struct ai_buf *lock, json_t **plan, json_t **environments, struct ai_err *err)
 {
-	AI_FREE struct ai_plan_source *sources = ai_calloc(job->n_sources, sizeof *sources);
-	if (!sources)
-		return ai_nomem(err);
-	for (size_t i = 0; i < job->n_sources; i++)
-		sources[i] = (struct ai_plan_source){ job->sources[i].name, job->sources[i].node };
-	AI_JSON *gpus = NULL;
-	if (find_gpus(job, &gpus, err) < 0)
+	struct making m;
+	if (making_of(job, lock, &m, err) < 0)
 		return err->code;
-	struct ai_plan_in in = {
-		.aicertfile = job->text.data, .aicertfile_len = job->text.len, .file = job->shown,
-		.lock = lock->data, .lock_len = lock->len,
-		.rules = job->rules, .n_rules = job->n_rules, .sources = sources, .n_sources = job->n_sources,
-		.parameters = job->parameters, .platform = AI_PLATFORM, .gpus = gpus,
-	};
-	return job->apart ? ai_plan_apart(&in, plan, environments, err) : ai_plan_make(&in, plan, environments, err);
+	int r = make_plan(job, &m.in, plan, environments, err);
+	making_done(&m);
+	return r;
+}
+
+/* Who plans for another (job->apart) plans. is_new: a plan that no record leads to yet. */
+static int
+find_or_make(struct ai_job *job, struct ai_digest *key, bool *is_new, struct ai_err *err)
+{
+	struct making m;
+	if (making_of(job, &job->lock_text, &m, err) < 0)
+		return err->code;
+	int r = job->apart ? 0 : ai_plan_key(&m.in, key, err);
+	*is_new = r == 1;
+	if (r == 1)
+		r = known_plan(job, &m.in, key, &job->plan, &job->environments, err);
+	*is_new = *is_new && r == 0;
+	if (r == 0)
+		r = make_plan(job, &m.in, &job->plan, &job->environments, err);
+	making_done(&m);
+	return r < 0 ? r : 0;
 }
 
 int
 ai_job_plan(struct ai_job *job, struct ai_err *err)
 {
-	if (ai_job_plan_make(job, &job->lock_text, &job->plan, &job->environments, err) < 0 || store_texts(job, err) < 0)
+	struct ai_digest key;
+	bool is_new = false;
+	if (find_or_make(job, &key, &is_new, err) < 0 || store_texts(job, err) < 0)
 		return err->code;
 	struct ai_digest id;
 	size_t i;
@@ -136,6 +280,8 @@ ai_job_plan(struct ai_job *job, struct ai_err *err)
 			return err->code;
 	if (ai_store_put_node(job->store, job->plan, &job->plan_id, err) < 0)
 		return err->code;
+	if (is_new)
+		keep_plan(job, &key, &job->plan_id);
 	if (make_steps(job, err) < 0)
 		return err->code;
 	speak_of_the_host(job);

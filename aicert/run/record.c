@@ -34,23 +34,30 @@ step_record(const struct ai_job_step *s)
  * What this project's runs have written where: now, and elsewhere before, by another Aicertfile of this folder or into another
  * --output-dir. All of it is ours to replace as long as it is as we left it. A few last places are kept, the newest first.
  */
-static json_t *
-places(const json_t *before, const json_t *now)
+static int
+places(const json_t *before, const json_t *now, json_t **out, struct ai_err *err)
 {
 	enum { kept = 64 };
-	json_t *all = json_deep_copy(now), *old, *v;
-	size_t i, k;
-	json_array_foreach(before, i, old) {
-		const char *path = ai_json_str(old, "path");
-		bool again = !path || json_array_size(all) >= json_array_size(now) + kept;
-		json_array_foreach(now, k, v)
-			again = again || (ai_json_str(v, "path") && strcmp(ai_json_str(v, "path"), path) == 0);
-		if (!again && json_array_append(all, old) < 0) {
-			json_decref(all);
-			return NULL;
-		}
+	size_t most = json_array_size(now) ? json_array_size(now) + kept : SIZE_MAX; /* who wrote nothing replaces nothing */
+	AI_JSON *all = json_deep_copy(now);
+	struct ai_names known = { 0 };
+	json_t *v;
+	size_t i;
+	int r = all ? 0 : ai_nomem(err);
+	json_array_foreach(now, i, v)
+		if (r >= 0 && ai_json_str(v, "path"))
+			r = ai_names_put(&known, ai_json_str(v, "path"), strlen(ai_json_str(v, "path")), i, err);
+	json_array_foreach(before, i, v) {
+		const char *path = ai_json_str(v, "path");
+		if (r < 0 || json_array_size(all) >= most)
+			break;
+		if (path && !ai_names_find(&known, path, strlen(path), NULL) && json_array_append(all, v) < 0)
+			r = ai_nomem(err);
 	}
-	return all;
+	ai_names_done(&known);
+	if (r >= 0)
+		*out = json_incref(all);
+	return r < 0 ? r : 0;
 }
 
 /* Appends those of list that got a key then and have none in this run, by names once each. */
@@ -91,11 +98,11 @@ ai_job_record(struct ai_job *job, const json_t *written, struct ai_err *err)
 	AI_JSON *steps = json_array();
 	/* A failed run wrote nothing: what those before it wrote is still ours to replace. */
 	AI_JSON *none = json_array();
-	AI_JSON *list = places(ai_json_arr(job->previous, "written"), written ? written : none);
+	AI_JSON *list = NULL;
 	AI_JSON *earlier = json_array();
-	if (!steps || !list || !earlier)
+	if (!steps || !none || !earlier)
 		return ai_nomem(err);
-	if (earlier_steps(job, earlier, err) < 0)
+	if (places(ai_json_arr(job->previous, "written"), written ? written : none, &list, err) < 0 || earlier_steps(job, earlier, err) < 0)
 		return err->code;
 	for (size_t i = 0; i < job->n_steps; i++)
 		if (json_array_append_new(steps, step_record(&job->steps[i])) < 0)

@@ -43,7 +43,10 @@ keep_failure(struct ai_job *job, struct ai_err *err)
 static int
 run_job(struct ai_job *job, struct ai_err *err)
 {
-	if (ai_job_fetch(job, err) < 0 || ai_job_plan(job, err) < 0 || ai_job_emit_check(job, err) < 0 || open_tpm(job, err) < 0)
+	/* Thousands of inputs, each synced by itself, would take longer than many a step. What must last is synced before others hear of it. */
+	ai_store_defer(job->store);
+	if (ai_job_fetch(job, err) < 0 || ai_job_plan(job, err) < 0 || ai_store_flush(job->store, err) < 0 || ai_job_emit_check(job, err) < 0 ||
+		open_tpm(job, err) < 0)
 		return err->code;
 	if (ai_job_execute(job, err) < 0 || ai_check_verdict(job, err) < 0)
 		return keep_failure(job, err);

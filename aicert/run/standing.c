@@ -16,6 +16,7 @@
 #include "proof/trust.h"
 #include "run/job.h"
 #include "run/observe/used.h"
+#include "run/plan/plan_cache.h"
 
 /* What is looked at of a path. */
 enum {
@@ -29,7 +30,6 @@ enum {
 enum {
 	MAX_PATHS = 1 << 20, /* with more no note is kept */
 	MAX_DEPTH = 256,
-	MAX_NOTES = 256,     /* of so many projects */
 	MAX_NOTE = 256 << 20,
 };
 
@@ -142,7 +142,10 @@ static int
 asked(const struct ai_job *job, struct ai_buf *b, struct ai_err *err)
 {
 	const struct ai_run_options *o = job->opt;
-	put(b, "version", AICERT_VERSION);
+	char build[AI_HEX];
+	if (!ai_build_id(build))
+		return ai_fail(err, AI_EENV, "standing: this build has no id");
+	put(b, "build", build);
 	put(b, "platform", AI_PLATFORM);
 	put(b, "file", job->file);
 	put(b, "proof", job->proof);
@@ -305,7 +308,6 @@ add_own(const struct ai_job *job, struct list *l, struct ai_err *err)
 	AI_FREE char *store = ai_join(job->home.cache, "store.db");
 	if (!store)
 		return ai_nomem(err);
-	add(l, LEADS_TO, "/proc/self/exe");
 	add(l, IS, store);
 	add(l, IS, "/dev/tpmrm0");
 	add(l, LEADS_TO, job->file);
@@ -407,20 +409,6 @@ says_all(const struct ai_job *job)
 	return job->n_steps > 0 && job->written && !job->fetched && !job->unstamped.code && is_plain(job->opt);
 }
 
-/* Of many projects the notes of the oldest go: all of them, for a note is worth one run that looks at everything. */
-static void
-sweep(const char *folder)
-{
-	DIR *d = opendir(folder);
-	size_t n = 0;
-	while (d && readdir(d))
-		n++;
-	if (d)
-		closedir(d);
-	if (n > MAX_NOTES)
-		ai_discard_tree(folder);
-}
-
 static int
 write_note(struct ai_job *job, const struct list *l, const struct ai_digest *state, struct ai_err *err)
 {
@@ -435,7 +423,7 @@ write_note(struct ai_job *job, const struct list *l, const struct ai_digest *sta
 	ai_buf_put(&text, l->text.data, l->text.len);
 	if (ai_buf_ok(&text, "standing", err) < 0)
 		return err->code;
-	sweep(folder);
+	ai_sweep_notes(folder);
 	return ai_mkdirs(folder, 0700, err) < 0 ? err->code : ai_write_file(AT_FDCWD, place, text.data, text.len, 0600, err);
 }
 

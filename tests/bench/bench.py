@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Figures of aicert as ratios to a peer that was measured in the same minute, for machines differ and are shared.
 
-    tests/bench/bench.py [--build build] [--runs N] [--only WORD]
+    tests/bench/bench.py [--build build] [--runs N] [--only WORD] [--long]
 
 Both sides of a ratio run in turn, N times; the least time of each counts, which is the one that the machine disturbed least.
 SPDX-License-Identifier: Apache-2.0
@@ -20,7 +20,10 @@ import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-GIB, SMALL, MANY, STEPS = 1 << 30, 100 << 10, 10_000, 10_000
+GIB, SMALL, MANY = 1 << 30, 100 << 10, 10_000
+GRAPHS = ROOT.parent / "shared/bench/gen_graph.py"
+
+ROWS = ("hash_one", "hash_many", "run_and_verify", "verify", "sandbox", "pipeline", "nothing", "observer", "image", "eventlog", "machine")
 
 sys.path.insert(0, str(ROOT / "tests/image"))
 from images import busybox  # noqa: E402
@@ -65,8 +68,8 @@ def free_port():
 
 
 class Bench:
-    def __init__(self, build, tmp, runs):
-        self.aicert, self.tmp, self.runs = build / "aicert", tmp, runs
+    def __init__(self, build, tmp, runs, long):
+        self.aicert, self.tmp, self.runs, self.long = build / "aicert", tmp, runs, long
         self.env = {"PATH": os.environ["PATH"], "HOME": str(tmp), "AICERT_HOME": str(tmp / "home"), "LC_ALL": "C.UTF-8", "GIT_CONFIG_NOSYSTEM": "1"}
 
     def time(self, *argv, cwd=None, stdin=None):
@@ -240,8 +243,8 @@ class Bench:
         self.report("true in the sandbox, host", host, bare, "bare fork and exec", "ms")
 
     def pipeline(self):
-        """Ten thousand steps that do nothing, each in a sandbox of its own, to a proof; ninja runs bubblewrap as often, and a bare spawn."""
-        where = self.tmp / "pipeline"
+        """Steps that do nothing, each in a sandbox of its own, to a proof; ninja runs bubblewrap as often, and a bare spawn."""
+        where, steps = self.tmp / "pipeline", 10_000 if self.long else 1_000
         where.mkdir()
         busybox(where / "image", env=["PATH=/bin"])
         bwrap = "bwrap --unshare-all --ro-bind / / --proc /proc --dev /dev true"
@@ -255,21 +258,82 @@ class Bench:
                                               "".join(step.format(i, turn) for i in range(n)) + "outputs: { o: s0.o }\n")
 
         def own():
-            graph(STEPS)
+            graph(steps)
             return self.time(self.aicert, "run", "-q", "-j2", "--force", cwd=where)
 
         def ninja(command):
             def run():
-                (where / "build.ninja").write_text(f"rule c\n  command = {command}\n" + "".join(f"build o{i}: c\n" for i in range(STEPS)))
+                (where / "build.ninja").write_text(f"rule c\n  command = {command}\n" + "".join(f"build o{i}: c\n" for i in range(steps)))
                 return self.time("ninja", "-j2", "--quiet", cwd=where)
             return run
 
         graph(1)
         self.time(self.aicert, "run", "-q", cwd=where)
-        a, boxed, bare = in_turn(1, own, ninja(bwrap), ninja("true"))
-        self.report(f"{STEPS:,} steps in sandboxes, -j2 (aim: 0.5)", a, boxed, "ninja -j2, bwrap --unshare-all")
+        a, boxed, bare = in_turn(1 if self.long else 2, own, ninja(bwrap), ninja("true"))
+        self.report(f"{steps:,} steps in sandboxes, -j2 (aim: 0.5)", a, boxed, "ninja -j2, bwrap --unshare-all")
         self.report("  the same", a, bare, "ninja -j2, no sandbox")
         shutil.rmtree(where)
+
+    def graph(self, n, where):
+        """A graph of n copies of a file of its own, for ninja and, step by step and output by output the same, for aicert."""
+        subprocess.run([sys.executable, GRAPHS, "ninja", "flat", str(n), where], check=True)
+        files = [(i, f"d{i // 1000:03}/f{i % 1000:03}") for i in range(n)]
+        (where / "Aicertfile").write_text(
+            "aicert: 1\nname: graph\nenvironment: { image: 'oci:image' }\ninputs:\n" + "".join(f"  i{i}: {{ path: in/{f} }}\n" for i, f in files) +
+            "steps:\n" + "".join(f"  s{i}: {{ use: copy, from: i{i}, outputs: {{ o: {f[5:]} }} }}\n" for i, f in files) +
+            "outputs:\n" + "".join(f"  o{i}: s{i}.o\n" for i, _ in files))
+        busybox(where / "image", env=["PATH=/bin"])
+
+    def tup(self, n, where):
+        """The same for tup, built; None where it cannot run: it watches its commands through a file system of its own (FUSE)."""
+        for tool in ("tup", "fusermount3"):
+            if not shutil.which(tool):
+                print(f"  {tool} is not installed: no row of tup")
+                return None
+        subprocess.run([sys.executable, GRAPHS, "tup", "flat", str(n), where], check=True)
+        try:
+            self.time("tup", "init", cwd=where)
+            self.time("tup", "-j2", cwd=where)
+        except Failed as e:
+            print(f"  tup does not run here: {str(e).strip().splitlines()[-1]}")
+            return None
+        return lambda: self.time("tup", cwd=where)
+
+    def nothing(self):
+        """Whole graphs built, with nothing to do, and with one input changed, beside ninja and tup on the same graphs."""
+        if not GRAPHS.is_file():
+            print(f"graphs: {GRAPHS} is absent: no figures of nothing to do, nor of one input changed")
+            return
+        for n in (1_000, 10_000, 100_000) if self.long else (1_000, 10_000):
+            where = self.tmp / f"graph{n}"
+            self.graph(n, where)
+            changed = where / "in/d000/f007"
+
+            def own():
+                return self.time(self.aicert, "run", "-q", "-j2", cwd=where)
+
+            def ninja():
+                return self.time("ninja", "-j2", "--quiet", cwd=where)
+
+            def after_edit(side):
+                def run():
+                    changed.write_text(f"{time.perf_counter()}\n")
+                    return side()
+                return run
+
+            whole, peer = in_turn(1, own, ninja)
+            self.report(f"{n:,} steps that copy a file, -j2, no sandbox", whole, peer, "ninja -j2, cp")
+            self.report("  nothing to do, the first time", own(), ninja(), "ninja")
+            a, b = in_turn(2 * self.runs, own, ninja)
+            self.report("  nothing to do (aim: 1.0)", a, b, "ninja")
+            other = self.tup(n, self.tmp / f"tup{n}")
+            if other:
+                a, b = in_turn(2 * self.runs, own, other)
+                self.report("  nothing to do", a, b, "tup")
+            a, b = in_turn(max(2, self.runs // 2), after_edit(own), after_edit(ninja))
+            self.report("  one input changed (aim: 1.2)", a, b, "ninja")
+            shutil.rmtree(where)
+            shutil.rmtree(self.tmp / f"tup{n}", ignore_errors=True)
 
     def eventlog(self):
         """A boot log parsed and replayed in process, beside the SHA-256 of its bytes: a made one of 60 KB, and a server's where it is at hand."""
@@ -341,12 +405,13 @@ def main():
     ap = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     ap.add_argument("--build", type=pathlib.Path, default=ROOT / "build")
     ap.add_argument("--runs", type=int, default=5)
-    ap.add_argument("--only", default="", help="one of: hash_one, hash_many, run_and_verify, verify, sandbox, pipeline, observer, image, eventlog, machine")
+    ap.add_argument("--only", default="", help="one of: " + ", ".join(ROWS))
+    ap.add_argument("--long", action="store_true", help="10,000 steps in sandboxes, and a graph of 100,000: an hour")
     args = ap.parse_args()
     # Not in /tmp, which may be memory: the figures are of files on a disk, with their bytes in the page cache.
     with tempfile.TemporaryDirectory(prefix="bench.", dir=args.build) as tmp:
-        b = Bench(args.build.resolve(), pathlib.Path(tmp).resolve(), args.runs)
-        for name in ("hash_one", "hash_many", "run_and_verify", "verify", "sandbox", "pipeline", "observer", "image", "eventlog", "machine"):
+        b = Bench(args.build.resolve(), pathlib.Path(tmp).resolve(), args.runs, args.long)
+        for name in ROWS:
             if args.only in ("", name):
                 try:
                     getattr(b, name)()

@@ -149,3 +149,29 @@ def test_what_a_host_step_saw_is_looked_at(aicert):
     assert [re.search(r'"executed":(\d)', line)[1] for line in r.stdout.splitlines() if '"event":"report"' in line] == ["1", "0", "0"] * 4
     assert r.stdout.split()[-3:] == ["2", "3", "name"]
     assert r.stdout.count(STANDS) == 4
+
+
+def test_a_kept_plan_is_believed_only_where_it_was_put(project):
+    """Records of plans that are cut short, foreign or missing, and a plan node that was edited, all give the root that the texts give."""
+    import sqlite3
+    d, plans = project.cwd, project.home / "aicert/data/plans"
+
+    def root():
+        return project.json("run", "-q", "--nonce", "n")["root"]
+
+    (first,) = plans.iterdir()
+    kept, want = first.read_text(), root()
+    (d / "in/a").write_text("other\n")
+    other = root()
+    (second,) = (p for p in plans.iterdir() if p != first)
+    assert other != want and second.read_text() != kept
+    for text in (kept, kept[:40], "", "0" * 64, kept.upper() + "\n", project.json("show", "proof.json")["root"]):
+        second.write_text(text)
+        assert root() == other, text
+    with sqlite3.connect(project.home / "aicert/cache/store.db") as c:
+        rows = c.execute("select rowid, bytes from nodes where cast(bytes as text) like '%\"kind\":\"plan\"%'").fetchall()
+        assert rows
+        for rowid, data in rows:
+            c.execute("update nodes set bytes = ? where rowid = ?", (bytes(data).replace(b"outputs/o", b"outputs/x"), rowid))
+    assert root() == other
+    project("verify", "proof.json", "--require", "software", "--nonce", "n")
