@@ -115,6 +115,11 @@ local function shape_of(word, given, level)
 		if alias and shape.by_key[alias] then error(("%s: alias '%s' of '%s' is another attribute's name"):format(word, alias, name), level + 1) end
 		if alias then shape.by_key[alias] = name end
 	end
+	-- What the rule's code asks of its attributes: one that was not given is nil, and one that was never declared is misspelt.
+	shape.absent = function(_, key)
+		if shape.attrs[key] then return nil end
+		error(("the %s declares no attribute '%s'%s"):format(word, key, type(key) == "string" and attr.meant(key, shape.names) or ""), 2)
+	end
 	return shape
 end
 
@@ -190,7 +195,7 @@ local function check(ctx, shape, node, outs)
 			end
 		end
 	end
-	return values, outs
+	return guard(values, shape.absent, nil), outs
 end
 
 -- "list of artifact", "one of a, b", "hex of 40 or 64".

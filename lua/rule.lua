@@ -28,6 +28,10 @@ local function rule(given)
 		outs[name] = fixed_output(name, checked.outputs[name])
 	end
 	checked.outputs = outs
+	-- What else may be asked for is the Aicertfile's to say, where it says outputs at all.
+	checked.no_output = not checked.shape.outputs and function(_, key)
+		error(("the rule has no output '%s'%s"):format(key, type(key) == "string" and attr.meant(key, keys(outs)) or ""), 2)
+	end
 	local more = checked.shape.attrs[checked.shape.outputs]
 	if more and not more.optional and #keys(outs) > 0 then
 		error("rule: outputs: the attribute of type outputs says them, unless it is optional", 2)
@@ -200,7 +204,7 @@ local function evaluate(loaded, ctx, node)
 	ctx.needs, ctx.needed = {}, {}
 	local values, outs = declare.check(ctx, given.shape, node, fixed_outputs(given.outputs, ctx))
 	if ctx.needs_only then return ctx.needs end
-	local used, out = {}, ctx.out
+	local used, out = {}, given.no_output and guard(ctx.out, given.no_output, nil) or ctx.out
 	local actions = action.finish(ctx.where, given.plan(values, out, ctx.image), used, ctx)
 	local paths, taken = by_place(ctx, outs)
 	local outputs = output_list(paths, taken)

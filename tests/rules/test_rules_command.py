@@ -172,6 +172,15 @@ def test_tests_that_are_wrong(aicert, project, test, words):
     assert words in run_tests(aicert, project, "count", test, 2).stderr
 
 
+def test_what_the_code_asks_for_was_declared(aicert, project):
+    """A misspelt attribute or output in a rule's code is no nil that goes unseen; one that was not given is."""
+    for word, fault in (("a.dta", "declares no attribute 'dta' (did you mean 'data'?)"), ("out.cuont", "no output 'cuont' (did you mean 'count'?)")):
+        (project / "count.lua").write_text(COUNT.replace('"count", a.data, list', f'"count", {word}, list'))
+        assert fault in run_tests(aicert, project, "count", GOOD, 1).stdout
+    (project / "count.lua").write_text(COUNT.replace("attrs = {", "attrs = { more = attr.text { optional = true },", 1).replace('a.data, list', "a.data, a.more or list"))
+    run_tests(aicert, project, "count", GOOD, 0)
+
+
 def test_a_file_without_tests(aicert, project):
     assert "rules/count_test.lua: there is no such file" in aicert("rules", "test", "rules/count.lua", code=2).stderr
     assert "got no file" in aicert("rules", "test", code=2).stderr

@@ -117,7 +117,7 @@ errors_are_text(void **state)
 	evil("error: got a table, expected a text", PLAN("error({})"));
 	evil("error: got a nil, expected a text", PLAN("error(nil)"));
 	evil("error: got a function, expected a text", PLAN("error(error)"));
-	evil("attempt to call a nil value", PLAN("a.y()"));
+	evil("attempt to call a nil value", PLAN("local y y()"));
 	evil("attempt to compare", PLAN("return {} < {}"));
 	evil("?[31m", PLAN("error('\\27[31m')"));
 }
