@@ -367,6 +367,15 @@ def test_a_base_that_withholds(aicert, base):
     aicert("--policy", "policy.yaml")
     assert "nodes are withheld" in check(verify(aicert, "proof.json", 1), "lineage")["compared"]
     aicert("verify", "proof.json", "--policy", "policy.yaml")
+    # A policy made of the proof lets through what it holds, and names the run below; that name alone is enough.
+    aicert("policy", "init", "proof.json", "-o", "made.yaml")
+    made = (aicert.cwd / "made.yaml").read_text()
+    assert 'withhold: [ "source:words" ]' in made or "withhold: [ source:words ]" in made
+    aicert("verify", "proof.json", "--policy", "made.yaml")
+    root = proof_of(base)["root"]
+    for revision, code in ((root, 0), ("1" * 64, 1)):
+        (aicert.cwd / "run.yaml").write_text(f"aicert-policy: 1\nrequire: software\nwithhold: [ source ]\ninputs: {{ base: {{ type: proof, revision: '{revision}' }} }}\n")
+        aicert("verify", "proof.json", "--policy", "run.yaml", code=code)
 
 
 def test_a_pipe_for_a_proof(aicert, base):

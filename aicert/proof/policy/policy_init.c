@@ -233,8 +233,9 @@ put_steps(struct init *in)
 	ai_buf_puts(in->out, n ? " ]\n" : "");
 }
 
-struct hidden { const struct init *in; json_t *kinds; };
+struct hidden { const struct init *in; json_t *words; };
 
+/* Sources by their names, which collect_withheld knows. */
 static int
 note_withheld(void *ctx, ai_kind kind, const struct ai_digest *id, const char *where, struct ai_err *err)
 {
@@ -242,37 +243,50 @@ note_withheld(void *ctx, ai_kind kind, const struct ai_digest *id, const char *w
 	char hex[AI_HEX];
 	(void)where;
 	ai_hex(id, hex);
-	if (is_withheld(node(h->in, hex)) && json_object_set_new(h->kinds, ai_kind_word(kind), json_true()) < 0)
+	if (kind != AI_KIND_SOURCE && is_withheld(node(h->in, hex)) && json_object_set_new(h->words, ai_kind_word(kind), json_true()) < 0)
 		return ai_nomem(err);
 	return 0;
 }
 
-/* Sources by their names; other kinds as a whole. */
+/* What the policy must let be withheld: {word: true}. */
+static int
+collect_withheld(const struct init *in, json_t *words, struct ai_err *err)
+{
+	struct hidden h = { in, words };
+	const char *id;
+	json_t *n;
+	size_t i;
+	json_object_foreach((json_t *)in->nodes, id, n)
+		if (!is_withheld(n) && ai_node_edges(n, note_withheld, &h, err) < 0)
+			return err->code;
+	json_array_foreach(json_object_get(in->plan, "sources"), i, n) {
+		AI_FREE char *named = is_withheld(node(in, ai_json_str(n, "id"))) ? ai_format("source:%s", ai_json_str(n, "name")) : ai_strdup("");
+		if (!named || (*named && json_object_set_new(words, named, json_true()) < 0))
+			return ai_nomem(err);
+	}
+	return 0;
+}
+
+/* By the proof, and by those that it carries. */
 static int
 put_withheld(struct init *in, struct ai_err *err)
 {
-	AI_JSON *kinds = json_object();
-	struct hidden h = { in, kinds };
+	AI_JSON *words = json_object();
 	const char *word;
-	json_t *n;
-	size_t i, listed = 0;
-	json_object_foreach((json_t *)in->nodes, word, n)
-		if (!is_withheld(n) && ai_node_edges(n, note_withheld, &h, err) < 0)
+	json_t *proof, *item;
+	size_t listed = 0;
+	if (!words)
+		return ai_nomem(err);
+	if (collect_withheld(in, words, err) < 0)
+		return err->code;
+	json_object_foreach(json_object_get(in->proof, "proofs"), word, proof) {
+		struct init kin = of_kin(in, word, proof);
+		if (collect_withheld(&kin, words, err) < 0)
 			return err->code;
-	if (json_object_size(kinds) == 0)
-		return 0;
-	ai_buf_puts(in->out, "\nwithhold: [");
-	json_object_foreach(kinds, word, n)
-		if (strcmp(word, "source") != 0)
-			ai_buf_printf(in->out, "%s%s", listed++ ? ", " : " ", word);
-	json_array_foreach(json_object_get(in->plan, "sources"), i, n)
-		if (is_withheld(node(in, ai_json_str(n, "id")))) {
-			AI_FREE char *named = ai_format("source:%s", ai_json_str(n, "name"));
-			if (!named)
-				return ai_nomem(err);
-			put_text(in, listed++ ? ", " : " ", named, "");
-		}
-	ai_buf_puts(in->out, " ]\n");
+	}
+	json_object_foreach(words, word, item)
+		put_text(in, listed++ ? ", " : "\nwithhold: [ ", word, "");
+	ai_buf_puts(in->out, listed ? " ]\n" : "");
 	return 0;
 }
 
