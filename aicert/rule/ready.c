@@ -117,6 +117,8 @@ load_into(struct ai_state *s, const struct ai_rule_text *rule, const char *where
 	struct file f = { rule, where };
 	if (!s)
 		return ai_nomem(err);
+	if (ai_language_text(where, rule->text, rule->len, err) < 0)
+		return err->code;
 	if (ai_state_run(s, load, &f, where, err) < 0)
 		return err->code;
 	lua_settop(ai_state_lua(s), 0);
@@ -191,8 +193,6 @@ int
 ai_ready_ask(const struct ai_rule_text *rule, const char *where, const struct ai_question *q, json_t **out, struct ai_err *err)
 {
 	struct shelf *shelves = shelf();
-	if (ai_language_text(where, rule->text, rule->len, err) < 0)
-		return err->code;
 	if (!shelves || q->own || q->weight > LIGHT)
 		return ask_once(rule, where, q, out, err);
 	struct ready *r = slot_for(shelves, rule, where);
