@@ -154,6 +154,8 @@ ai_store_put_attestation(struct ai_store *s, const json_t *attestation, struct a
 		ai_db_rollback(s->attest);
 		return err->code;
 	}
+	/* It may stand for one of the same claims that was read. */
+	ai_read_done(&s->read);
 	if (ai_db_commit(s->attest, err) < 0)
 		return err->code;
 	*id_out = id;

@@ -208,6 +208,43 @@ attestations_survive_the_cache(void **state)
 	refused(AI_EINPUT, "no claims", ai_store_put_attestation(f->s, empty, &id, &err));
 }
 
+/* Steps of which each rests on another attestation than the one before: 10,000 look-ups parse each of the twenty once. */
+static void
+attestations_are_read_once_each(void **state)
+{
+	enum { ATTESTATIONS = 20, TURNS = 500 };
+	struct fix *f = *state;
+	struct ai_digest result[ATTESTATIONS], id;
+	const json_t *first[ATTESTATIONS];
+	for (int i = 0; i < ATTESTATIONS; i++) {
+		AI_FREE char *name = ai_format("result %d", i);
+		result[i] = hash_of(name);
+		char hex[AI_HEX];
+		ai_hex(&result[i], hex);
+		AI_FREE char *text = ai_format("{\"claims\":{\"kind\":\"claims\",\"executed\":[\"%s\"]}}", hex);
+		AI_JSON *a = parse(text);
+		ok(ai_store_put_attestation(f->s, a, &id, &err));
+	}
+	for (int turn = 0; turn < TURNS; turn++)
+		for (int i = 0; i < ATTESTATIONS; i++) {
+			AI_JSON *a = NULL;
+			gives(1, ai_store_attestation_of(f->s, &result[i], &id, &a, &err));
+			if (turn == 0)
+				first[i] = a;
+			assert_ptr_equal(a, first[i]);
+		}
+	/* What is put anew is read anew. */
+	AI_JSON *again = NULL;
+	AI_JSON *a = NULL;
+	gives(1, ai_store_attestation_of(f->s, &result[0], &id, &again, &err));
+	json_t *signed_anew = json_deep_copy(again);
+	json_object_set_new(signed_anew, "signature", json_string("other"));
+	ok(ai_store_put_attestation(f->s, signed_anew, &id, &err));
+	gives(1, ai_store_attestation_of(f->s, &result[0], &id, &a, &err));
+	assert_true(json_equal(a, signed_anew));
+	json_decref(signed_anew);
+}
+
 /* --- the file-hash cache ------------------------------------------------------ */
 
 static void
@@ -380,7 +417,7 @@ main(void)
 #define T(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(golden_nodes_keep_their_ids), T(nodes_that_are_none_are_refused), T(pins_hold_while_their_content_does), T(results_come_newest_first),
-		T(attestations_survive_the_cache), T(same_tick_change_is_seen), T(unchanged_files_are_not_read_again), T(racy_rule),
+		T(attestations_survive_the_cache), T(attestations_are_read_once_each), T(same_tick_change_is_seen), T(unchanged_files_are_not_read_again), T(racy_rule),
 		T(files_of_proc_are_never_remembered), T(hashsink_agrees_with_the_store),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
