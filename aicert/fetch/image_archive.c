@@ -17,6 +17,10 @@
 
 enum { MAX_MEMBERS = 100000, MAX_NAME = 4095, MAX_LINKS = 16, CHUNK = 1 << 16 };
 
+/* What a packed archive may unpack to, beside so many times its own size: no small file fills a disk. */
+static const int64_t free_bytes = (int64_t)1 << 34;
+enum { RATIO = 1000 };
+
 struct member {
 	char *name;                  /* tidy: parts joined by one '/', without "." and ".." */
 	char *target;                /* of a link, as tidy; else NULL */
@@ -166,9 +170,10 @@ unpacked(int *fd, const char *scratch, struct ai_err *err)
 {
 	unsigned char magic[4] = { 0 };
 	struct ai_unpack *u;
+	struct stat st;
 	const void *bytes;
 	size_t n;
-	if (pread(*fd, magic, sizeof magic, 0) < 0)
+	if (pread(*fd, magic, sizeof magic, 0) < 0 || fstat(*fd, &st) < 0)
 		return ai_fail_errno(err, AI_EINPUT, "cannot read");
 	ai_oci_packing packing = ai_unpack_guess(magic);
 	if (packing == AI_OCI_PLAIN)
@@ -176,10 +181,14 @@ unpacked(int *fd, const char *scratch, struct ai_err *err)
 	AI_FD plain = ai_image_scratch(scratch, err);
 	if (plain < 0 || ai_unpack_new(*fd, packing, &u, err) < 0)
 		return err->code;
-	int r;
-	while ((r = ai_unpack_next(u, &bytes, &n, err)) == 1)
-		if (ai_write_all(plain, bytes, n, "temporary file", err) < 0)
+	int64_t room = st.st_size > INT64_MAX / RATIO / 2 ? INT64_MAX : free_bytes + st.st_size * RATIO;
+	while (ai_unpack_next(u, &bytes, &n, err) == 1) {
+		room -= (int64_t)n;
+		if (room < 0)
+			(void)ai_fail(err, AI_EINPUT, "unpacks to more than %lld bytes and %d times its own size", (long long)free_bytes, RATIO);
+		if (room < 0 || ai_write_all(plain, bytes, n, "temporary file", err) < 0)
 			break;
+	}
 	ai_unpack_free(u);
 	if (err->code)
 		return err->code;
