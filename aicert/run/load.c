@@ -31,7 +31,7 @@ find_file(struct ai_job *job, struct ai_err *err)
 			file = names[i];
 	if (!file) {
 		ai_fail(err, AI_EUSAGE, "Aicertfile: none here: looked for 'Aicertfile' and 'aicert.yaml'");
-		return ai_hint(err, "name one with -f FILE; the README shows a first one");
+		return ai_hint(err, "name one with -f FILE, or have 'aicert init' write a first one");
 	}
 	job->file = ai_abspath(file);
 	if (!job->file)

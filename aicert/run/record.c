@@ -124,6 +124,9 @@ step_log(const struct ai_job *job, const json_t *step, char **found, struct ai_e
 	AI_FREE char *kept = id ? ai_format("%s/logs/%s.log", job->home.cache, id) : NULL;
 	if (!log && id && !kept)
 		return ai_nomem(err);
+	/* The cache may have been swept meanwhile. */
+	if (log && !ai_exists(log))
+		log = NULL;
 	if (!log && (!kept || !ai_exists(kept)))
 		return 0;
 	free(*found);

@@ -319,6 +319,11 @@ def test_what_was_needs_no_parameters(aicert):
     assert "no step 'lasst' (did you mean 'last'?)" in aicert("why", "lasst", "-D", "word=one", code=2).stderr
     f.write_text("no: [")
     assert aicert("log", "first-2").stdout == "one 2\n"
+    for log in (aicert.home / "aicert" / "cache" / "logs").iterdir():
+        log.unlink()
+    assert "no log is kept for step 'last'" in aicert("log", "last", code=2).stderr and "of the last run" in aicert("log", code=2).stderr
+    f.unlink()
+    assert "'aicert init'" in aicert("log", code=2).stderr
 
 
 def test_a_failure_says_what_was_not_started(aicert):
