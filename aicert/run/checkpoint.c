@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "base/fs.h"
 #include "base/path.h"
@@ -36,6 +37,28 @@ lock_folder(struct ai_checkpoint *c, struct ai_err *err)
 		fd = -1;
 		return 1;
 	}
+}
+
+/* What nobody has had for so long is of a step that is no more. */
+#define KEPT_S (30ll * 24 * 3600)
+
+static void
+sweep(const char *checkpoints)
+{
+	DIR *d = opendir(checkpoints);
+	struct ai_err ignored = { 0 };
+	struct ai_digest id;
+	struct stat st;
+	for (struct dirent *e; d && (e = readdir(d));) {
+		if (strlen(e->d_name) != AI_HEX - 1 || !ai_unhex(e->d_name, &id) || fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 || time(NULL) - st.st_mtime <= KEPT_S)
+			continue;
+		AI_FD fd = openat(dirfd(d), e->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		/* One that cannot be removed is left to the next. */
+		if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 && ai_remove_tree(dirfd(d), e->d_name, &ignored) < 0)
+			ignored = (struct ai_err){ 0 };
+	}
+	if (d)
+		closedir(d);
 }
 
 /* Does the folder hold anything? */
@@ -86,7 +109,8 @@ ai_checkpoint_open(struct ai_job *job, const struct ai_job_step *s, struct ai_ch
 	/* What is run again to be compared begins where everything begins. */
 	if (job->logs)
 		return 0;
-	out->folder = ai_format("%s/checkpoints/%s", job->home.cache, hex);
+	AI_FREE char *all = ai_join(job->home.cache, "checkpoints");
+	out->folder = all ? ai_join(all, hex) : NULL;
 	AI_FREE char *data = out->folder ? ai_join(out->folder, "data") : NULL;
 	if (!data)
 		return ai_nomem(err);
@@ -97,6 +121,9 @@ ai_checkpoint_open(struct ai_job *job, const struct ai_job_step *s, struct ai_ch
 		ai_say(job->opt->talk, AI_TALK_NOTE, "step '%s' runs elsewhere at the same time, and has its checkpoint: this run keeps none", s->name);
 		return 0;
 	}
+	/* Its time says when it was last had. */
+	(void)futimens(out->lock, NULL);
+	sweep(all);
 	if (job->opt->fresh && ai_remove_tree(AT_FDCWD, data, err) < 0)
 		return err->code;
 	if (ai_mkdirs(data, 0755, err) < 0)

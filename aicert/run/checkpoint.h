@@ -6,7 +6,8 @@
  * it then holds is taken into the store before the step sees it, and its id goes
  * into the result. A step that ends well takes its folder with it.
  *
- * One run at a time has it (flock); another of the same key works without.
+ * One run at a time has it (flock); another of the same key works without. What no run has had for thirty days, for
+ * the step was changed or given up, is removed by the next step that has a checkpoint.
  *
  * Depends on: job.  Threads: one.
  * SPDX-License-Identifier: Apache-2.0

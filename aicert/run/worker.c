@@ -346,6 +346,8 @@ read_frames(struct ai_workers *w, struct worker *one, struct ai_answer *out, str
 	struct ai_frame head;
 	while (r == 0 && one->step != NO_STEP && one->in.len - at >= sizeof head) {
 		memcpy(&head, one->in.data + at, sizeof head);
+		if (head.kind > AI_FRAME_ANSWER || head.n > AI_MAX_FRAME)
+			return ai_fail(err, AI_EENV, "internal: worker: what it says is none of its words");
 		if (one->in.len - at - sizeof head < head.n)
 			break;
 		const char *p = one->in.data + at + sizeof head;
