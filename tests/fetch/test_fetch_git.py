@@ -354,9 +354,10 @@ def test_hostile_trees(fetch, git):
     blob = g("rev-parse", "HEAD:a")
     link = lambda t: g("hash-object", "-w", "--stdin", input=t)
     lfs = g("hash-object", "-w", "--stdin", input=b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 1\n")
+    tracked = g("hash-object", "-w", "--stdin", input=b"*.bin filter=lfs\n")
     tree = g("rev-parse", "HEAD^{tree}")
     for entries, words in (
-        ([("100644", b"model.bin", lfs)], "'model.bin': the content of this Git LFS file is not in the repository"),
+        ([("100644", b".gitattributes", tracked), ("100644", b"model.bin", lfs)], "'model.bin': the content of this Git LFS file is not in the repository"),
         ([("100644", b".git", blob)], "'.git'"),
         ([("040000", b".GIT", tree)], "'.GIT'"),
         ([("100644", b"..", blob)], "'..'"),
