@@ -137,7 +137,7 @@ def test_folders_go_from_worker_to_worker(aicert, write):
 
 def test_one_step_takes_many_files(aicert, write):
     """More than a few hundred are laid as one folder: read-only, with a folder among them."""
-    n = 400
+    n = 260
     (aicert.cwd / "in").mkdir()
     for i in range(n):
         (aicert.cwd / f"in/out{i}").write_text(f"{i}\n")
