@@ -68,9 +68,12 @@ before(const struct timespec *a, const struct timespec *b)
 	return a->tv_sec < b->tv_sec || (a->tv_sec == b->tv_sec && a->tv_nsec < b->tv_nsec);
 }
 
-/* Adds to the hash how a path looks. 1; 0 there is no saying, or it changed after began (NULL: whenever). */
+/* What the run knows of a path was read after `began`; of what it wrote itself, after `again`. */
+struct since { struct timespec began, again; };
+
+/* Adds to the hash how a path looks. 1; 0 there is no saying, or it changed since (NULL: whenever). */
 static int
-add_look(struct ai_sha *sha, const char *entry, const struct timespec *began)
+add_look(struct ai_sha *sha, const char *entry, const struct since *since)
 {
 	struct stat st;
 	bool there;
@@ -81,8 +84,9 @@ add_look(struct ai_sha *sha, const char *entry, const struct timespec *began)
 	seen[0] = there;
 	if (there) {
 		seen[1] = st.st_dev, seen[2] = st.st_ino;
+		const struct timespec *then = !since || how == IS ? NULL : how == WRITTEN ? &since->again : &since->began;
 		/* What came into this form in the tick of the clock in which it was read could go on changing in it. */
-		if (began && how != IS && how != WRITTEN && !(before(&st.st_mtim, began) && before(&st.st_ctim, began)))
+		if (then && !(before(&st.st_mtim, then) && before(&st.st_ctim, then)))
 			return 0;
 	}
 	if (there && how != IS) {
@@ -97,7 +101,7 @@ add_look(struct ai_sha *sha, const char *entry, const struct timespec *began)
 
 /* The hash of what was asked and of how all of the list looks: 1, or 0 as add_look. Those that OTHERS_SEE stand last. */
 static int
-state_of(const struct ai_buf *asked, const char *list, size_t n, const struct timespec *began, struct ai_digest *out, struct ai_err *err)
+state_of(const struct ai_buf *asked, const char *list, size_t n, const struct since *since, struct ai_digest *out, struct ai_err *err)
 {
 	struct ai_sha sha;
 	AI_GUISE guise = { .on = false };
@@ -111,7 +115,7 @@ state_of(const struct ai_buf *asked, const char *list, size_t n, const struct ti
 			r = err->code;
 		others = others || *p == OTHERS_SEE;
 		if (r == 1)
-			r = add_look(&sha, p, began);
+			r = add_look(&sha, p, since);
 	}
 	ai_sha_end(&sha, out);
 	return r;
@@ -305,9 +309,12 @@ add_inputs(const struct ai_job *job, struct list *l, struct ai_err *err)
 static int
 add_own(const struct ai_job *job, struct list *l, struct ai_err *err)
 {
+	struct stat st;
 	AI_FREE char *store = ai_join(job->home.cache, "store.db");
 	if (!store)
 		return ai_nomem(err);
+	/* A pipe of the user's says something else each time. */
+	l->off = l->off || stat(job->file, &st) < 0 || !S_ISREG(st.st_mode);
 	add(l, IS, store);
 	add(l, IS, "/dev/tpmrm0");
 	add(l, LEADS_TO, job->file);
@@ -365,18 +372,17 @@ add_used(struct ai_job *job, struct list *l, struct ai_idset *known, struct ai_e
 
 /* Does the proof hold the bytes that were written? Its time must be past when it is read: what is written later has another then. */
 static bool
-proof_is_still(struct ai_job *job, const char *id)
+proof_is_still(struct ai_job *job, const char *id, struct timespec *now)
 {
 	const struct timespec pause = { .tv_nsec = 5000000 };
 	struct ai_err quiet = { 0 };
-	struct timespec now;
 	struct stat st;
 	struct ai_digest want, is;
 	if (!ai_unhex(id, &want) || lstat(job->proof, &st) < 0 || !S_ISREG(st.st_mode))
 		return false;
 	for (int i = 0; i < 20; i++) {
-		clock_gettime(CLOCK_REALTIME_COARSE, &now);
-		if (before(&st.st_ctim, &now) && before(&st.st_mtim, &now))
+		clock_gettime(CLOCK_REALTIME_COARSE, now);
+		if (before(&st.st_ctim, now) && before(&st.st_mtim, now))
 			return ai_store_hash_file(job->store, AT_FDCWD, job->proof, &is, &quiet) == 0 && ai_digest_eq(&want, &is);
 		nanosleep(&pause, NULL);
 	}
@@ -384,7 +390,7 @@ proof_is_still(struct ai_job *job, const char *id)
 }
 
 static void
-add_written(struct ai_job *job, struct list *l)
+add_written(struct ai_job *job, struct list *l, struct timespec *again)
 {
 	size_t i;
 	json_t *w;
@@ -392,7 +398,7 @@ add_written(struct ai_job *job, struct list *l)
 		const char *path = ai_json_str(w, "path");
 		if (strcmp(path, job->proof) != 0)
 			add_tree(l, path, false, 0);
-		else if (proof_is_still(job, ai_json_str(w, "id")))
+		else if (proof_is_still(job, ai_json_str(w, "id"), again))
 			add(l, WRITTEN, path);
 		else
 			l->off = true;
@@ -431,6 +437,7 @@ int
 ai_standing_keep(struct ai_job *job, const struct timespec *began, struct ai_err *err)
 {
 	struct list l = { .text = AI_BUF(MAX_NOTE / 2) };
+	struct since since = { *began, *began };
 	struct ai_idset known = { 0 };
 	struct ai_digest state;
 	AI_BUF_AUTO question = AI_BUF(AI_MAX_TEXT);
@@ -440,14 +447,14 @@ ai_standing_keep(struct ai_job *job, const struct timespec *began, struct ai_err
 	if (r == 0)
 		r = add_inputs(job, &l, err);
 	if (r == 0 && !l.off)
-		add_written(job, &l);
+		add_written(job, &l, &since.again);
 	if (r == 0 && !l.off)
 		r = add_used(job, &l, &known, err);
 	if (r == 0 && !l.off)
 		r = ai_buf_ok(&l.text, "standing", err);
 	if (r == 0 && !l.off)
 		r = asked(job, &question, err);
-	if (r == 0 && !l.off && (r = state_of(&question, l.text.data, l.text.len, began, &state, err)) == 1)
+	if (r == 0 && !l.off && (r = state_of(&question, l.text.data, l.text.len, &since, &state, err)) == 1)
 		r = write_note(job, &l, &state, err);
 	ai_idset_done(&known);
 	ai_buf_done(&l.text);
