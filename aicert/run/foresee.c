@@ -120,6 +120,12 @@ look_at_input(struct foresight *f, struct ai_job_source *s, size_t i, struct ai_
 	if (make_up(f, i, &unknown.id, hex, err) < 0 || check_attributes(job, in, err) < 0)
 		return err->code;
 	s->content = unknown;
+	if (in->type == AI_INPUT_PATH && in->sha256) {
+		/* Then it is a file, and this one. */
+		s->content.type = AI_REF_BLOB;
+		if (!ai_unhex(in->sha256, &s->content.id) || ai_idset_put(&f->unknown, &s->content.id, i, err) < 0)
+			return err->code ? err->code : ai_fail(err, AI_EUSAGE, "input '%s': sha256: expected hex digits", s->name);
+	}
 	if (in->type == AI_INPUT_PATH)
 		return ai_job_source_node(job, s, NULL, err);
 	json_t *pin = f->shape ? NULL : ai_lock_pin(job->lock, in);

@@ -166,7 +166,7 @@ def test_the_log_of_a_reused_result_is_that_of_the_run_that_made_it(aicert, aice
 # --- what the program prints -----------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("words, code", [(["show", "proof.json"], 0), (["verify", "proof.json", "--require", "software"], 0), (["verify", "proof.json"], 1),
-                                         (["log"], 0), (["--help"], 0)], ids=["show", "verified", "not-verified", "log", "help"])
+                                         (["log", "-q"], 0), (["--help"], 0)], ids=["show", "verified", "not-verified", "log", "help"])
 def test_a_reader_who_leaves_changes_no_answer(aicert, proof, words, code):
     read, write = os.pipe()
     os.close(read)
