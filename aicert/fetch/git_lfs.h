@@ -1,10 +1,10 @@
 /*
  * git_lfs.h -- the large files of a git repository (Git LFS): their contents from the repository's LFS server, each checked against its oid.
  *
- * Files are Git LFS's where the commit's .gitattributes say so (git_attr.h) and a pointer stands in them. A pointer names SHA-256 and size, so a tree is known without
- * the contents. They come by the batch API with transfer `basic`, from where git-lfs
- * looks: `lfs.url` of .lfsconfig, else <remote>.git/info/lfs; of an ssh remote, where `git-lfs-authenticate` says over ssh; of a repository of this disk,
- * its own lfs/objects. Logins as auth.h finds them, those of the remote's URL for its own server only.
+ * Files are Git LFS's where the commit's .gitattributes say so (git_attr.h) and a pointer stands in them. A pointer names SHA-256 and size, so a
+ * tree is known without the contents. They come by the batch API with transfer `basic`, from where git-lfs looks: `lfs.url` of .lfsconfig, else
+ * <remote>.git/info/lfs; of an ssh remote, where `git-lfs-authenticate` says over ssh; of a repository of this disk, its own lfs/objects. Logins as
+ * auth.h finds them, those of the remote's URL for its own server only.
  *
  * Depends on: base, model, sink, http, files.  Threads: as fetch.h.
  * SPDX-License-Identifier: Apache-2.0
