@@ -227,6 +227,10 @@ send_worker(int to, pid_t pid, int sock)
 _Noreturn void
 ai_nurse(int sock, void (*ready)(void))
 {
+	/* A worker that is told to stop before it can listen hears of it then; ignored, as the nursery does, it would be lost. */
+	sigset_t all;
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, NULL);
 	ai_cgroup_head(getppid());
 	for (char ask; ai_frame_receive(sock, &ask, 1);) {
 		int pair[2];

@@ -92,7 +92,7 @@ lengths(void **state)
 	value("no", "not(#t==3) and 'yes' or 'no'");
 	says("100 100", "local n, t = 0, {} for i = 1, 100 do t[#t+1] = 'x' if #t == i then n = n + 1 end end return action.run { argv = { n, #t } }");
 	says("3", "local t = {1,2,3} local function f() return#t end return action.run { argv = { f() } }");
-	never("attempt to get length of a nil value", "return #out.nothing");
+	never("attempt to get length of a nil value", "local t = {} return #t.nothing");
 	never("attempt to get length of a number value", "return ##out");
 	never("an artifact is not text; it has no length", "return #out.o");
 	never("rules have no use for '_LENGTH'", "local _LENGTH = 1 return #{}");

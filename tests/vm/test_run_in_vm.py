@@ -127,7 +127,9 @@ def test_a_measured_run(aicert, runner, runtime, server, git_repo):  # noqa: F81
     assert (aicert.cwd / "measured/model").read_text() == "a\nb\nc,3\nname\n"
     assert proof["root"] == outside["root"] and proof["claims"]["nonce"] == "n0nce"
     assert sorted(v["how"] for v in proof["claims"]["verified"]) == ["git", "none", "oci", "sha256"]
-    assert [e["event"] for e in proof["evidence"]["run_log"]] == ["job", "plan", "results", "results", "claims"]
+    # Results that come within half a second of each other are one event.
+    events = [e["event"] for e in proof["evidence"]["run_log"]]
+    assert events in (["job", "plan", "results", "claims"], ["job", "plan", "results", "results", "claims"])
     # The published hash of a git input is its commit only where the machine derived it from the commit's objects.
     assert next(i["hash"] for i in proof["inputs"] if i["type"] == "git") == commit
     assert json.loads((aicert.home / "aicert/data/vm/certificates.json").read_text())["certificates"] == proof["evidence"]["ak_certificates"]
