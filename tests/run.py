@@ -2,8 +2,8 @@
 """Runs the built tests and counts them: unit programs and fuzz replays (TAP), then pytest.
 
     tests/run.py --build build                       what `make test` runs
-    tests/run.py --build build --long --san DIR      what `make test-long` adds: tests marked long, longer replays, and all but
-                                                     the long ones again over the sanitized build in DIR
+    tests/run.py --build build --long --san DIR      what `make test-long` adds: tests marked long, and all but the long ones again,
+                                                     with longer replays, over the sanitized build in DIR
 
 Ends with one line `N passed, N failed, N skipped`, writes the same to --counts as JSON, and exits 1 when anything failed or nothing ran.
 SPDX-License-Identifier: Apache-2.0
@@ -211,7 +211,6 @@ def parts(args, build):
     def longer(tally):
         for name in LONGER:
             programs(build / "unit", 2 * PROGRAM_SECONDS, env, "long/unit/", tally, pattern=name)
-        programs(build / "fuzz", REPLAY_SECONDS, env, "fuzz/", tally, ["--mutations=200000", "--seconds=25"])
     yield build, env, "", longer
     if args.san:
         san = args.san.resolve()
@@ -219,14 +218,14 @@ def parts(args, build):
 
         def sanitized(tally):
             programs(san / "unit", 2 * PROGRAM_SECONDS, san_env, "sanitized/unit/", tally)
-            programs(san / "fuzz", REPLAY_SECONDS, san_env, "sanitized/fuzz/", tally, ["--mutations=50000", "--seconds=25"])
+            programs(san / "fuzz", REPLAY_SECONDS, san_env, "sanitized/fuzz/", tally, ["--mutations=100000", "--seconds=25"])
         yield san, san_env, "sanitized/", sanitized
 
 
 def main():
     ap = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     ap.add_argument("--build", type=pathlib.Path, default=ROOT / "build")
-    ap.add_argument("--long", action="store_true", help="the tests marked long instead of the others, and longer replays")
+    ap.add_argument("--long", action="store_true", help="the tests marked long instead of the others")
     ap.add_argument("--san", type=pathlib.Path, help="a sanitized build to run everything but the long tests over")
     ap.add_argument("--counts", type=pathlib.Path, help="default: test-counts.json in the build folder")
     args = ap.parse_args()
