@@ -26,8 +26,9 @@ def write(aicert):
 
 
 def start(aicert, *args):
+    # A shell's background jobs ignore SIGINT, and the tests may be one: a program that does not listen yet would never hear of it.
     return subprocess.Popen([str(BUILD / "aicert"), *args], cwd=aicert.cwd, env=aicert.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                            stderr=subprocess.PIPE, text=True, start_new_session=True)
+                            stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
 
 
 def processes(text):
